@@ -1,0 +1,99 @@
+"""The roots of what TreeTask raises, and the errors that need no other part of the package to be told.
+
+Errors that carry a node, a child or a result live beside these classes, on their floor; every one derives from
+`TreeTaskError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+#: More names than this only bury the one that was meant.
+_NAMES_SHOWN = 8
+
+
+class TreeTaskError(Exception):
+    """Everything that TreeTask itself raises."""
+
+
+class DefinitionError(TreeTaskError):
+    """A tree that cannot run as it was declared; found before anything ran."""
+
+
+class DuplicateNodeError(DefinitionError):
+    """A second node with an id that its tree already has; `first` and `second` say where, as in "at app.py:12"."""
+
+    def __init__(self, node_id: str, first: str, second: str) -> None:
+        super().__init__(f"duplicate id '{node_id}': first {first}, again {second}; give one of them another id")
+        self.node_id = node_id
+        self.first = first
+        self.second = second
+
+
+class NodeOwnedError(DefinitionError):
+    """A node that was given a second parent, or made its own ancestor."""
+
+    def __init__(self, node_id: str, owner: str, parent: str) -> None:
+        super().__init__(f"node '{node_id}' cannot be added to '{parent}': {owner}; make a second TaskNode instead")
+        self.node_id = node_id
+        self.parent = parent
+
+
+class UnknownDependencyError(DefinitionError):
+    """A dependency on an id that no node of the tree has."""
+
+    def __init__(self, node_id: str, dependency: str, known: Iterable[str]) -> None:
+        super().__init__(f"task '{node_id}' depends on unknown task '{dependency}'{did_you_mean(dependency, known)}")
+        self.node_id = node_id
+        self.dependency = dependency
+
+
+class DependencyCycleError(DefinitionError):
+    """Tasks that wait for each other; `path` begins and ends with the same id."""
+
+    def __init__(self, path: Sequence[str], why: str) -> None:
+        super().__init__(f"'{path[0]}' depends on itself: {' -> '.join(path)}; {why}")
+        self.path = tuple(path)
+
+
+class StatusError(TreeTaskError):
+    """A status change that the transition table does not have, or that only the engine may make."""
+
+    def __init__(self, node_id: str, old: str, new: str, why: str) -> None:
+        super().__init__(f"node '{node_id}' cannot go from {old} to {new}: {why}")
+        self.node_id = node_id
+        self.old = old
+        self.new = new
+
+
+class TreeRunningError(TreeTaskError):
+    """Something that cannot be done while the tree runs, such as running it a second time."""
+
+
+class FinishedParentError(TreeTaskError):
+    """A child added to a node that has already ended."""
+
+    def __init__(self, parent_id: str, status: str, child_id: str) -> None:
+        super().__init__(
+            f"node '{child_id}' cannot be added: its parent '{parent_id}' is already {status}; "
+            "add it before the parent ends, or to a node that still runs"
+        )
+        self.parent_id = parent_id
+        self.child_id = child_id
+
+
+class InternalError(TreeTaskError):
+    """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the closest of the known names, or what names there are."""
+    names = list(known)
+    close = get_close_matches(word, names, n=1)
+    if close:
+        return f" (did you mean '{close[0]}'?)"
+    if not names:
+        return " (there are none)"
+    shown = ", ".join(f"'{name}'" for name in names[:_NAMES_SHOWN])
+    return f" (there are {shown}{', …' if len(names) > _NAMES_SHOWN else ''})"

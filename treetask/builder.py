@@ -1,0 +1,105 @@
+"""Builds a tree directly, node by node, in one fluent expression. Knows nothing of declarations and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from typing_extensions import Self
+
+from treetask._errors import DefinitionError
+from treetask.model import Dependencies, TaskFunction, TaskNode, TaskTree, TreeTaskConfig
+
+__all__ = ["TreeBuilder"]
+
+
+class TreeBuilder:
+    """A tree in the making and a place in it, at first the root.
+
+    `add_node` moves into the node that it adds, `add_child` stays, `up` moves back. `parallel=None` takes the config's
+    default. Duplicate ids and bad options are refused at once, dependencies when `build` is called, so they may name
+    nodes that come later.
+    """
+
+    def __init__(
+        self,
+        root_id: str,
+        name: str | None = None,
+        parallel: bool = True,  # noqa: FBT001, FBT002 - the printed API
+        data: dict[str, Any] | None = None,
+        *,
+        config: TreeTaskConfig | None = None,
+        **options: Any,
+    ) -> None:
+        self._config = TreeTaskConfig() if config is None else config
+        root = TaskNode(root_id, name, data=data, parallel=parallel, **options)
+        self._tree = TaskTree(root, self._config)
+        self._current = root
+
+    def add_node(
+        self,
+        id: str,
+        name: str | None = None,
+        parallel: bool | None = None,  # noqa: FBT001 - the printed API
+        task: TaskFunction | None = None,
+        data: dict[str, Any] | None = None,
+        *,
+        progress: tuple[int, int] | None = None,
+        depends_on: Iterable[str] = (),
+        **options: Any,
+    ) -> Self:
+        """Add a child to the current node and move into it. Options as in `TaskNode`; `timeout` in seconds."""
+        self._current = self._add(id, name, parallel, task, data, progress, {"depends_on": depends_on, **options})
+        return self
+
+    def add_child(
+        self,
+        id: str,
+        name: str | None = None,
+        parallel: bool | None = None,  # noqa: FBT001 - the printed API
+        task: TaskFunction | None = None,
+        data: dict[str, Any] | None = None,
+        *,
+        progress: tuple[int, int] | None = None,
+        depends_on: Iterable[str] = (),
+        **options: Any,
+    ) -> Self:
+        """Add a child to the current node and stay there. Options as in `TaskNode`; `timeout` in seconds."""
+        self._add(id, name, parallel, task, data, progress, {"depends_on": depends_on, **options})
+        return self
+
+    def _add(
+        self,
+        id: str,
+        name: str | None,
+        parallel: bool | None,  # noqa: FBT001 - passed on
+        task: TaskFunction | None,
+        data: dict[str, Any] | None,
+        progress: tuple[int, int] | None,
+        options: dict[str, Any],
+    ) -> TaskNode:
+        if not options["depends_on"]:
+            del options["depends_on"]
+        node = TaskNode(
+            id,
+            name,
+            data=data,
+            progress=progress,
+            parallel=self._config.default_parallel if parallel is None else parallel,
+            task_fn=task,
+            **options,
+        )
+        return self._current.add_child(node)
+
+    def up(self) -> Self:
+        """Move back to the parent. Raises `DefinitionError` at the root."""
+        parent = self._current.parent
+        if parent is None:
+            raise DefinitionError(f"up() at the root '{self._current.id}': there is nothing above it; remove one up()")
+        self._current = parent
+        return self
+
+    def build(self) -> TaskTree:
+        """Return the tree. Raises `DefinitionError` for dependencies that are unknown or close a cycle."""
+        Dependencies(self._tree).include(self._tree.walk())
+        return self._tree

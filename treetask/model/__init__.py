@@ -1,0 +1,85 @@
+"""What exists: nodes, the tree they form, its counters and edges, and what a run tells about them.
+
+No event loop, no clock, no I/O on this floor.
+"""
+
+from treetask.model._body import BodyKind, TaskFunction, kind_of
+from treetask.model._config import (
+    DEFAULT_ICONS,
+    DEFAULT_TREE_CHARS,
+    OnFailure,
+    TreeTaskConfig,
+    check_count,
+    check_seconds,
+)
+from treetask.model._counts import SubtreeStats
+from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
+from treetask.model._graph import Dependencies
+from treetask.model._node import NO_CHILDREN, Spawnable, TaskNode
+from treetask.model._options import DEFAULT_MAX_QUEUED, NodeOptions, node_options
+from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
+from treetask.model._snapshot import NodeDict, TreeDict
+from treetask.model._spawn import (
+    JOIN,
+    Child,
+    DuplicateChildError,
+    Return,
+    Spawns,
+    SyncSpawns,
+    TaskFailed,
+    Template,
+    UnkeyedArgumentError,
+    UnplacedChildError,
+    Yieldable,
+)
+from treetask.model._status import NEXT, TERMINAL, TaskStatus
+from treetask.model._tree import Driver, Listener, TaskTree
+
+__all__ = [
+    "DEFAULT_ICONS",
+    "DEFAULT_MAX_QUEUED",
+    "DEFAULT_TREE_CHARS",
+    "JOIN",
+    "NEXT",
+    "NO_CHILDREN",
+    "TERMINAL",
+    "BodyKind",
+    "Child",
+    "Dependencies",
+    "Driver",
+    "DuplicateChildError",
+    "Event",
+    "ExecutionResult",
+    "Handle",
+    "Listener",
+    "NodeAdded",
+    "NodeDict",
+    "NodeOptions",
+    "OnFailure",
+    "ProgressChanged",
+    "Return",
+    "RunEnded",
+    "RunStarted",
+    "Spawnable",
+    "Spawns",
+    "StatusChanged",
+    "SubtreeStats",
+    "SyncSpawns",
+    "TaskFailed",
+    "TaskFunction",
+    "TaskNode",
+    "TaskStatus",
+    "TaskTree",
+    "Template",
+    "TreeCancelled",
+    "TreeDict",
+    "TreeFailed",
+    "TreeTaskConfig",
+    "UnkeyedArgumentError",
+    "UnplacedChildError",
+    "Yieldable",
+    "check_count",
+    "check_seconds",
+    "kind_of",
+    "node_options",
+]

@@ -1,0 +1,131 @@
+"""The configuration of a tree: how it is shown and the defaults of how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from typing_extensions import Self
+
+DEFAULT_ICONS: Final[dict[str, str]] = {
+    "pending": "⏳",
+    "working": "🔄",
+    "done": "✅",
+    "failed": "❌",
+    "retrying": "🔁",
+    "cancelled": "🚫",
+    "skipped": "⏩",
+    "timed_out": "⏰",
+}
+DEFAULT_TREE_CHARS: Final[dict[str, str]] = {
+    "branch": "├── ",
+    "last_branch": "└── ",
+    "vertical": "│   ",
+    "empty": "    ",
+}
+
+
+class OnFailure(str, Enum):
+    """What a group does with its other children when one of them fails."""
+
+    CANCEL = "cancel"
+    """Running siblings are cancelled, the rest is not started."""
+    FINISH = "finish"
+    """What runs finishes with its subtree, nothing new starts."""
+    CONTINUE = "continue"
+    """Everything that does not depend on the failed child runs."""
+
+    @classmethod
+    def parse(cls, value: str | OnFailure, owner: str) -> OnFailure:
+        """Return the policy of that name. Raises `ValueError` naming `owner`, the value and the names there are."""
+        try:
+            return cls(value)
+        except ValueError:
+            names = ", ".join(repr(policy.value) for policy in cls)
+            raise ValueError(f"{owner}: on_failure is {value!r}; expected one of {names}") from None
+
+
+@dataclass
+class TreeTaskConfig:
+    """How a tree is shown and, where a node does not say otherwise, how it runs.
+
+    May be changed until a run starts; it is read and checked then. `icons` and `tree_chars` need to name only what
+    differs from the defaults. Durations are seconds.
+    """
+
+    #: Levels below the root that open while the run lasts.
+    default_max_depth: int | None = 2
+    #: Levels below the root that open in the final tree.
+    final_max_depth: int | None = 3
+    #: Least time between two frames.
+    refresh_interval: float = 0.1
+    icons: dict[str, str] = field(default_factory=dict)
+    tree_chars: dict[str, str] = field(default_factory=dict)
+    #: Whether the children of a node that does not say so run at the same time.
+    default_parallel: bool = True
+    #: Attempts after the first one, for nodes that do not say so.
+    max_retries: int = 3
+
+    # The keyword-only rest is what the printed API does not have.
+    #: Bodies that may run at once; None is no limit.
+    max_concurrency: int | None = field(default=None, kw_only=True)
+    #: The policy of groups that state none, nor does a group above them.
+    on_failure: str = field(default="cancel", kw_only=True)
+    #: Bound of a whole run.
+    global_timeout: float | None = field(default=None, kw_only=True)
+    #: Bound of one attempt, for nodes that do not say so.
+    default_task_timeout: float | None = field(default=None, kw_only=True)
+    #: How long a body may take to clean up after a cancel before it is reported by name.
+    grace: float = field(default=5.0, kw_only=True)
+    #: Bodies that may run in threads at once; None is min(32, CPUs + 4).
+    max_threads: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.icons = {**DEFAULT_ICONS, **self.icons}
+        self.tree_chars = {**DEFAULT_TREE_CHARS, **self.tree_chars}
+
+    def validate(self) -> Self:
+        """Return the config itself. Raises `ValueError` for the first field that is out of range."""
+        _at_least("max_concurrency", self.max_concurrency, 1, optional=True)
+        _at_least("max_threads", self.max_threads, 1, optional=True)
+        _at_least("max_retries", self.max_retries, 0)
+        _at_least("default_max_depth", self.default_max_depth, 0, optional=True)
+        _at_least("final_max_depth", self.final_max_depth, 0, optional=True)
+        for name in ("refresh_interval", "grace"):
+            check_seconds(name, getattr(self, name), "TreeTaskConfig", optional=False)
+        for name in ("global_timeout", "default_task_timeout"):
+            check_seconds(name, getattr(self, name), "TreeTaskConfig")
+        OnFailure.parse(self.on_failure, "TreeTaskConfig")
+        return self
+
+
+def check_seconds(name: str, value: object, owner: str, *, optional: bool = True) -> None:
+    """Refuse what is no duration: a number from 0, finite, in seconds (or None where absence has a meaning)."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{owner}: {name} is {value!r}; expected a number of seconds{' or None' if optional else ''}")
+    if not 0 <= value < float("inf"):
+        hint = "; None means no limit" if optional else ""
+        raise ValueError(f"{owner}: {name} is {value!r}; expected a finite number of seconds from 0{hint}")
+
+
+def check_count(name: str, value: object, least: int, owner: str, *, optional: bool = False) -> None:
+    """Refuse what is no whole number of at least `least`."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{owner}: {name} is {value!r}; expected a whole number{' or None' if optional else ''}")
+    if value < least:
+        hint = "; None means no limit" if optional else ""
+        raise ValueError(f"{owner}: {name} is {value}; expected at least {least}{hint}")
+
+
+def _at_least(name: str, value: object, least: int, *, optional: bool = False) -> None:
+    check_count(name, value, least, "TreeTaskConfig", optional=optional)
+
+
+#: A clock: seconds on a scale that never goes back.
+Now = Callable[[], float]

@@ -1,0 +1,143 @@
+"""Which node waits for which: resolves the ids of dependencies and finds what could never start.
+
+Every node has a start and an end, and each is a vertex. Its start waits for the start of its parent (the body runs before
+the children), for the end of the sibling before it under a sequential parent, and for the ends of its dependencies; its
+end waits for its start and for the ends of its children. A cycle among these can only pass through a declared dependency,
+so only nodes with one are searched from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeAlias
+
+from treetask._errors import DependencyCycleError, UnknownDependencyError
+from treetask.model._node import TaskNode
+from treetask.model._tree import TaskTree
+
+#: A node, and whether its end is meant (else its start).
+_Vertex: TypeAlias = tuple[TaskNode, bool]
+
+
+class Dependencies:
+    """The resolved dependencies of a tree, kept up as nodes are added."""
+
+    def __init__(self, tree: TaskTree) -> None:
+        self._tree: Final = tree
+        self._of: dict[TaskNode, tuple[TaskNode, ...]] = {}
+        #: The sibling before each child of a sequential parent; filled when a search first passes there.
+        self._before: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
+
+    def of(self, node: TaskNode) -> tuple[TaskNode, ...]:
+        """Return the nodes whose ends a node waits for."""
+        return self._of.get(node, ())
+
+    def items(self) -> Iterable[tuple[TaskNode, tuple[TaskNode, ...]]]:
+        """Return every node that has dependencies, with them."""
+        return self._of.items()
+
+    def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
+        """Resolve and check the dependencies of nodes of the tree; return those that have any.
+
+        Raises `UnknownDependencyError` and `DependencyCycleError`; nothing is included then.
+        """
+        added: list[TaskNode] = []
+        try:
+            for node in nodes:
+                if node.options.depends_on:
+                    added.append(node)
+                    self._of[node] = self._resolve(node)
+            if added:
+                self._before.clear()
+                self._refuse_cycles(added)
+        except (UnknownDependencyError, DependencyCycleError):
+            for node in added:
+                self._of.pop(node, None)
+            raise
+        return added
+
+    def _resolve(self, node: TaskNode) -> tuple[TaskNode, ...]:
+        found = []
+        for wanted in dict.fromkeys(node.options.depends_on):
+            dependency = self._tree.find(wanted)
+            if dependency is None:
+                raise UnknownDependencyError(node.id, wanted, (name for name in self._tree.ids() if name != node.id))
+            found.append(dependency)
+        return tuple(found)
+
+    def _refuse_cycles(self, sources: Iterable[TaskNode]) -> None:
+        finished: set[_Vertex] = set()
+        for source in sources:
+            self._search((source, False), finished)
+
+    def _search(self, source: _Vertex, finished: set[_Vertex]) -> None:
+        """Depth first along what waits for what; a vertex met again on the way down closes a cycle."""
+        if source in finished:
+            return
+        path: dict[_Vertex, Iterator[_Vertex]] = {source: self._waits_for(source)}
+        while path:
+            vertex = next(reversed(path))
+            for wanted in path[vertex]:
+                if wanted in path:
+                    vertices = list(path)
+                    raise self._cycle(vertices[vertices.index(wanted) :])
+                if wanted not in finished:
+                    path[wanted] = self._waits_for(wanted)
+                    break
+            else:
+                finished.add(vertex)
+                del path[vertex]
+
+    def _waits_for(self, vertex: _Vertex) -> Iterator[_Vertex]:
+        node, is_end = vertex
+        if is_end:
+            yield node, False
+            for child in node._children:
+                yield child, True
+            return
+        for dependency in self._of.get(node, ()):
+            yield dependency, True
+        parent = node.parent
+        if parent is not None:
+            yield parent, False
+            if not parent.options.parallel:
+                earlier = self._earlier_siblings(parent).get(node)
+                if earlier is not None:
+                    yield earlier, True
+
+    def _earlier_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
+        if parent not in self._before:
+            siblings = parent._children
+            self._before[parent] = dict(zip(siblings[1:], siblings, strict=False))
+        return self._before[parent]
+
+    def _cycle(self, vertices: list[_Vertex]) -> DependencyCycleError:
+        """Tell a cycle by its nodes, beginning with one that declared a dependency in it."""
+        steps = list(zip(vertices, [*vertices[1:], vertices[0]], strict=True))
+        declared = [place for place, (here, there) in enumerate(steps) if self._is_declared(here, there)]
+        steps = steps[declared[0] :] + steps[: declared[0]]
+        names = [steps[0][0][0].id]
+        reasons = []
+        for here, there in steps:
+            if there[0] is not here[0]:
+                names.append(there[0].id)
+                reason = self._implied(here, there)
+                if reason is not None:
+                    reasons.append(reason)
+        if len(names) == 1 or names[-1] != names[0]:
+            names.append(names[0])
+        return DependencyCycleError(names, "; ".join([*dict.fromkeys(reasons), "remove one of these dependencies"]))
+
+    def _is_declared(self, here: _Vertex, there: _Vertex) -> bool:
+        return not here[1] and there[1] and there[0] in self._of.get(here[0], ())
+
+    def _implied(self, here: _Vertex, there: _Vertex) -> str | None:
+        if self._is_declared(here, there):
+            return None
+        if here[1]:
+            return f"'{here[0].id}' ends after its child '{there[0].id}'"
+        if there[1]:
+            parent = here[0].parent
+            assert parent is not None
+            return f"'{here[0].id}' starts after '{there[0].id}' because '{parent.id}' is sequential"
+        return f"'{here[0].id}' starts after its parent '{there[0].id}'"

@@ -1,0 +1,400 @@
+"""One task of a tree: who it is, how it stands and what came of it.
+
+A node knows its parent and children, its tree once it is in one, and nothing of how it is run. Whatever changes its
+status or its place goes through the tree (`_tree.py`); a node outside a tree keeps its own books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+
+from typing_extensions import ParamSpec, TypeVar
+
+from treetask._errors import NodeOwnedError, StatusError, TreeRunningError
+from treetask.model._body import TaskFunction
+from treetask.model._options import DEFAULT_OPTIONS, NodeOptions, node_options
+from treetask.model._status import TaskStatus
+
+if TYPE_CHECKING:
+    from treetask.model._counts import Roll
+    from treetask.model._spawn import Child
+    from treetask.model._tree import Driver, TaskTree
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Spawnable(Protocol[P, T_co]):
+    """A declaration that children can be made from."""
+
+    def child(self, *args: P.args, **kwargs: P.kwargs) -> Child[T_co]:
+        """Return an inert description of a node to be."""
+
+
+class Children(list["TaskNode"]):
+    """The children of a node: a list to read; `add_child` and `remove_child` change it."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
+        raise TypeError("the list of children is read-only; use node.add_child(child) or node.remove_child(child)")
+
+    append = extend = insert = remove = pop = clear = sort = reverse = _refuse
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+
+
+#: What every node without children has: one object for all of them.
+NO_CHILDREN: Final = Children()
+
+
+class Trouble:
+    """Why a node did not end well. Most nodes have none, so it is kept apart."""
+
+    __slots__ = ("error", "exception", "reason")
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self.exception: BaseException | None = None
+        self.reason: str | None = None
+
+
+class TaskNode:
+    """One task in one tree: its identity, its state and its result.
+
+    Identity is the object: nodes compare and hash by what they are, not by their fields. `name=None` shows the id;
+    `parent` adds the node there. Options that only some nodes need (`max_retries`, `timeout` in seconds, `depends_on`,
+    `on_failure`, `max_queued`) are keywords.
+
+    Raises `TypeError` and `ValueError` for options that do not exist or are out of range.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_child",
+        "_children",
+        "_data",
+        "_group",
+        "_name",
+        "_order",
+        "_progress",
+        "_roll",
+        "_status",
+        "_tree",
+        "_trouble",
+        "_waits",
+        "ended_at",
+        "id",
+        "options",
+        "parent",
+        "result",
+        "retry_count",
+        "started_at",
+        "task_fn",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        name: str | None = None,
+        status: str = TaskStatus.PENDING,
+        children: Iterable[TaskNode] | None = None,
+        parent: TaskNode | None = None,
+        data: dict[str, Any] | None = None,
+        progress: tuple[int, int] | None = None,
+        retry_count: int = 0,
+        error: str | None = None,
+        parallel: bool = True,  # noqa: FBT001, FBT002 - the printed API
+        task_fn: TaskFunction | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(id, str) or not id:
+            raise TypeError(f"a node's id is {id!r}; expected a string that is not empty")
+        if task_fn is not None and not callable(task_fn):
+            raise TypeError(f"node '{id}': task_fn is {task_fn!r}; expected a function that takes the node")
+        self.id: Final = id
+        self._name = name
+        self._status = TaskStatus.PENDING if status is TaskStatus.PENDING else TaskStatus(status)
+        self._children: Children = NO_CHILDREN
+        self.parent: TaskNode | None = None
+        self._tree: TaskTree | None = None
+        #: What the body gets to know beside its arguments; a dict that it returns is merged in.
+        self._data = data
+        self._progress = None if progress is None else _checked_progress(id, progress)
+        #: Attempts that failed and were repeated.
+        self.retry_count = retry_count
+        self.task_fn = task_fn
+        self.options: NodeOptions = (
+            DEFAULT_OPTIONS
+            if parallel is True and not options
+            else node_options(f"node '{id}'", parallel=parallel, **options)
+        )
+        #: What the body returned.
+        self.result: Any = None
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+        self._trouble: Trouble | None = None
+        self._roll: Roll | None = None
+        # The engine's own: what a node still waits for, its children's bookkeeping, its attempt, the handle it came
+        # from and its place in the order of declaration.
+        self._waits = 0
+        self._group: Any = None
+        self._attempt: Any = None
+        self._child: Any = None
+        self._order = 0
+        if error is not None:
+            self.error = error
+        for child in children or ():
+            self.add_child(child)
+        if parent is not None:
+            parent.add_child(self)
+
+    # -- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What people see; the id where no name was given."""
+        return self.id if self._name is None else self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+
+    @property
+    def parallel(self) -> bool:
+        """Whether the children run at the same time."""
+        return self.options.parallel
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The user's payload; made when first asked for."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @data.setter
+    def data(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    # -- how it stands -------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> TaskStatus:
+        """The node's state; compares equal to its name as a string."""
+        return self._status
+
+    @status.setter
+    def status(self, status: str) -> None:
+        new = TaskStatus(status)
+        if self._tree is None:
+            self._status = new
+            return
+        if self._tree.is_running:
+            raise StatusError(self.id, self._status, new, "the tree runs, and only the engine may change a status then")
+        self._tree.move(self, new, self._tree.now())
+
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """(current, total) in units of the body's own choice, or None. May be set from any thread."""
+        return self._progress
+
+    @progress.setter
+    def progress(self, progress: tuple[int, int] | None) -> None:
+        checked = None if progress is None else _checked_progress(self.id, progress)
+        if self._tree is None:
+            self._progress = checked
+        else:
+            self._tree.set_progress(self, checked)
+
+    @property
+    def error(self) -> str | None:
+        """The message of the last failure, or None."""
+        return None if self._trouble is None else self._trouble.error
+
+    @error.setter
+    def error(self, error: str | None) -> None:
+        if error is not None or self._trouble is not None:
+            self._troubled().error = error
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the last failed attempt raised, or None."""
+        return None if self._trouble is None else self._trouble.exception
+
+    @exception.setter
+    def exception(self, exception: BaseException | None) -> None:
+        if exception is not None or self._trouble is not None:
+            self._troubled().exception = exception
+
+    @property
+    def reason(self) -> str | None:
+        """Why the node was skipped or cancelled, or what it waits for, or None."""
+        return None if self._trouble is None else self._trouble.reason
+
+    @reason.setter
+    def reason(self, reason: str | None) -> None:
+        if reason is not None or self._trouble is not None:
+            self._troubled().reason = reason
+
+    def _troubled(self) -> Trouble:
+        if self._trouble is None:
+            self._trouble = Trouble()
+        return self._trouble
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds from the first start to the end, or until now; None before the start."""
+        if self.started_at is None:
+            return None
+        if self.ended_at is not None:
+            return self.ended_at - self.started_at
+        return None if self._tree is None else self._tree.now() - self.started_at
+
+    def is_done(self) -> bool:
+        """Whether the node has ended, however it did."""
+        return self._status.is_terminal
+
+    def is_successful(self) -> bool:
+        """Whether the node ended well."""
+        return self._status is TaskStatus.DONE
+
+    # -- its place -----------------------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> list[TaskNode]:
+        """The children in their order, to read; `add_child` adds one."""
+        return self._children
+
+    def add_child(self, child: TaskNode) -> TaskNode:
+        """Add a child, with all that is below it, and return it.
+
+        While the tree runs this may be called from any thread; the child starts after the body of this node, or at
+        once where the body is done and the children run in parallel.
+
+        Raises `NodeOwnedError` if the child has a parent or is an ancestor, `DuplicateNodeError` if the tree has its
+        id, `FinishedParentError` if this node has ended, `DefinitionError` for dependencies that cannot be met.
+        """
+        if not isinstance(child, TaskNode):
+            raise TypeError(f"node '{self.id}': a child is {child!r}; expected a TaskNode")
+        if self._tree is None:
+            check_free(child, self)
+            self.adopt(child)
+        else:
+            self._tree.add(child, self)
+        return child
+
+    def spawn(self, task: Spawnable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Child[T]:
+        """Start a child of a declared task below this node, at once, and return it to be awaited.
+
+        Raises `TreeRunningError` outside a run, and what `yield task.child(...)` would raise.
+        """
+        child: Child[T] = task.child(*args, **kwargs)
+        self._driver("spawn").spawn(child, self)
+        return child
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Stop this node and all below it, from any thread. Raises `TreeRunningError` outside a run."""
+        self._driver("cancel").cancel(self, reason)
+
+    def _driver(self, wanted: str) -> Driver:
+        driver = None if self._tree is None else self._tree._driver
+        if driver is None:
+            raise TreeRunningError(f"node '{self.id}': {wanted} works only while the tree runs")
+        return driver
+
+    def remove_child(self, child: TaskNode) -> bool:
+        """Remove a child with all that is below it; return whether it was one. Not while the tree runs."""
+        if child.parent is not self:
+            return False
+        if self._tree is None:
+            self.disown(child)
+        elif self._tree.is_running:
+            raise TreeRunningError(f"node '{child.id}' cannot be removed while its tree runs")
+        else:
+            self._tree.remove(child)
+        return True
+
+    def adopt(self, child: TaskNode) -> None:
+        """Link a checked child. The bare link: the tree's books are the caller's affair."""
+        if self._children is NO_CHILDREN:
+            self._children = Children()
+        list.append(self._children, child)
+        child.parent = self
+
+    def disown(self, child: TaskNode) -> None:
+        """Undo the link of `adopt`."""
+        list.remove(self._children, child)
+        if not self._children:
+            self._children = NO_CHILDREN
+        child.parent = None
+
+    def is_leaf(self) -> bool:
+        """Whether the node has no children."""
+        return not self._children
+
+    def get_ancestors(self) -> list[TaskNode]:
+        """Return the nodes above this one, from the parent to the root."""
+        ancestors = []
+        node = self.parent
+        while node is not None:
+            ancestors.append(node)
+            node = node.parent
+        return ancestors
+
+    def get_depth(self) -> int:
+        """Return how many nodes are above this one; 0 for a root."""
+        return len(self.get_ancestors())
+
+    def get_root(self) -> TaskNode:
+        """Return the topmost ancestor, which may be the node itself."""
+        node = self
+        while node.parent is not None:
+            node = node.parent
+        return node
+
+    def find_child(self, child_id: str) -> TaskNode | None:
+        """Return the child of that id, or None."""
+        return next((child for child in self._children if child.id == child_id), None)
+
+    def walk(self) -> Iterator[TaskNode]:
+        """Yield the node and all below it, parents before children, in their order."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node._children))
+
+    def reset(self) -> None:
+        """Bring the node alone back to where it was before it ran. Not while the tree runs."""
+        if self._tree is not None and self._tree.is_running:
+            raise TreeRunningError(f"node '{self.id}' cannot be reset while its tree runs")
+        if self._tree is not None and self._status is not TaskStatus.PENDING:
+            self._tree.reset_node(self)
+        self._status = TaskStatus.PENDING
+        self._trouble = self.result = self.started_at = self.ended_at = None
+        self.retry_count = 0
+
+    def __repr__(self) -> str:
+        return f"<TaskNode '{self.id}' {self._status}, {len(self._children)} children>"
+
+
+def check_free(child: TaskNode, parent: TaskNode) -> None:
+    """Refuse a child that has a parent, or that would become its own ancestor."""
+    if child.parent is not None:
+        raise NodeOwnedError(child.id, f"it is already a child of '{child.parent.id}'", parent.id)
+    # Only the topmost ancestor has no parent, so it alone could close a circle.
+    if child is parent or (child._children and parent.get_root() is child):
+        raise NodeOwnedError(child.id, "it is the node itself or above it", parent.id)
+
+
+def _checked_progress(node_id: str, progress: object) -> tuple[int, int]:
+    expected = "expected (current, total), two numbers from 0"
+    if not isinstance(progress, (tuple, list)) or len(progress) != 2:
+        raise TypeError(f"node '{node_id}': progress is {progress!r}; {expected}")
+    current, total = progress
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in (current, total)):
+        raise TypeError(f"node '{node_id}': progress is {progress!r}; {expected}")
+    if not (0 <= current < float("inf") and 0 <= total < float("inf")):
+        raise ValueError(f"node '{node_id}': progress is {progress!r}; {expected}")
+    return current, total

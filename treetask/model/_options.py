@@ -1,0 +1,101 @@
+"""What was declared about a node, apart from what happens to it. Frozen, so that many nodes share one object."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from treetask._errors import did_you_mean
+from treetask.model._config import OnFailure, check_count, check_seconds
+
+#: How many children of a spawner may be unstarted before a yield waits.
+DEFAULT_MAX_QUEUED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """The options of one or many nodes. None leaves the decision to the parent, then to the tree's config."""
+
+    #: Whether the children run at the same time.
+    parallel: bool = True
+    #: Attempts after the first.
+    max_retries: int | None = None
+    #: Seconds that one attempt may take, children included.
+    timeout: float | None = None
+    #: Ids whose subtrees have to be done first.
+    depends_on: tuple[str, ...] = ()
+    #: What happens to the other children when one fails.
+    on_failure: OnFailure | None = None
+    #: How many spawned children may be unstarted before a yield waits.
+    max_queued: int = DEFAULT_MAX_QUEUED
+
+
+DEFAULT_OPTIONS: Final = NodeOptions()
+_OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
+
+#: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
+_NOT_YET: Final = frozenset(
+    ["when", "retry", "allow_failure", "priority", "cost", "tags", "limits", "cache", "version", "always", "keep_done", "backend", "max_parallel"]
+)
+
+
+def node_options(owner: str, **options: Any) -> NodeOptions:
+    """Return the checked options, one shared object for equal ones.
+
+    Raises `TypeError` for an option that does not exist (with the closest that does) and for a value of the wrong kind,
+    `ValueError` for one out of range; both name `owner`.
+    """
+    for name in options.keys() - _OPTION_NAMES:
+        if name in _NOT_YET:
+            raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
+        raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(_OPTION_NAMES))}")
+    return _checked(owner, **options)
+
+
+def _checked(
+    owner: str,
+    *,
+    parallel: bool = True,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    depends_on: Iterable[str] | None = (),
+    on_failure: str | OnFailure | None = None,
+    max_queued: int | None = None,
+) -> NodeOptions:
+    if not isinstance(parallel, bool):
+        raise TypeError(f"{owner}: parallel is {parallel!r}; expected True or False")
+    check_count("max_retries", max_retries, 0, owner, optional=True)
+    check_count("max_queued", max_queued, 1, owner, optional=True)
+    check_seconds("timeout", timeout, owner)
+    if isinstance(depends_on, str):
+        raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids: ['{depends_on}']")
+    policy = None if on_failure is None else OnFailure.parse(on_failure, owner)
+    return _shared(
+        parallel,
+        max_retries,
+        timeout,
+        tuple(depends_on or ()),
+        policy,
+        DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared(
+    parallel: bool,  # noqa: FBT001 - the key of the cache
+    max_retries: int | None,
+    timeout: float | None,
+    depends_on: tuple[str, ...],
+    on_failure: OnFailure | None,
+    max_queued: int,
+) -> NodeOptions:
+    return NodeOptions(
+        parallel=parallel,
+        max_retries=max_retries,
+        timeout=timeout,
+        depends_on=depends_on,
+        on_failure=on_failure,
+        max_queued=max_queued,
+    )

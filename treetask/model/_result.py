@@ -1,0 +1,112 @@
+"""What came of a run: the result, and the two errors that carry one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, Generic, Protocol
+
+from typing_extensions import Self, TypeVar
+
+from treetask._errors import TreeTaskError
+from treetask.model._node import TaskNode
+from treetask.model._status import TaskStatus
+from treetask.model._tree import TaskTree
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+R_co = TypeVar("R_co", covariant=True, default=Any)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Handle(Protocol[T_co]):
+    """A declaration whose nodes a result can be asked for."""
+
+    @property
+    def output(self) -> T_co:
+        """Statically the result's type."""
+
+    @property
+    def label(self) -> str:
+        """The name that messages use."""
+
+    def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
+        """Return the nodes of a tree that were made from this declaration, in the order of the tree."""
+
+
+class ExecutionResult(Generic[R_co]):
+    """What came of a tree. May be made by hand from any tree."""
+
+    def __init__(self, tree: TaskTree) -> None:
+        self.tree: Final = tree
+
+    @property
+    def success(self) -> bool:
+        """Whether the root is done."""
+        return self.tree.root.status is TaskStatus.DONE
+
+    @property
+    def failed_nodes(self) -> list[TaskNode]:
+        """All nodes that failed or timed out, those whose failure was handled too, in the order of the tree."""
+        return self.tree.get_failed_nodes()
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """How many nodes are in each status, and the `total`."""
+        return self.tree.get_stats()
+
+    @property
+    def value(self) -> R_co:
+        """What the root's body returned."""
+        return self.tree.root.result  # type: ignore[no-any-return]
+
+    def __getitem__(self, task: Handle[T], /) -> T:
+        """Return the result of the one node that was made from a declaration.
+
+        Raises `KeyError` if there is none, if there are several (`all` has those), or if it did not end well.
+        """
+        nodes = task.nodes_in(self.tree)
+        if len(nodes) != 1:
+            fix = "use result.all(handle)" if nodes else "it was not part of this run"
+            raise KeyError(f"'{task.label}' has {len(nodes)} nodes in '{self.tree.root.id}'; {fix}")
+        if nodes[0].status is not TaskStatus.DONE:
+            raise KeyError(f"'{nodes[0].id}' has no result: it is {nodes[0].status}")
+        return nodes[0].result  # type: ignore[no-any-return]
+
+    def all(self, task: Handle[T], /) -> list[T]:
+        """Return the results of all nodes of a declaration that are done, in the order of the tree."""
+        return [node.result for node in task.nodes_in(self.tree) if node.status is TaskStatus.DONE]
+
+    def __repr__(self) -> str:
+        return f"<ExecutionResult of '{self.tree.root.id}', root {self.tree.root.status}>"
+
+
+class TreeFailed(TreeTaskError, ExceptionGroup[Exception]):
+    """A run in which something failed that nobody handled.
+
+    A flat group of what the bodies raised, each with a note that names its node. `result` has the whole tree.
+    """
+
+    result: ExecutionResult[Any]
+
+    def __new__(cls, message: str, exceptions: Sequence[Exception], result: ExecutionResult[Any]) -> Self:
+        group = super().__new__(cls, message, exceptions)
+        group.result = result
+        return group
+
+    def __init__(self, message: str, exceptions: Sequence[Exception], result: ExecutionResult[Any]) -> None:
+        super().__init__(message, exceptions)
+
+    def derive(self, excs: Sequence[Exception], /) -> TreeFailed:  # type: ignore[override]
+        return TreeFailed(self.message, excs, self.result)
+
+
+class TreeCancelled(TreeTaskError):
+    """A run that `AsyncExecutor.cancel` stopped. `result` has what was done before."""
+
+    def __init__(self, reason: str | None, result: ExecutionResult[Any]) -> None:
+        super().__init__(f"'{result.tree.root.id}' was cancelled{f': {reason}' if reason else ''}")
+        self.reason: Final = reason
+        self.result: Final = result

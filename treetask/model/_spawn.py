@@ -1,0 +1,230 @@
+"""What the body of a spawner may yield, and what it hears about its children.
+
+A `Child` is an inert description of a node to be. Yielded or spawned it becomes one and stays its handle. How children
+are run, and how a body is stopped and resumed at a yield, is the engine's affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias
+
+from typing_extensions import Self, TypeVar
+
+from treetask._errors import TreeTaskError
+from treetask.model._status import TaskStatus
+
+if TYPE_CHECKING:
+    from treetask.model._node import TaskNode
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+#: Longer keys are cut here and get a digest, so that ids stay readable and stay apart.
+MAX_KEY_LENGTH: Final = 80
+_DIGEST_BYTES: Final = 4
+
+
+class _Join(Enum):
+    JOIN = "join"
+
+    def __repr__(self) -> str:
+        return "JOIN"
+
+
+#: Yielded by a spawner: run the static children, then wait for all children so far; their results come back.
+JOIN: Final = _Join.JOIN
+
+
+@dataclass(frozen=True, slots=True)
+class Return(Generic[R_co]):
+    """Yielded by an async spawner: the result of the body. Only clean-up may follow."""
+
+    value: R_co
+
+
+class UnkeyedArgumentError(TreeTaskError):
+    """A child's argument that cannot be part of a key."""
+
+    def __init__(self, label: str, argument: str, value: object) -> None:
+        super().__init__(
+            f"{label}.child(): argument {argument} is a {type(value).__name__}, which cannot be part of the child's "
+            f"key; name the child: {label}.child(...).keyed('...')"
+        )
+        self.argument = argument
+
+
+class DuplicateChildError(TreeTaskError):
+    """A second child with the key of a sibling."""
+
+    def __init__(self, key: str, parent_id: str) -> None:
+        super().__init__(
+            f"'{parent_id}' already has a child '{key}'; spawn it once, or tell the two apart: .child(...).keyed('...')"
+        )
+        self.key = key
+
+
+class UnplacedChildError(TreeTaskError):
+    """A child that was awaited, or asked for its result, before it was yielded or spawned."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"child '{key}' was not started; write `yield child` (or node.spawn) before you use its result"
+        )
+        self.key = key
+
+
+class TaskFailed(TreeTaskError):
+    """A child did not end well. `child` is it; `__cause__` is what it raised, if it did.
+
+    Where several had failed when the body was told, `others` are the rest of them.
+    """
+
+    def __init__(self, child: Child[Any], others: Iterable[Child[Any]] = ()) -> None:
+        node = child.node
+        said = f": {node.error}" if node.error else ""
+        self.others: Final = tuple(others)
+        more = f" (and {len(self.others)} more)" if self.others else ""
+        super().__init__(f"child '{node.id}' {_ENDING.get(node.status, node.status)}{said}{more}")
+        self.child: Final = child
+        self.__cause__ = node.exception
+
+
+_ENDING: Final = {
+    TaskStatus.FAILED: "failed",
+    TaskStatus.TIMED_OUT: "timed out",
+    TaskStatus.CANCELLED: "was cancelled",
+    TaskStatus.SKIPPED: "was skipped",
+}
+
+
+class Template(Protocol):
+    """What a child is made from: a declaration."""
+
+    @property
+    def label(self) -> str:
+        """The name that keys and messages use."""
+
+    def make_node(self, child: Child[Any], node_id: str) -> TaskNode:
+        """Return a new node, in no tree yet, that will run the body with the child's arguments."""
+
+
+class Child(Generic[R_co]):
+    """A node to be: a declaration with its arguments.
+
+    `yield child`, `node.spawn(...)` or a place in a yielded list makes it a node, once. `await child` gives its result
+    or raises `TaskFailed`, which claims the failure: the group can still end well. Raises `UnplacedChildError` when
+    used before it was started.
+    """
+
+    __slots__ = ("_key", "_node", "args", "claimed", "kwargs", "options", "template")
+
+    def __init__(self, template: Template, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.template: Final = template
+        self.args: Final = args
+        self.kwargs: Final = kwargs
+        self.options: Mapping[str, Any] = {}
+        #: Whether the body has been told of this child's failure, or caused it.
+        self.claimed = False
+        self._key: str | None = None
+        self._node: TaskNode | None = None
+
+    def keyed(self, key: str, /) -> Self:
+        """Return the same child with a key of your choice, which must be unique among its siblings."""
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"{self.template.label}.child().keyed(): the key is {key!r}; expected a non-empty string")
+        copy = self._copy()
+        copy._key = f"{self.template.label}[{_cut(key)}]"
+        return copy
+
+    def with_options(self, **options: Any) -> Self:
+        """Return the same child with other options, as `timeout=` or `max_retries=`, than its declaration has."""
+        copy = self._copy()
+        copy.options = {**self.options, **options}
+        return copy
+
+    def _copy(self) -> Self:
+        if self._node is not None:
+            raise TreeTaskError(f"child '{self.key}' has been started; key and options come before that")
+        copy = type(self)(self.template, self.args, self.kwargs)
+        copy._key, copy.options = self._key, self.options
+        return copy
+
+    @property
+    def key(self) -> str:
+        """The child's name among its siblings: the declaration's, and its arguments where it has any.
+
+        Raises `UnkeyedArgumentError` for an argument that is no str, number, bool, None, date, Path, Enum or tuple of
+        these.
+        """
+        if self._key is None:
+            self._key = self.template.label + _arguments_key(self.template.label, self.args, self.kwargs)
+        return self._key
+
+    @property
+    def node(self) -> TaskNode:
+        """The node that the child became."""
+        if self._node is None:
+            raise UnplacedChildError(self.key)
+        return self._node
+
+    @property
+    def result(self) -> R_co:
+        """What the child's body returned. Raises `TaskFailed` if it did not end well, `TreeTaskError` before its end."""
+        node = self.node
+        if node.status is TaskStatus.DONE:
+            return node.result  # type: ignore[no-any-return]
+        if node.status.is_terminal:
+            raise TaskFailed(self)
+        raise TreeTaskError(f"child '{node.id}' is still {node.status}; await it first")
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        node = self.node
+        tree = node._tree
+        if not node.status.is_terminal and tree is not None and tree._driver is not None:
+            yield from tree._driver.wait_for(self).__await__()
+        elif node.status.is_terminal:
+            self.claimed = True
+        return self.result
+
+    def __repr__(self) -> str:
+        return f"<Child {self.key if self._node is None else self._node.id}>"
+
+
+Yieldable: TypeAlias = Child[Any] | Iterable[Child[Any]] | Literal[_Join.JOIN] | Return[R]
+#: The return type of an async spawner whose result is an R.
+Spawns: TypeAlias = AsyncGenerator[Yieldable[R], Any]
+#: The return type of a sync spawner whose result is an R.
+SyncSpawns: TypeAlias = Generator[Child[Any] | Iterable[Child[Any]] | Literal[_Join.JOIN], Any, R]
+
+
+def _arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    if not args and not kwargs:
+        return ""
+    words = [_word(label, str(place + 1), value) for place, value in enumerate(args)]
+    words += [f"{name}={_word(label, repr(name), value)}" for name, value in sorted(kwargs.items())]
+    return f"[{_cut(','.join(words))}]"
+
+
+def _word(label: str, argument: str, value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name
+    if value is None or isinstance(value, (str, int, float, date)):
+        return str(value)
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if isinstance(value, tuple):
+        return f"({','.join(_word(label, argument, part) for part in value)})"
+    raise UnkeyedArgumentError(label, argument, value)
+
+
+def _cut(key: str) -> str:
+    if len(key) <= MAX_KEY_LENGTH:
+        return key
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{key[:MAX_KEY_LENGTH]}…{digest}"

@@ -1,0 +1,417 @@
+"""A tree of nodes with its index and counters, and the one door for status changes.
+
+`TaskTree.move` is that door: it checks the transition table, takes the stamp, moves the counters and tells the listener.
+Everything that shows, records or reacts listens there and nowhere else. While an engine runs the tree, whatever would
+change it from outside (`add`, `set_progress`) is handed to that engine, which knows about threads and order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from treetask import _clock
+from treetask._errors import DuplicateNodeError, StatusError, TreeRunningError
+from treetask.model._config import TreeTaskConfig
+from treetask.model._counts import (
+    HAS_BODY,
+    HAS_CHILDREN,
+    HAS_PROGRESS,
+    Counts,
+    Roll,
+    SubtreeStats,
+    does_work,
+    note_change,
+    settled,
+    units,
+)
+from treetask.model._node import TaskNode, check_free
+from treetask.model._snapshot import TreeDict, tree_to_dict
+from treetask.model._spawn import Child
+from treetask.model._status import NEXT, TERMINAL, TaskStatus
+
+#: How many of the newest endings a tree remembers for displays; a screen shows fewer.
+RECENT_ENDINGS: Final = 100
+
+_WORKING: Final = TaskStatus.WORKING
+_PENDING: Final = TaskStatus.PENDING
+_BAD_ENDS: Final = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT})
+
+
+class Driver(Protocol):
+    """What a tree needs of the engine that runs it."""
+
+    def add(self, child: TaskNode, parent: TaskNode) -> None:
+        """Add a child while the tree runs, from any thread, or refuse it."""
+
+    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        """Set a progress while the tree runs, from any thread."""
+
+    def now(self) -> float:
+        """Return the run's clock, in seconds."""
+
+    async def wait_for(self, child: Child[Any]) -> None:
+        """Return when a child has ended; who waits holds no slot meanwhile. The child's failure is claimed."""
+
+    def spawn(self, child: Child[Any], parent: TaskNode) -> None:
+        """Make a child a node that runs, or refuse it."""
+
+    def cancel(self, node: TaskNode, reason: str | None) -> None:
+        """Stop a node and all below it, from any thread."""
+
+
+class Listener(Protocol):
+    """Who is told, at the door, of every change. Must neither raise nor change the tree."""
+
+    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None: ...
+    def progress_changed(self, node: TaskNode) -> None: ...
+    def node_added(self, node: TaskNode) -> None: ...
+
+
+class TaskTree:
+    """The nodes below one root, found by id, counted by status.
+
+    Raises `DuplicateNodeError` if two nodes have one id, `DefinitionError` if `root` belongs to another tree.
+    """
+
+    def __init__(self, root: TaskNode, config: TreeTaskConfig | None = None) -> None:
+        if root.parent is not None or root._tree is not None:
+            raise TreeRunningError(f"node '{root.id}' cannot be a root: it belongs to another tree")
+        self.root: Final = root
+        self.config = TreeTaskConfig() if config is None else config
+        #: Nodes that run or wait for their next attempt, the longest first.
+        self.active: Final[dict[TaskNode, None]] = {}
+        #: Nodes that failed or timed out, the earliest first.
+        self.failed: Final[dict[TaskNode, None]] = {}
+        #: The nodes that ended last, the newest last.
+        self.recent: Final[deque[TaskNode]] = deque(maxlen=RECENT_ENDINGS)
+        #: Grows with every change; equal values mean that nothing happened in between.
+        self.version = 0
+        self._index: dict[str, TaskNode] = {}
+        self._counts = Counts()
+        self._driver: Driver | None = None
+        self._listener: Listener | None = None
+        self._check_ids(root, None)
+        self._enter(root)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an engine runs this tree now."""
+        return self._driver is not None
+
+    def now(self) -> float:
+        """Return the clock that this tree's stamps are on, in seconds."""
+        return _clock.monotonic() if self._driver is None else self._driver.now()
+
+    def find(self, node_id: str) -> TaskNode | None:
+        """Return the node of that id, or None."""
+        return self._index.get(node_id)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all nodes, in the order in which they came into the tree."""
+        return list(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, TaskNode) and node._tree is self
+
+    def walk(self, depth_first: bool = True) -> Iterator[TaskNode]:  # noqa: FBT001, FBT002 - the printed API
+        """Yield all nodes, parents before children: branch after branch, or level after level."""
+        if depth_first:
+            yield from self.root.walk()
+            return
+        waiting = deque([self.root])
+        while waiting:
+            node = waiting.popleft()
+            yield node
+            waiting.extend(node._children)
+
+    def get_stats(self) -> dict[str, int]:
+        """Return how many nodes are in each status, and the `total`."""
+        return self._counts.by_status()
+
+    def get_leaf_stats(self) -> dict[str, int]:
+        """Return the same for the nodes without children."""
+        return self._counts.by_status(without=HAS_CHILDREN)
+
+    def get_work_node_stats(self) -> dict[str, int]:
+        """Return the same for the nodes with a body."""
+        return self._counts.by_status(within=HAS_BODY)
+
+    def get_progress_stats(self) -> dict[str, int]:
+        """Return the progress of all nodes that do work: `current` and `total` units, and nodes by status.
+
+        A node counts with its own (current, total), or as one unit; once it ended it counts in full. Nodes with
+        neither a body nor a progress count for nothing. `nodes_with_progress` set one of their own.
+        """
+        stats = self._counts.subtree_stats()
+        return {
+            "current": stats.current,
+            "total": stats.total,
+            "done": stats.done,
+            "working": stats.working,
+            "pending": stats.pending,
+            "failed": stats.failed,
+            "nodes_with_progress": self._counts.by_status(within=HAS_PROGRESS)["total"],
+        }
+
+    def subtree_stats(self, node: TaskNode) -> SubtreeStats:
+        """Return how the nodes below one node stand. The root's are free; others are kept from the first call on."""
+        if node is not self.root:
+            return settled(node).stats()
+        stats = self._counts.subtree_stats()
+        if not does_work(node):
+            return stats
+        own = dict.fromkeys(SubtreeStats.__slots__, 0)
+        own[node.status.value] = 1
+        own["current"], own["total"] = units(node)
+        return SubtreeStats(*(getattr(stats, name) - own[name] for name in SubtreeStats.__slots__))
+
+    def collect_results(self) -> dict[str, Any]:
+        """Return the results by node id, without those that are None."""
+        return {node.id: node.result for node in self.walk() if node.result is not None}
+
+    def get_failed_nodes(self) -> list[TaskNode]:
+        """Return the nodes that failed or timed out, in the order of the tree."""
+        return [node for node in self.walk() if node._status in _BAD_ENDS] if self.failed else []
+
+    def get_timing_stats(self) -> dict[str, Any]:
+        """Return `count`, `total`, `average`, `min` and `max` of the seconds that nodes with a body took to be done.
+
+        The last three are None while no node is done.
+        """
+        times = [
+            node.ended_at - node.started_at
+            for node in self.walk()
+            if node._status is TaskStatus.DONE
+            and node.task_fn is not None
+            and node.started_at is not None
+            and node.ended_at is not None
+        ]
+        total = sum(times)
+        if not times:
+            return {"count": 0, "total": 0, "average": None, "min": None, "max": None}
+        return {
+            "count": len(times),
+            "total": total,
+            "average": total / len(times),
+            "min": min(times),
+            "max": max(times),
+        }
+
+    def to_dict(self) -> TreeDict:
+        """Return a snapshot for tools: nothing but JSON's own types, nodes in a flat list, parents first.
+
+        Results and data are left out where JSON has no form for them; the snapshot says which.
+        """
+        return tree_to_dict(self.root)
+
+    def __repr__(self) -> str:
+        return f"<TaskTree '{self.root.id}', {len(self)} nodes, root {self.root.status}>"
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    def move(self, node: TaskNode, status: TaskStatus, at: float) -> None:
+        """Change a node's status: the one door. `at` is the time of the change on the tree's clock, in seconds.
+
+        Raises `StatusError` for a change that the transition table does not have.
+        """
+        old = node._status
+        if status not in NEXT[old]:
+            raise StatusError(node.id, old, status, "there is no such change")
+        row = 0 if not node._children else 8
+        if node.task_fn is not None:
+            row += 16
+        if node._progress is not None:
+            self._move_progress(node, status)
+            row += 32
+        cells = self._counts.cells
+        cells[row + old.slot] -= 1
+        cells[row + status.slot] += 1
+        parent = node.parent
+        if parent is not None and parent._roll is not None and row >= 16:
+            self._move_rolled(node, status)
+        node._status = status
+        self.version += 1
+        if status is _WORKING:
+            if node.started_at is None:
+                node.started_at = at
+            self.active[node] = None
+        elif status in TERMINAL:
+            node.ended_at = at
+            if old is not _PENDING:
+                del self.active[node]
+            if status in _BAD_ENDS:
+                self.failed[node] = None
+            self.recent.append(node)
+        if self._listener is not None:
+            self._listener.status_changed(node, old, status, at)
+
+    def _move_progress(self, node: TaskNode, status: TaskStatus) -> None:
+        """A node with a progress of its own counts in full from its end on, and not before."""
+        if status.is_terminal != node._status.is_terminal:
+            assert node._progress is not None
+            current, total = node._progress
+            self._counts.current += (total - current) if status.is_terminal else (current - total)
+
+    @staticmethod
+    def _move_rolled(node: TaskNode, status: TaskStatus) -> None:
+        before = units(node)[0]
+        note_change(node, node._status.slot, -1, 0, 0)
+        total = units(node)[1]
+        after = total if status.is_terminal else (node._progress or (0, 1))[0]
+        note_change(node, status.slot, 1, after - before, 0)
+
+    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        """Set a node's progress, through the engine while one runs the tree."""
+        if self._driver is None:
+            self.apply_progress(node, progress)
+        else:
+            self._driver.set_progress(node, progress)
+
+    def apply_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        """Set a node's progress and move the counters. Only to be called where the tree may be changed."""
+        counts = self._counts
+        counts.exclude(node)
+        worked = does_work(node)
+        before = units(node) if worked else (0, 0)
+        node._progress = progress
+        counts.include(node)
+        if node.parent is not None and node.parent._roll is not None:
+            works = does_work(node)
+            after = units(node) if works else (0, 0)
+            number = int(works) - int(worked)
+            note_change(node, node._status.slot, number, after[0] - before[0], after[1] - before[1])
+        self.version += 1
+        if self._listener is not None:
+            self._listener.progress_changed(node)
+
+    def add(self, child: TaskNode, parent: TaskNode) -> None:
+        """Add a child below a node of this tree, through the engine while one runs it."""
+        if self._driver is None:
+            self.attach(child, parent)
+        else:
+            self._driver.add(child, parent)
+
+    def attach(self, child: TaskNode, parent: TaskNode) -> None:
+        """Link a child and enter it, with all below it, into the index and the counters; or refuse it and change nothing.
+
+        Raises `NodeOwnedError` and `DuplicateNodeError`.
+        """
+        check_free(child, parent)
+        if child._tree is not None:
+            raise TreeRunningError(f"node '{child.id}' cannot be added to '{parent.id}': it is the root of a tree")
+        self._check_ids(child, parent)
+        if not parent._children:
+            # It becomes a group: counted in another row, and with a roll of its own where its parent has one.
+            self._counts.exclude(parent)
+            parent.adopt(child)
+            self._counts.include(parent)
+            if parent.parent is not None and parent.parent._roll is not None and parent._roll is None:
+                parent._roll = Roll()
+        else:
+            parent.adopt(child)
+        self._enter(child)
+
+    def _check_ids(self, top: TaskNode, parent: TaskNode | None) -> None:
+        seen: dict[str, TaskNode] = {}
+        for node in (top,) if not top._children else top.walk():
+            other = self._index.get(node.id) or seen.get(node.id)
+            if other is not None:
+                raise DuplicateNodeError(node.id, _place(other.parent), _place(node.parent or parent))
+            seen[node.id] = node
+
+    def _enter(self, top: TaskNode) -> None:
+        """Index and count a subtree whose top is linked and whose ids were checked."""
+        index, counts = self._index, self._counts
+        for node in (top,) if not top._children else top.walk():
+            index[node.id] = node
+            node._tree = self
+            node._order = len(index)
+            counts.include(node)
+            parent = node.parent
+            if parent is not None and parent._roll is not None:
+                if node._children:
+                    node._roll = Roll()
+                if does_work(node):
+                    note_change(node, node._status.slot, 1, *units(node))
+            if self._listener is not None:
+                self._listener.node_added(node)
+        self.version += 1
+
+    def remove(self, child: TaskNode) -> None:
+        """Take a child with all below it out of the tree."""
+        parent = child.parent
+        assert parent is not None
+        if parent._roll is not None:
+            self._unroll(child)
+        for node in list(child.walk()):
+            self._counts.exclude(node)
+            del self._index[node.id]
+            node._tree = node._roll = None
+            self.active.pop(node, None)
+            self.failed.pop(node, None)
+            if node._status.is_terminal and node in self.recent:
+                self.recent.remove(node)
+        self._counts.exclude(parent)
+        parent.disown(child)
+        self._counts.include(parent)
+        self.version += 1
+
+    @staticmethod
+    def _unroll(child: TaskNode) -> None:
+        """Take what a child and the nodes below it add out of the rolls above."""
+        assert child.parent is not None
+        settled(child.parent)
+        below = settled(child).stats() if child._children else None
+        for status in TaskStatus:
+            number = getattr(below, status.value) if below is not None else 0
+            if number:
+                note_change(child, status.slot, -number, 0, 0)
+        if below is not None:
+            note_change(child, 0, 0, -below.current, -below.total)
+        if does_work(child):
+            current, total = units(child)
+            note_change(child, child._status.slot, -1, -current, -total)
+
+    def reset_node(self, node: TaskNode) -> None:
+        """Bring an ended node's status back to pending, so that it can run again."""
+        self.move(node, TaskStatus.PENDING, 0.0)
+        self.failed.pop(node, None)
+        if node in self.recent:
+            self.recent.remove(node)
+
+    def reset(self) -> None:
+        """Bring every node back to where it was before it ran. Not while the tree runs."""
+        for node in self.walk():
+            node.reset()
+
+    def register_node(self, node: TaskNode) -> None:
+        """Accept a node that `add_child` has already entered; there is nothing left to do.
+
+        Raises `TreeRunningError` for a node that is not in this tree: add it to a parent instead.
+        """
+        if node._tree is not self:
+            raise TreeRunningError(f"node '{node.id}' is not in this tree; add it with parent.add_child(node)")
+
+    def listen(self, listener: Listener | None) -> None:
+        """Tell one listener of every change from now on; None stops that."""
+        self._listener = listener
+
+    def drive(self, driver: Driver | None) -> None:
+        """Hand the tree to the engine that runs it; None takes it back.
+
+        Raises `TreeRunningError` if another engine runs it.
+        """
+        if driver is not None and self._driver is not None:
+            raise TreeRunningError(f"tree '{self.root.id}' is already running; build a second tree to run it twice")
+        self._driver = driver
+
+
+def _place(parent: TaskNode | None) -> str:
+    return "as the root" if parent is None else f"under '{parent.id}'"
