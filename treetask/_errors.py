@@ -83,6 +83,17 @@ class FinishedParentError(TreeTaskError):
         self.child_id = child_id
 
 
+class LeakedScopeError(TreeTaskError):
+    """A body that left a cancel scope open, or a cancellation of its own task pending, when it ended."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(
+            f"the body of '{node_id}' left a cancel scope open or cancelled its own task; close what it opens "
+            "(`async with aclosing(generator)`, `with move_on_after(...)` inside one function) and cancel a scope instead"
+        )
+        self.node_id = node_id
+
+
 class InternalError(TreeTaskError):
     """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
 

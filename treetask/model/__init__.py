@@ -15,7 +15,7 @@ from treetask.model._config import (
 from treetask.model._counts import SubtreeStats
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._graph import Dependencies
-from treetask.model._node import NO_CHILDREN, Spawnable, TaskNode
+from treetask.model._node import CLOSED, NO_CHILDREN, Spawnable, TaskNode
 from treetask.model._options import DEFAULT_MAX_QUEUED, NodeOptions, node_options
 from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
 from treetask.model._snapshot import NodeDict, TreeDict
@@ -36,6 +36,7 @@ from treetask.model._status import NEXT, TERMINAL, TaskStatus
 from treetask.model._tree import Driver, Listener, TaskTree
 
 __all__ = [
+    "CLOSED",
     "DEFAULT_ICONS",
     "DEFAULT_MAX_QUEUED",
     "DEFAULT_TREE_CHARS",

@@ -45,6 +45,10 @@ class Children(list["TaskNode"]):
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
 
 
+#: The part of `TaskNode._waits` that stands for the parent: added to the number of dependencies that are not met, it is
+#: taken away when the parent lets the node go ahead.
+CLOSED: Final = 1 << 30
+
 #: What every node without children has: one object for all of them.
 NO_CHILDREN: Final = Children()
 
@@ -138,7 +142,7 @@ class TaskNode:
         self._roll: Roll | None = None
         # The engine's own: what a node still waits for, its children's bookkeeping, its attempt, the handle it came
         # from and its place in the order of declaration.
-        self._waits = 0
+        self._waits = CLOSED
         self._group: Any = None
         self._attempt: Any = None
         self._child: Any = None
@@ -197,6 +201,9 @@ class TaskNode:
     @property
     def progress(self) -> tuple[int, int] | None:
         """(current, total) in units of the body's own choice, or None. May be set from any thread."""
+        tree = self._tree
+        if tree is not None and tree.late_progress:
+            return tree.late_progress.get(self, self._progress)
         return self._progress
 
     @progress.setter
@@ -372,8 +379,9 @@ class TaskNode:
         if self._tree is not None and self._status is not TaskStatus.PENDING:
             self._tree.reset_node(self)
         self._status = TaskStatus.PENDING
-        self._trouble = self.result = self.started_at = self.ended_at = None
+        self._trouble = self.result = self.started_at = self.ended_at = self._group = self._attempt = None
         self.retry_count = 0
+        self._waits = CLOSED
 
     def __repr__(self) -> str:
         return f"<TaskNode '{self.id}' {self._status}, {len(self._children)} children>"

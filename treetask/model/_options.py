@@ -37,7 +37,21 @@ _OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
 
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
 _NOT_YET: Final = frozenset(
-    ["when", "retry", "allow_failure", "priority", "cost", "tags", "limits", "cache", "version", "always", "keep_done", "backend", "max_parallel"]
+    [
+        "when",
+        "retry",
+        "allow_failure",
+        "priority",
+        "cost",
+        "tags",
+        "limits",
+        "cache",
+        "version",
+        "always",
+        "keep_done",
+        "backend",
+        "max_parallel",
+    ]
 )
 
 

@@ -88,6 +88,8 @@ class TaskTree:
         self.recent: Final[deque[TaskNode]] = deque(maxlen=RECENT_ENDINGS)
         #: Grows with every change; equal values mean that nothing happened in between.
         self.version = 0
+        #: Progress that other threads have set and the engine has not counted yet.
+        self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
         self._index: dict[str, TaskNode] = {}
         self._counts = Counts()
         self._driver: Driver | None = None

@@ -1,0 +1,6 @@
+"""Runs a tree: a pure scheduler that says what is ready, and an executor that obeys it on anyio."""
+
+from treetask.engine._executor import AsyncExecutor
+from treetask.engine._spawner import SpawnError
+
+__all__ = ["AsyncExecutor", "SpawnError"]

@@ -1,0 +1,104 @@
+"""The public face of a run: what may be asked of it, before, while and after it runs, from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from treetask._errors import TreeRunningError
+from treetask.abc import Observer
+from treetask.engine._observers import Announcer
+from treetask.engine._run import Run
+from treetask.model import TaskNode, TaskTree, TreeTaskConfig
+
+
+class AsyncExecutor:
+    """Runs a tree, once, on the event loop it is awaited on: asyncio or trio.
+
+    `on_update(tree)` is called at most once a turn of the loop while something changes, and after the last change;
+    `on_node_start(node)` before a node's first attempt, `on_node_complete(node)` when it has ended, however it did. One
+    that raises is logged and not called again.
+
+    `config` replaces the tree's own. Raises `ValueError` when the run starts if it is out of range.
+    """
+
+    def __init__(
+        self,
+        tree: TaskTree,
+        on_update: Callable[[TaskTree], None] | None = None,
+        on_node_start: Callable[[TaskNode], None] | None = None,
+        on_node_complete: Callable[[TaskNode], None] | None = None,
+        *,
+        config: TreeTaskConfig | None = None,
+    ) -> None:
+        if not isinstance(tree, TaskTree):
+            raise TypeError(f"AsyncExecutor runs a TaskTree, not {tree!r}; TreeBuilder.build() returns one")
+        if config is not None:
+            tree.config = config
+        self.tree = tree
+        self._announcer = Announcer(tree, on_update, on_node_start, on_node_complete)
+        self._run: Run | None = None
+        self._has_begun = False
+        self._is_cancelled = False
+        self._cancel_reason: str | None = None
+        self._is_paused = False
+
+    async def run(self) -> TaskTree:
+        """Run the tree to its end and return it.
+
+        Raises `TreeFailed` if something failed that nobody handled, or the `global_timeout` passed; `TreeCancelled` if
+        it was cancelled; `DefinitionError` and `ValueError` before anything runs; `TreeRunningError` if it runs or ran
+        before. A cancellation from outside, KeyboardInterrupt and SystemExit are raised once all has ended in order.
+        """
+        if self._has_begun:
+            raise TreeRunningError(f"this executor has run '{self.tree.root.id}' already; make another one")
+        if self.tree.is_running:
+            raise TreeRunningError(
+                f"tree '{self.tree.root.id}' is already running; build a second tree to run it twice"
+            )
+        if self.tree.root.status.is_terminal:
+            raise TreeRunningError(
+                f"tree '{self.tree.root.id}' is already {self.tree.root.status}; call tree.reset() first"
+            )
+        run = Run(self.tree, self.tree.config.validate(), self._announcer)
+        self._has_begun = True
+        self._run = run
+        run.scheduler.is_paused = self._is_paused
+        if self._is_cancelled:
+            run.scheduler.cancel(self._cancel_reason, run.loop.now())
+            run.cancel_reason = self._cancel_reason
+        await run.execute()
+        return self.tree
+
+    def subscribe(self, observer: Observer) -> None:
+        """Tell an observer every event from now on; see `treetask.abc.Observer`."""
+        self._announcer.subscribe(observer)
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Stop the run, in order: children before their parents' clean-up. From any thread, and before the run."""
+        if not self._is_cancelled:
+            self._is_cancelled, self._cancel_reason = True, reason
+            if self._run is not None:
+                self._run.request_cancel(reason)
+
+    def pause(self) -> None:
+        """Start no more bodies until `resume`; what runs goes on. From any thread, and before the run."""
+        self._set_paused(paused=True)
+
+    def resume(self) -> None:
+        """Start bodies again. From any thread."""
+        self._set_paused(paused=False)
+
+    def _set_paused(self, *, paused: bool) -> None:
+        self._is_paused = paused
+        if self._run is not None:
+            self._run.request_pause(paused=paused)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._is_cancelled
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether starts are held back."""
+        return self._is_paused

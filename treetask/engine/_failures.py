@@ -1,0 +1,82 @@
+"""What went wrong, as the caller should see it: without the engine's own frames, flat, each leaf naming its node."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from treetask._errors import TreeTaskError
+from treetask.engine._group import is_claimed
+from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
+
+#: Frames from below here are the engine's own.
+_PACKAGE: Final = str(Path(__file__).parent.parent)
+
+
+def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseException | None:
+    """Return what a body raised apart from cancellations, or None if that is all there was."""
+    if isinstance(raised, cancelled):
+        return None
+    if isinstance(raised, BaseExceptionGroup):
+        return raised.split(cancelled)[1]
+    return raised
+
+
+def without_engine_frames(error: BaseException) -> BaseException:
+    """Return the error with a traceback that begins in the user's code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
+
+
+def tree_failed(tree: TaskTree) -> TreeFailed:
+    """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
+    leaves = [leaf for node in tree.failed if not _is_handled(node) for leaf in _leaves(node)]
+    unique = list({id(leaf): leaf for leaf in leaves}.values())
+    if not unique:
+        unique = [
+            TreeTaskError(f"'{tree.root.id}' failed: {tree.root.reason or tree.root.error or 'no error was kept'}")
+        ]
+    count = len(unique)
+    return TreeFailed(
+        f"'{tree.root.id}' failed, {count} error{'s' if count > 1 else ''}", unique, ExecutionResult(tree)
+    )
+
+
+def _is_handled(node: TaskNode) -> bool:
+    """Whether a body above took responsibility for this node or for a group that it is in."""
+    above: TaskNode | None = node
+    while above is not None:
+        if is_claimed(above):
+            return True
+        above = above.parent
+    return False
+
+
+def _leaves(node: TaskNode) -> Iterator[Exception]:
+    error = node.exception
+    if error is None or isinstance(error, TaskFailed):
+        return
+    waiting: list[Any] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(reversed(one.exceptions))
+        elif isinstance(one, Exception):
+            _note(one, f"in task '{node.id}'")
+            yield one
+
+
+def _note(error: Exception, note: str) -> None:
+    """Add a note as PEP 678 has it, on Python 3.10 too."""
+    notes = getattr(error, "__notes__", None)
+    if notes is None:
+        notes = error.__notes__ = []  # type: ignore[attr-defined]
+    if note not in notes:
+        notes.append(note)

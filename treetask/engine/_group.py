@@ -1,0 +1,111 @@
+"""What the scheduler remembers of a node that has begun and has, or may get, children."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NoReturn, Protocol
+
+from treetask._errors import InternalError
+from treetask.model import Child, OnFailure, TaskNode, TaskStatus
+
+
+class ChildWatch(Protocol):
+    """A body that yields children and has to know how they stand."""
+
+    def child_started(self) -> None:
+        """One child less is unstarted."""
+
+    def child_ended(self, child: TaskNode) -> None:
+        """A child reached a terminal status."""
+
+
+class Group:
+    """One attempt of a node, as far as its children are concerned."""
+
+    __slots__ = (
+        "added",
+        "bad",
+        "body_ended",
+        "gate_open",
+        "is_final",
+        "line",
+        "live",
+        "node",
+        "stopped",
+        "stopping",
+        "undelivered",
+        "unstarted",
+        "verdict",
+        "watch",
+    )
+
+    def __init__(self, node: TaskNode) -> None:
+        self.node = node
+        #: Whether the body is over; groups without one are born so.
+        self.body_ended = False
+        #: Whether the children that were there before the body may run.
+        self.gate_open = False
+        #: Children that were let go ahead and have not ended.
+        self.live = 0
+        #: Children of a sequential parent whose turn has not come.
+        self.line: deque[TaskNode] = deque()
+        #: Children that this attempt added; a failed attempt takes them with it.
+        self.added: list[TaskNode] = []
+        #: Children that failed, timed out or were cancelled.
+        self.bad: list[TaskNode] = []
+        #: Failures that the body of a spawner has not been told of.
+        self.undelivered: list[TaskNode] = []
+        #: The policy that keeps further children from starting.
+        self.stopped: OnFailure | None = None
+        #: Why this node itself is being stopped: its body is interrupted once its children are down.
+        self.stopping: str | None = None
+        #: Whether the attempt is the last whatever comes: it was stopped from outside.
+        self.is_final = False
+        #: How the attempt ends, whatever the children do; None leaves it to them.
+        self.verdict: TaskStatus | None = None
+        #: Spawned children that have not started; counted for a spawner only.
+        self.unstarted = 0
+        self.watch: ChildWatch | None = None
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no child runs or waits for its turn."""
+        return not self.live and not self.line
+
+    def unclaimed(self, *statuses: TaskStatus) -> TaskNode | None:
+        """Return the first child in one of the statuses that no body has taken responsibility for."""
+        for child in self.bad:
+            if child.status in statuses and not is_claimed(child):
+                return child
+        return None
+
+
+def is_claimed(node: TaskNode) -> bool:
+    """Whether a body has caught this node's failure, or has caused its end."""
+    return node._child is not None and node._child.claimed
+
+
+def handle_of(node: TaskNode) -> Child[Any]:
+    """Return the handle of a node; one that was not spawned gets it now."""
+    if node._child is None:
+        child: Child[Any] = Child(_Placed(node.name), (), {})
+        child._node = node
+        node._child = child
+    return node._child  # type: ignore[no-any-return]
+
+
+def claim(node: TaskNode) -> None:
+    """Note that a body has taken responsibility for how a node ends."""
+    handle_of(node).claimed = True
+
+
+class _Placed:
+    """The template of a node that is in the tree already."""
+
+    __slots__ = ("label",)
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def make_node(self, child: Child[Any], node_id: str) -> NoReturn:
+        raise InternalError(f"'{node_id}' is made only once")

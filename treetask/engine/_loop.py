@@ -1,0 +1,182 @@
+"""The event loop as the engine sees it: the few things that anyio does not offer, or not cheaply enough.
+
+Here alone private state of asyncio, anyio and trio is read, to notice a body that left its task in another state than it
+found it in. Where such a read is not possible, the body is trusted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+from typing_extensions import TypeAlias
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import trio
+
+Worker: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Guard(Protocol):
+    """What is known of a worker's task and its own scope."""
+
+    def is_intact(self) -> bool:
+        """Whether the task is as it was: in the worker's scope, with no cancellation of its own pending."""
+
+    def is_innermost(self) -> bool:
+        """Whether the worker's scope is the one that the task is in."""
+
+
+class Loop(Protocol):
+    """One of the event loops that the engine runs on."""
+
+    #: What a cancelled body sees raised.
+    cancelled: type[BaseException]
+    #: The loop's clock, in seconds.
+    now: Callable[[], float]
+
+    def call_soon(self, act: Callable[[], None]) -> None:
+        """Call a function in the next turn of the loop; from the loop's own thread."""
+
+    def call_from_anywhere(self, act: Callable[[], None]) -> None:
+        """Call a function on the loop soon; from any thread and from signal handlers."""
+
+    def workers(self) -> AbstractAsyncContextManager[None]:
+        """Return the context in which workers can be started; its end waits for all of them."""
+
+    def start(self, worker: Worker) -> None:
+        """Start a task. It runs in the next turn at the earliest."""
+
+    def guard(self, scope: anyio.CancelScope) -> Guard:
+        """Return the guard of the current task, which has just entered `scope`."""
+
+
+def current_loop() -> Loop:
+    """Return the event loop that the caller runs on."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return TrioLoop()
+    return AsyncioLoop()
+
+
+class AsyncioLoop:
+    """asyncio, with plain tasks as workers: an anyio task costs four times as much."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._asyncio: Final = asyncio
+        self._loop: Final = asyncio.get_running_loop()
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self.cancelled: type[BaseException] = asyncio.CancelledError
+        self.now: Callable[[], float] = self._loop.time
+
+    def call_soon(self, act: Callable[[], None]) -> None:
+        self._loop.call_soon(act)
+
+    def call_from_anywhere(self, act: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(act)
+
+    @asynccontextmanager
+    async def workers(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            while self._tasks:
+                try:
+                    await self._asyncio.wait(self._tasks)
+                except self._asyncio.CancelledError:
+                    # The run is over and these are on their way out; who cancels is told as soon as they are.
+                    await self._asyncio.sleep(0)
+
+    def start(self, worker: Worker) -> None:
+        # Not create_task: an eager task factory would run the worker at once, inside the one that starts it.
+        task = self._asyncio.Task(worker(), loop=self._loop)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def guard(self, scope: anyio.CancelScope) -> Guard:
+        task = self._asyncio.current_task()
+        assert task is not None
+        return _AsyncioGuard(task, scope)
+
+
+class _AsyncioGuard:
+    __slots__ = ("_before", "_pending", "_scope", "_state")
+
+    def __init__(self, task: asyncio.Task[Any], scope: anyio.CancelScope) -> None:
+        self._scope = scope
+        self._state = _anyio_state(task)
+        # How many cancellations are pending: before Python 3.11 only whether there is one.
+        self._pending: Callable[[], int] = getattr(task, "cancelling", None) or (lambda: _must_cancel(task))
+        self._before = self._pending()
+
+    def is_intact(self) -> bool:
+        return self._pending() == self._before and (self._state is None or self._state.cancel_scope is self._scope)
+
+    def is_innermost(self) -> bool:
+        return self._state is None or self._state.cancel_scope is self._scope
+
+
+def _anyio_state(task: asyncio.Task[Any]) -> Any:
+    """Return anyio's own record of a task, whose `cancel_scope` is the innermost; None if anyio keeps it elsewhere."""
+    try:
+        from anyio._backends._asyncio import _task_states
+
+        state = _task_states[task]
+    except (ImportError, KeyError):
+        return None
+    return state if hasattr(state, "cancel_scope") else None
+
+
+def _must_cancel(task: asyncio.Task[Any]) -> int:
+    return int(getattr(task, "_must_cancel", False))
+
+
+class TrioLoop:
+    """trio, with the tasks of one nursery as workers."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._trio: Final = trio
+        self._token: Final = trio.lowlevel.current_trio_token()
+        self._nursery: trio.Nursery | None = None
+        self.cancelled: type[BaseException] = trio.Cancelled
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+
+    def call_soon(self, act: Callable[[], None]) -> None:
+        self._token.run_sync_soon(act)
+
+    def call_from_anywhere(self, act: Callable[[], None]) -> None:
+        self._token.run_sync_soon(act)
+
+    @asynccontextmanager
+    async def workers(self) -> AsyncIterator[None]:
+        async with self._trio.open_nursery() as self._nursery:
+            yield
+
+    def start(self, worker: Worker) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(worker)
+
+    def guard(self, scope: anyio.CancelScope) -> Guard:
+        return _TrioGuard(self._trio.lowlevel.current_task())
+
+
+class _TrioGuard:
+    __slots__ = ("_status", "_task")
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self._task: Any = task
+        self._status = getattr(task, "_cancel_status", None)
+
+    def is_intact(self) -> bool:
+        return self._status is None or self._task._cancel_status is self._status
+
+    is_innermost = is_intact

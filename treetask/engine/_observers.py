@@ -1,0 +1,143 @@
+"""Tells those who listen what happens: collected at the door, told when the tree is at rest.
+
+Nothing is built for nobody: without observers and callbacks the tree has no listener at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from treetask import _clock
+from treetask.abc import Observer
+from treetask.model import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged, TaskNode
+from treetask.model import TaskStatus, TaskTree
+
+_logger: Final = logging.getLogger("treetask")
+
+
+class Announcer:
+    """The tree's listener during a run, on behalf of all who want to know."""
+
+    def __init__(
+        self,
+        tree: TaskTree,
+        on_update: Callable[[TaskTree], None] | None,
+        on_node_start: Callable[[TaskNode], None] | None,
+        on_node_complete: Callable[[TaskNode], None] | None,
+    ) -> None:
+        self._tree: Final = tree
+        self._on_update = on_update
+        self._on_node_start = on_node_start
+        self._on_node_complete = on_node_complete
+        self._observers: Final[list[Observer]] = []
+        #: Asks the loop to call `update` in its next turn.
+        self.ask_for_turn: Callable[[Callable[[], None]], None] | None = None
+        self._turn_is_asked = False
+        self._told_version = -1
+        self._is_telling = False
+        #: Events that were not told yet.
+        self.pending: Final[list[Event]] = []
+        self._now: Callable[[], float] = tree.now
+
+    def subscribe(self, observer: Observer) -> None:
+        self._observers.append(observer)
+        if self._tree.is_running:
+            self._tree.listen(self)
+
+    def begin(self, now: Callable[[], float], ask_for_turn: Callable[[Callable[[], None]], None]) -> None:
+        """Begin to listen, if there is anybody to tell."""
+        self._now = now
+        self.ask_for_turn = ask_for_turn
+        wanted = (self._on_update, self._on_node_start, self._on_node_complete)
+        if self._observers or any(callback is not None for callback in wanted):
+            self._tree.listen(self)
+        if self._observers:
+            self.pending.append(RunStarted(self._tree, now(), _clock.wall()))
+
+    def end(self) -> None:
+        """Tell what is left, and the last state, and stop listening."""
+        self._tree.listen(None)
+        if self._observers:
+            self.pending.append(RunEnded(self._tree, self._now()))
+        self.tell()
+        self.update()
+
+    # -- at the door -------------------------------------------------------------------------------------------------
+
+    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
+        if self._observers or self._on_node_start is not None or self._on_node_complete is not None:
+            self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1))
+        if not self._turn_is_asked:
+            self._ask()
+
+    def progress_changed(self, node: TaskNode) -> None:
+        if self._observers:
+            self.pending.append(ProgressChanged(node, node.progress, self._now()))
+        if not self._turn_is_asked:
+            self._ask()
+
+    def node_added(self, node: TaskNode) -> None:
+        if self._observers:
+            self.pending.append(NodeAdded(node, self._now()))
+        if not self._turn_is_asked:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self.ask_for_turn is not None:
+            self._turn_is_asked = True
+            self.ask_for_turn(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_is_asked = False
+        self.tell()
+        self.update()
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def update(self) -> None:
+        """Call `on_update` if anything changed since the last time."""
+        if self._on_update is not None and self._told_version != self._tree.version:
+            self._told_version = self._tree.version
+            if not self._call("on_update", self._on_update, self._tree):
+                self._on_update = None
+
+    def tell(self) -> None:
+        """Tell the pending events, and those that come up meanwhile, in their order."""
+        if self._is_telling:
+            return
+        self._is_telling = True
+        try:
+            told = 0
+            while told < len(self.pending):
+                self._tell_one(self.pending[told])
+                told += 1
+            self.pending.clear()
+        finally:
+            self._is_telling = False
+
+    def _tell_one(self, event: Event) -> None:
+        for observer in list(self._observers):
+            if not self._call(_name(observer), observer.on_event, event):
+                self._observers.remove(observer)
+        if isinstance(event, StatusChanged):
+            if event.new is TaskStatus.WORKING and event.old is TaskStatus.PENDING:
+                if self._on_node_start is not None and not self._call("on_node_start", self._on_node_start, event.node):
+                    self._on_node_start = None
+            elif event.new.is_terminal and self._on_node_complete is not None:
+                if not self._call("on_node_complete", self._on_node_complete, event.node):
+                    self._on_node_complete = None
+
+    def _call(self, name: str, callback: Callable[[Any], None], argument: object) -> bool:
+        """Call one who listens; False if it raised, which is logged and is no reason to stop a run."""
+        try:
+            callback(argument)
+        except Exception:
+            _logger.exception("%s of '%s' raised and was removed; the run goes on", name, self._tree.root.id)
+            return False
+        return True
+
+
+def _name(observer: Observer) -> str:
+    return f"observer {type(observer).__module__}.{type(observer).__qualname__}"

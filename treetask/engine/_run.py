@@ -1,0 +1,310 @@
+"""One run: the scheduler's decisions carried out on the event loop, from the first node to the last clean-up."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import anyio
+
+from treetask._errors import TreeRunningError
+from treetask.engine._failures import tree_failed
+from treetask.engine._group import Group
+from treetask.engine._loop import current_loop
+from treetask.engine._observers import Announcer
+from treetask.engine._scheduler import Scheduler
+from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_child
+from treetask.engine._step import awaited, current_node, run_in
+from treetask.engine._threads import Threads
+from treetask.engine._timers import Timers
+from treetask.engine._workers import Crew, Worker
+from treetask.model import BodyKind, Child, ExecutionResult, TaskNode, TaskStatus, TaskTree, TreeCancelled, TreeFailed
+from treetask.model import TreeTaskConfig
+
+T = TypeVar("T")
+
+#: As many bodies in threads as the standard library's own pool would run.
+_DEFAULT_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
+
+
+class Run:
+    """What lives as long as one run. Made on the event loop, in the thread and task that waits for it."""
+
+    def __init__(self, tree: TaskTree, config: TreeTaskConfig, announcer: Announcer) -> None:
+        self.tree: Final = tree
+        self.loop: Final = current_loop()
+        self.scheduler: Final = Scheduler(
+            tree,
+            self,
+            max_concurrency=config.max_concurrency,
+            max_threads=_DEFAULT_THREADS if config.max_threads is None else config.max_threads,
+        )
+        self._config: Final = config
+        self._announcer: Final = announcer
+        self._thread: Final = threading.get_ident()
+        self._timers: Final = Timers(self.loop)
+        self._threads: Final = Threads(
+            on_abandon=self._count_abandoned,
+            on_return=lambda: self._post(self._count_returned),
+        )
+        self._crew: Final = Crew(
+            self.loop,
+            self.scheduler,
+            announcer,
+            default_timeout=config.default_task_timeout,
+            drive=self._drive,
+            limit_group=self._limit_group,
+            on_end=self._end,
+        )
+        self._over: Final = anyio.Event()
+        self._crash: BaseException | None = None
+        self._interruption: BaseException | None = None
+        self.cancel_reason: str | None = None
+        self._timed_out: TimeoutError | None = None
+        self._late_is_posted = False
+
+    # -- the run itself ----------------------------------------------------------------------------------------------
+
+    async def execute(self) -> None:
+        """Run the tree. Raises as `AsyncExecutor.run` says; nothing of the run is left then."""
+        self.tree.drive(self)
+        self._announcer.begin(self.loop.now, self.loop.call_soon)
+        try:
+            async with self.loop.workers():
+                self._begin()
+                await self._wait_until_over()
+                self._timers.close()
+        finally:
+            self._apply_late_progress()
+            self._announcer.end()
+            self.tree.drive(None)
+        self._raise_outcome()
+
+    def _begin(self) -> None:
+        at = self.loop.now()
+        limit = self._config.global_timeout
+        if limit is not None:
+            self._timers.at(at + limit, partial(self._time_is_up, limit))
+        self.scheduler.begin(at)
+        self._advance()
+
+    async def _wait_until_over(self) -> None:
+        """Wait for the last node. What interrupts that wait cancels the run, in order, and is raised at its end."""
+        while not self._over.is_set():
+            try:
+                with anyio.CancelScope(shield=self._interruption is not None):
+                    await self._over.wait()
+            except BaseException as error:
+                if self._interruption is None or isinstance(self._interruption, self.loop.cancelled):
+                    self._interruption = error
+                self.scheduler.cancel("the caller of the run was cancelled", self.loop.now())
+                self._advance()
+
+    def _end(self, crash: BaseException | None) -> None:
+        """The last node has ended, or the engine itself is broken."""
+        if crash is not None and self._crash is None:
+            self._crash = crash
+            self.scheduler.cancel("the engine failed", self.loop.now())
+        self._over.set()
+
+    def _raise_outcome(self) -> None:
+        root = self.tree.root
+        for error in (self._crash, self._crew.fatal, self._interruption):
+            if error is not None:
+                raise error
+        if self._timed_out is not None:
+            message = f"'{root.id}' timed out"
+            raise TreeFailed(message, [self._timed_out], ExecutionResult(self.tree))
+        if root.status is TaskStatus.DONE:
+            return
+        if root.status is TaskStatus.CANCELLED:
+            raise TreeCancelled(self.cancel_reason or root.reason, ExecutionResult(self.tree))
+        raise tree_failed(self.tree)
+
+    def _advance(self) -> None:
+        """After the scheduler was told something outside of a worker: start what may start, tell who listens."""
+        self._crew.wake()
+        if self._announcer.pending:
+            self._announcer.tell()
+        if self.scheduler.is_over:
+            self._over.set()
+
+    # -- bodies ------------------------------------------------------------------------------------------------------
+
+    async def _drive(self, worker: Worker) -> Any:
+        """Run a body of a kind other than plain async, to its end."""
+        node, kind = worker.node, worker.kind
+        assert node is not None
+        context = self._crew.context.copy()
+        context.run(current_node.set, node)
+        body: Any = node.task_fn
+        if kind is BodyKind.THREAD:
+            result = await self._threads.call(context, body, node)
+            # A plain function may hand back a coroutine, as a lambda around an async one does.
+            return await run_in(context, awaited(result)) if hasattr(result, "__await__") else result
+        generator = context.run(body, node)
+        if kind is BodyKind.SPAWNER:
+            return await Spawner(self, worker, node, AsyncSteps(generator, context)).drive()
+        steps = ThreadSteps(generator, context, self._threads, self.loop.cancelled)
+        return await Spawner(self, worker, node, steps).drive()
+
+    def _count_abandoned(self) -> None:
+        self._crew.abandoned += 1
+        self.scheduler.abandon_thread()
+
+    def _count_returned(self) -> None:
+        self._crew.abandoned -= 1
+        self.scheduler.free_thread()
+        self._advance()
+
+    def _limit_group(self, node: TaskNode, deadline: float) -> None:
+        """Bound an attempt whose children count as well."""
+        self._timers.at(deadline, partial(self._expire, node, node._group))
+
+    def _expire(self, node: TaskNode, group: Group) -> None:
+        if node._group is group and node.status is TaskStatus.WORKING:
+            timeout = node.options.timeout if node.options.timeout is not None else self._config.default_task_timeout
+            node.exception = TimeoutError(f"'{node.id}' timed out after {timeout} s")
+            node.error = str(node.exception)
+            self.scheduler.expire(node, self.loop.now())
+            self._advance()
+
+    def _time_is_up(self, limit: float) -> None:
+        if not self.scheduler.is_cancelled and not self.scheduler.is_over:
+            self._timed_out = TimeoutError(f"'{self.tree.root.id}' timed out after {limit} s")
+            self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now())
+            self._advance()
+
+    # -- asked by the scheduler --------------------------------------------------------------------------------------
+
+    def interrupt(self, node: TaskNode) -> None:
+        worker: Worker | None = node._attempt
+        if worker is not None:
+            worker.interrupt()
+
+    def grant(self, node: TaskNode) -> None:
+        worker: Worker = node._attempt
+        worker.grant_slot()
+
+    # -- asked by spawners -------------------------------------------------------------------------------------------
+
+    def place(self, child: Child[Any], parent: TaskNode) -> TaskNode:
+        """Make a child a node of the tree and let it go ahead."""
+        node = place_child(child, parent, self.tree.find)
+        node._child = child
+        self.scheduler.add(node, parent, self.loop.now(), at_once=True)
+        child._node = node
+        self._advance()
+        return node
+
+    def open_gate(self, node: TaskNode) -> None:
+        self.scheduler.let_children_go(node, self.loop.now())
+        self._advance()
+
+    def stop_claimed(self, children: list[TaskNode], reason: str) -> None:
+        self.scheduler.stop_claimed(children, reason, self.loop.now())
+        self._advance()
+
+    # -- asked by nodes, from any thread -----------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self.loop.now()
+
+    def add(self, child: TaskNode, parent: TaskNode) -> None:
+        def add() -> None:
+            self.scheduler.add(child, parent, self.loop.now())
+            self._advance()
+
+        self._answer(add)
+
+    def spawn(self, child: Child[Any], parent: TaskNode) -> None:
+        self._answer(lambda: self.place(child, parent))
+
+    def cancel(self, node: TaskNode, reason: str | None) -> None:
+        def cancel() -> None:
+            self.scheduler.cancel_subtree(node, reason, self.loop.now())
+            self._advance()
+
+        self._post(cancel)
+
+    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        if threading.get_ident() == self._thread:
+            self.tree.apply_progress(node, progress)
+            return
+        self.tree.late_progress[node] = progress
+        if not self._late_is_posted:
+            self._late_is_posted = True
+            self._post(self._apply_late_progress)
+
+    def _apply_late_progress(self) -> None:
+        self._late_is_posted = False
+        late = self.tree.late_progress
+        while late:
+            node = next(iter(late))
+            if node in self.tree:
+                self.tree.apply_progress(node, late[node])
+            del late[node]
+
+    async def wait_for(self, child: Child[Any]) -> None:
+        """Wait for a child's end without a slot; its failure is the waiting body's affair."""
+        node = child.node
+        body = current_node.get(None)
+        worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
+        ended = anyio.Event()
+        self.scheduler.watched.setdefault(node, []).append(ended.set)
+        if worker is not None:
+            worker.leave_slot()
+        await ended.wait()
+        child.claimed = True
+        if node.parent is not None:
+            self.scheduler.claim_failures(node.parent, told=node)
+        if worker is not None:
+            await worker.retake_slot()
+
+    def _answer(self, act: Callable[[], T]) -> T:
+        """Do something on the loop and return what comes of it, to whatever thread asked."""
+        if threading.get_ident() == self._thread:
+            return act()
+        answer: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                answer.set_result(act())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        self._post(do)
+        return answer.result()
+
+    def _post(self, act: Callable[[], None]) -> None:
+        """Do something on the loop soon; nothing if the loop is gone, and the run with it."""
+        try:
+            self.loop.call_from_anywhere(lambda: None if self._is_gone() else act())
+        except RuntimeError:
+            if not self._is_gone():
+                raise
+
+    def _is_gone(self) -> bool:
+        return self.tree._driver is not self
+
+    # -- asked by the executor, from any thread ----------------------------------------------------------------------
+
+    def request_cancel(self, reason: str | None) -> None:
+        def cancel() -> None:
+            self.cancel_reason = reason
+            self.scheduler.cancel(reason, self.loop.now())
+            self._advance()
+
+        self._post(cancel)
+
+    def request_pause(self, *, paused: bool) -> None:
+        def pause() -> None:
+            self.scheduler.is_paused = paused
+            self._advance()
+
+        self._post(pause)

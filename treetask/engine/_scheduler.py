@@ -1,0 +1,658 @@
+"""Decides what may start and what becomes of it: told what happened, it says what is ready.
+
+Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to be
+done in the world goes through `Driver`, two small methods that must not call back.
+
+The way of a node: its parent lets it go ahead (`_open`), its dependencies are met, so it is ready (`_ready`): a node with
+a body queues for a slot, one without begins at once. `take` gives it a slot. When its body is over (`body_done`,
+`body_failed`, `body_stopped`) its children are let go ahead, and when they are down its attempt is concluded
+(`_conclude`): repeated, or final (`_finish`). A final status moves up through the parents in one loop; what it means for
+dependents and siblings waits in `_todo` until that loop is at rest, so that nothing is recursive and no parent is
+concluded twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+from treetask._errors import FinishedParentError
+from treetask.engine._group import ChildWatch, Group, claim, is_claimed
+from treetask.engine._ready import ReadyQueue
+from treetask.model import CLOSED, BodyKind, Dependencies, OnFailure, TaskNode, TaskStatus, TaskTree, kind_of
+
+_PENDING: Final = TaskStatus.PENDING
+_WORKING: Final = TaskStatus.WORKING
+_RETRYING: Final = TaskStatus.RETRYING
+_DONE: Final = TaskStatus.DONE
+_FAILED: Final = TaskStatus.FAILED
+_CANCELLED: Final = TaskStatus.CANCELLED
+_SKIPPED: Final = TaskStatus.SKIPPED
+_TIMED_OUT: Final = TaskStatus.TIMED_OUT
+
+#: Kinds of bodies that occupy a thread while they run.
+_IN_THREADS: Final = frozenset({BodyKind.THREAD, BodyKind.THREAD_SPAWNER})
+
+
+class Driver(Protocol):
+    """What the scheduler asks of the world."""
+
+    def interrupt(self, node: TaskNode) -> None:
+        """Cancel the body of a node; its end will be reported as that of any body."""
+
+    def grant(self, node: TaskNode) -> None:
+        """Let a suspended body go on: it has a slot again."""
+
+
+class Scheduler:
+    """The state of one run.
+
+    `max_concurrency` bodies run at once (None: any number), of which `max_threads` in threads.
+    """
+
+    def __init__(self, tree: TaskTree, driver: Driver, *, max_concurrency: int | None, max_threads: int) -> None:
+        self.tree: Final = tree
+        self.is_cancelled = False
+        self.is_paused = False
+        #: What kind the body is that `take` gave out last.
+        self.taken_kind = BodyKind.ASYNC
+        self._driver: Final = driver
+        self._slots: Final[float] = float("inf") if max_concurrency is None else max_concurrency
+        self._threads: Final = max_threads
+        self._slots_used = 0
+        self._threads_used = 0
+        self._queue: Final = ReadyQueue()
+        #: Ready nodes that only lack a thread.
+        self._lack_thread: Final[deque[TaskNode]] = deque()
+        #: Suspended bodies that want their slot back, with the kind of each.
+        self._returning: Final[deque[tuple[TaskNode, BodyKind]]] = deque()
+        self._dependencies: Final = Dependencies(tree)
+        self._dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
+        self._kinds: Final[dict[Any, BodyKind]] = {}
+        self._todo: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
+        self._at = 0.0
+        #: Called with each node that ends, where somebody waits for it.
+        self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
+        self._expect(tree.walk())
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every node has ended."""
+        return self.tree.root.status.is_terminal
+
+    def can_start_more(self) -> bool:
+        """Whether `take` might find something now."""
+        return not self.is_paused and len(self._queue) > 0 and self._slots_used < self._slots
+
+    def is_stuck(self) -> bool:
+        """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
+        return not self.is_over and not self.is_paused and len(self._queue) == 0
+
+    def describe_waiting(self) -> str:
+        """Return the first nodes that have not ended, for a report of a fault."""
+        left = [node for node in self.tree.walk() if not node._status.is_terminal][:5]
+        return ", ".join(f"'{node.id}' is {node._status} and waits for {node._waits % CLOSED}" for node in left)
+
+    def kind(self, node: TaskNode) -> BodyKind:
+        """Return how the body of a node has to be driven."""
+        body: Any = node.task_fn
+        kind = getattr(body, "kind", None)
+        if kind is None:
+            try:
+                kind = self._kinds.get(body)
+            except TypeError:  # a callable object that cannot be hashed
+                return kind_of(body)
+            if kind is None:
+                kind = self._kinds[body] = kind_of(body)
+        return kind
+
+    # -- what happened: starts and ends of bodies --------------------------------------------------------------------
+
+    def begin(self, at: float) -> None:
+        """Let the root go ahead."""
+        self._at = at
+        self._open(self.tree.root)
+        self._drain()
+
+    def take(self, at: float) -> TaskNode | None:
+        """Give a slot to the first ready node and return it, working; None if none may start now."""
+        if self.is_paused or self._slots_used >= self._slots:
+            return None
+        while True:
+            node = self._queue.pop()
+            if node is None:
+                return None
+            if node._status is not _PENDING and node._status is not _RETRYING:
+                continue  # it was stopped while it queued
+            kind = self.kind(node)
+            if kind in _IN_THREADS:
+                if self._threads_used >= self._threads:
+                    self._lack_thread.append(node)
+                    continue
+                self._threads_used += 1
+            self.taken_kind = kind
+            self._slots_used += 1
+            self._start(node, at)
+            return node
+
+    def body_done(self, node: TaskNode, kind: BodyKind, at: float) -> None:
+        """A body returned: its children go ahead, or its node is done."""
+        self._at = at
+        self.free_slot(kind)
+        group = node._group
+        if group is None:
+            self._finish(node, _DONE)
+        else:
+            group.body_ended = True
+            self.open_gate(node)
+            if group.is_down:
+                self._conclude(group)
+        if self._todo:
+            self._drain()
+
+    def body_failed(self, node: TaskNode, kind: BodyKind, at: float, status: TaskStatus, *, final: bool) -> None:
+        """A body did not return: its children are stopped, and its attempt ends as `status`.
+
+        A `final` one is not repeated: it was interrupted.
+        """
+        self._at = at
+        self.free_slot(kind)
+        group = node._group
+        if group is None:
+            self._attempt_over(node, status, may_retry=not final, by_body=True)
+        else:
+            group.body_ended = True
+            group.is_final = group.is_final or final
+            group.verdict = group.verdict or status
+            self._stop_entered(group, f"its parent '{node.id}' {_ENDINGS[status]}")
+            if group.is_down:
+                self._conclude(group)
+        self._drain()
+
+    def expire(self, node: TaskNode, at: float) -> None:
+        """The time of a node's attempt is up, while its body or its children run."""
+        self._at = at
+        group = node._group
+        if node._status is not _WORKING or group is None or group.verdict is not None:
+            return
+        group.verdict = _TIMED_OUT
+        if self._mark_stopping(node, f"'{node.id}' timed out"):
+            self._stop_entered(group, f"'{node.id}' timed out")
+        self._drain()
+
+    # -- what happened: slots given back for a while -----------------------------------------------------------------
+
+    def free_slot(self, kind: BodyKind) -> None:
+        """Take a body's slot back; one that wants to go on gets it first."""
+        self._slots_used -= 1
+        if kind in _IN_THREADS:
+            self.free_thread()
+        if self._returning:
+            self._hand_on()
+
+    def seize_slot(self, kind: BodyKind) -> None:
+        """Count a slot for a body that went on without one, because it was cancelled: it is about to give it back."""
+        self._slots_used += 1
+        if kind in _IN_THREADS:
+            self._threads_used += 1
+
+    def free_thread(self) -> None:
+        """Take a thread back, which may be later than its slot."""
+        self._threads_used -= 1
+        if self._lack_thread:
+            self._queue.push(self._lack_thread.popleft())
+        if self._returning:
+            self._hand_on()
+
+    def abandon_thread(self) -> None:
+        """A body in a thread gave up its slot, but the thread is still busy: count it until `free_thread`."""
+        self._threads_used += 1
+
+    def want_slot(self, node: TaskNode, kind: BodyKind) -> None:
+        """Ask for a suspended body's slot; `Driver.grant` answers, perhaps at once."""
+        self._returning.append((node, kind))
+        self._hand_on()
+
+    def forget_wish(self, node: TaskNode) -> bool:
+        """Take a wish for a slot back; False if it was granted before."""
+        for wish in self._returning:
+            if wish[0] is node:
+                self._returning.remove(wish)
+                return True
+        return False
+
+    def _hand_on(self) -> None:
+        """Give free slots to suspended bodies, in the order in which they asked."""
+        for _ in range(len(self._returning)):
+            node, kind = self._returning[0]
+            if self._slots_used >= self._slots or (kind in _IN_THREADS and self._threads_used >= self._threads):
+                return
+            self._returning.popleft()
+            self._slots_used += 1
+            if kind in _IN_THREADS:
+                self._threads_used += 1
+            self._driver.grant(node)
+
+    # -- what happened: new nodes ------------------------------------------------------------------------------------
+
+    def add(self, child: TaskNode, parent: TaskNode, at: float, *, at_once: bool = False) -> None:
+        """Add a child while the run lasts. It goes ahead when the body of its parent is over, or `at_once`.
+
+        Raises what `TaskNode.add_child` says; nothing has changed then.
+        """
+        if parent._status.is_terminal:
+            raise FinishedParentError(parent.id, parent.status, child.id)
+        self._at = at
+        self.tree.attach(child, parent)
+        try:
+            self._expect(child.walk())
+        except Exception:
+            self.tree.remove(child)
+            raise
+        if parent._status is _WORKING:
+            self._enter(child, self.group_of(parent), at_once=at_once)
+        self._drain()
+
+    def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
+        if not group.gate_open:
+            group.added.append(child)
+        if group.watch is not None and child._status is _PENDING:
+            group.unstarted += 1
+        if group.stopping is not None or group.stopped is not None:
+            self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
+        elif at_once or group.gate_open:
+            self._admit(child, group)
+
+    def _admit(self, child: TaskNode, group: Group) -> None:
+        if group.node.options.parallel:
+            group.live += 1
+            self._open(child)
+        else:
+            group.line.append(child)
+            self._advance(group)
+
+    def _expect(self, nodes: Iterable[TaskNode]) -> None:
+        """Resolve the dependencies of nodes that came in, and note who waits for whom."""
+        for node in self._dependencies.include(nodes):
+            for dependency in self._dependencies.of(node):
+                self._dependents.setdefault(dependency, []).append(node)
+            node._waits = CLOSED + self._unmet(node)
+            lost = self._lost_dependency(node)
+            if lost is not None:
+                self._todo.append((self._stop, (node, _SKIPPED, _because(lost))))
+
+    def _unmet(self, node: TaskNode) -> int:
+        return sum(dependency._status is not _DONE for dependency in self._dependencies.of(node))
+
+    def _lost_dependency(self, node: TaskNode) -> TaskNode | None:
+        """Return a dependency that has ended and can never be met."""
+        for dependency in self._dependencies.of(node):
+            if dependency._status.is_terminal and dependency._status is not _DONE:
+                return dependency
+        return None
+
+    # -- what happened: control --------------------------------------------------------------------------------------
+
+    def cancel(self, reason: str | None, at: float) -> None:
+        """Stop the run: bodies are interrupted, children before their parents; the rest does not start."""
+        if not self.is_cancelled:
+            self.is_cancelled = True
+            self.cancel_subtree(self.tree.root, reason, at)
+
+    def cancel_subtree(self, node: TaskNode, reason: str | None, at: float) -> None:
+        """Stop a node and all below it."""
+        self._at = at
+        self._stop(node, _CANCELLED, reason or "cancelled")
+        self._drain()
+
+    # -- starting ----------------------------------------------------------------------------------------------------
+
+    def group_of(self, node: TaskNode) -> Group:
+        """Return the record of a node's attempt, made when there is first need of it."""
+        group = node._group
+        if group is None:
+            group = node._group = Group(node)
+        return group  # type: ignore[no-any-return]
+
+    def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
+        """Tell a spawner's driver about its children from now on."""
+        group = self.group_of(node)
+        group.watch = watch
+        return group
+
+    def _open(self, node: TaskNode) -> None:
+        """The parent lets a node go ahead."""
+        node._waits -= CLOSED
+        if not node._waits:
+            self._ready(node)
+
+    def _ready(self, node: TaskNode) -> None:
+        if node._status is not _PENDING:
+            return
+        if node.task_fn is not None:
+            self._queue.push(node)
+        else:
+            self._todo.append((self._start_bodiless, (node,)))
+
+    def _start_bodiless(self, node: TaskNode) -> None:
+        if node._status.is_terminal:
+            return
+        self._start(node, self._at)
+        group = self.group_of(node)
+        group.body_ended = True
+        self.open_gate(node)
+        if group.is_down:
+            self._conclude(group)
+
+    def _start(self, node: TaskNode, at: float) -> None:
+        node._group = Group(node) if node._children else None
+        was_pending = node._status is _PENDING
+        self.tree.move(node, _WORKING, at)
+        parent = node.parent
+        if parent is not None and was_pending:
+            watch = parent._group.watch
+            if watch is not None:
+                parent._group.unstarted -= 1
+                watch.child_started()
+
+    def let_children_go(self, node: TaskNode, at: float) -> None:
+        """A body asks for its static children while it goes on."""
+        self._at = at
+        self.open_gate(node)
+        self._drain()
+
+    def open_gate(self, node: TaskNode) -> None:
+        """Let the children go ahead that were there before the body: all, or the first of a sequence."""
+        group = self.group_of(node)
+        if group.gate_open:
+            return
+        group.gate_open = True
+        waiting = [child for child in node._children if child._status is _PENDING and child._waits >= CLOSED]
+        if not waiting:
+            return
+        reason = group.stopping or ("a sibling failed" if group.stopped is not None else None)
+        if reason is not None:
+            for child in waiting:
+                self._stop(child, _CANCELLED, reason)
+        elif node.options.parallel:
+            group.live += len(waiting)
+            for child in waiting:
+                self._open(child)
+        else:
+            group.line.extend(waiting)
+            self._advance(group)
+
+    def _advance(self, group: Group) -> None:
+        """Let the next of a sequence go ahead, when the one before it has ended."""
+        while group.line and not group.live and group.stopped is None:
+            child = group.line.popleft()
+            if child._status is _PENDING:
+                group.live += 1
+                self._open(child)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def _conclude(self, group: Group) -> None:
+        """A node's body and children are down: its attempt is over."""
+        status = group.verdict
+        if status is not None:
+            self._attempt_over(group.node, status, may_retry=not group.is_final, by_body=True)
+            return
+        failed = group.unclaimed(_FAILED, _TIMED_OUT)
+        if failed is not None:
+            group.node.reason = f"'{failed.id}' {_ending(failed)}"
+            self._attempt_over(group.node, _FAILED, may_retry=not group.is_final, by_body=False)
+        else:
+            self._finish(group.node, _DONE if group.unclaimed(_CANCELLED) is None else _CANCELLED)
+
+    def _attempt_over(self, node: TaskNode, status: TaskStatus, *, may_retry: bool, by_body: bool) -> None:
+        """An attempt did not end well: repeat it, or make it final."""
+        if status is not _CANCELLED and may_retry and node.retry_count < self._retries(node, by_body=by_body):
+            self._retry(node)
+            return
+        for child in node._children:
+            if not child._status.is_terminal:
+                # Never let go ahead: it waited for this node's body.
+                never = _CANCELLED if status is _CANCELLED else _SKIPPED
+                self._stop(child, never, f"its parent '{node.id}' {_ENDINGS[status]}")
+        self._finish(node, status)
+
+    def _retries(self, node: TaskNode, *, by_body: bool) -> int:
+        if self.is_cancelled:
+            return 0
+        if node.options.max_retries is not None:
+            return node.options.max_retries
+        # The config's default is for what a body raises; repeating a whole group has to be asked for.
+        return self.tree.config.max_retries if by_body and node.task_fn is not None else 0
+
+    def _retry(self, node: TaskNode) -> None:
+        """Bring a node and what is not done below it back to where it was before the attempt, and make it ready."""
+        group = node._group
+        node.retry_count += 1
+        node._group = None
+        self.tree.move(node, _RETRYING, self._at)
+        if group is not None:
+            for child in group.added:
+                self.tree.remove(child)
+            for below in node.walk():
+                if below is not node and below._status is not _DONE:
+                    below.exception = below.error = below.reason = None
+                    self._reset(below)
+        if node.task_fn is not None:
+            self._queue.push(node)
+        else:
+            self._todo.append((self._start_bodiless, (node,)))
+
+    def _reset(self, node: TaskNode) -> None:
+        if node._status.is_terminal:
+            self.tree.reset_node(node)
+        node._group = node.started_at = node.ended_at = None
+        node.retry_count = 0
+        node._waits = CLOSED + self._unmet(node)
+
+    def _finish(self, node: TaskNode, status: TaskStatus) -> None:
+        """Make a status final, and every status above that follows from it."""
+        while True:
+            was_pending = node._status is _PENDING
+            self.tree.move(node, status, self._at)
+            if node in self._dependents:
+                self._todo.append((self._tell_dependents, (node,)))
+            if self.watched and node in self.watched:
+                for wake in self.watched.pop(node):
+                    wake()
+            parent = node.parent
+            if parent is None:
+                return
+            group: Group | None = parent._group
+            if group is None:
+                return
+            if node._waits < CLOSED:
+                group.live -= 1
+            if status is not _DONE:
+                self._note_bad(group, node, status)
+            if group.line:
+                self._advance(group)
+            if group.watch is not None:
+                if was_pending:
+                    group.unstarted -= 1
+                group.watch.child_ended(node)
+            if group.live or group.line:
+                return
+            if not group.body_ended:
+                if group.stopping is not None:
+                    self._driver.interrupt(parent)
+                return
+            if group.verdict is not None or group.bad or not group.gate_open:
+                self._todo.append((self._conclude_if_down, (group,)))
+                return
+            node, status = parent, _DONE
+
+    def _conclude_if_down(self, group: Group) -> None:
+        if group.node._group is group and group.is_down and group.node._status is _WORKING:
+            self._conclude(group)
+
+    def _tell_dependents(self, node: TaskNode) -> None:
+        for dependent in self._dependents[node]:
+            if dependent._status is not _PENDING or dependent._tree is not self.tree:
+                continue
+            if node._status is _DONE:
+                dependent._waits -= 1
+                if not dependent._waits:
+                    self._ready(dependent)
+            else:
+                self._stop(dependent, _SKIPPED, _because(node))
+
+    def _note_bad(self, group: Group, child: TaskNode, status: TaskStatus) -> None:
+        """A child did not end well: remember it, and do what the group's policy says."""
+        if status is _SKIPPED:
+            return
+        group.bad.append(child)
+        if status is _CANCELLED or group.stopping is not None or group.verdict is not None or is_claimed(child):
+            return
+        if group.watch is not None:
+            group.undelivered.append(child)
+        policy = self.policy(group.node)
+        if policy is not OnFailure.CONTINUE and group.stopped is None:
+            group.stopped = policy
+            self._todo.append((self._stop_siblings, (group, f"'{child.id}' {_ending(child)}", policy)))
+
+    def policy(self, node: TaskNode) -> OnFailure:
+        """Return what a group does on a failure: what it says, or one above it, or the config."""
+        above: TaskNode | None = node
+        while above is not None:
+            if above.options.on_failure is not None:
+                return above.options.on_failure
+            above = above.parent
+        return OnFailure(self.tree.config.on_failure)
+
+    # -- stopping ----------------------------------------------------------------------------------------------------
+
+    def _stop_siblings(self, group: Group, reason: str, policy: OnFailure) -> None:
+        entered = _entered(group)
+        group.line.clear()
+        for child in entered:
+            if policy is OnFailure.CANCEL or child._status is _PENDING:
+                self._stop(child, _CANCELLED, reason)
+        if group.body_ended:
+            self._conclude_if_down(group)
+
+    def stop_claimed(self, children: Iterable[TaskNode], reason: str, at: float) -> None:
+        """Stop children on behalf of their parent's body, which takes responsibility for how they end."""
+        self._at = at
+        for child in children:
+            claim(child)
+            self._stop(child, _CANCELLED, reason)
+        self._drain()
+
+    def claim_failures(self, node: TaskNode, *, told: TaskNode | None = None) -> list[TaskNode]:
+        """Return the failures that a body was not told of; from now on it has them, and the group may go on.
+
+        With `told`, the body has just been told of that child alone. What the policy stopped because of what it has
+        been told is the body's affair as well.
+        """
+        group: Group | None = node._group
+        if group is None:
+            return []
+        failures = [child for child in group.undelivered if not is_claimed(child)]
+        if told is not None:
+            group.undelivered, failures = failures, []
+        else:
+            group.undelivered = []
+        for child in failures:
+            claim(child)
+        if group.stopped is not None and group.unclaimed(_FAILED, _TIMED_OUT) is None:
+            for child in [*group.bad, *(_entered(group) if group.stopped is OnFailure.CANCEL else ())]:
+                claim(child)
+            group.stopped = None
+        return failures
+
+    def _stop_entered(self, group: Group, reason: str) -> None:
+        """Stop the children that were let go ahead or wait in line; the others were never begun."""
+        entered = _entered(group)
+        group.line.clear()
+        for child in entered:
+            self._stop(child, _CANCELLED, reason)
+
+    def _stop(self, top: TaskNode, status: TaskStatus, reason: str) -> None:
+        """Stop a node and all below it. What never began ends as `status`; bodies are interrupted, deepest first."""
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            if node._status.is_terminal:
+                continue
+            if node._status is not _WORKING:
+                self._end_unstarted(node, status, reason)
+                continue
+            if node._group is not None:
+                node._group.is_final = True
+            if self._mark_stopping(node, reason):
+                waiting.extend(_entered(node._group))
+                node._group.line.clear()
+
+    def _mark_stopping(self, node: TaskNode, reason: str) -> bool:
+        """Begin to stop a working node; return whether there are children to be stopped before its body."""
+        if node.reason is None:
+            node.reason = reason
+        group: Group | None = node._group
+        if group is None:
+            self._driver.interrupt(node)
+            return False
+        if group.stopping is not None:
+            return False
+        group.stopping = reason
+        group.verdict = group.verdict or _CANCELLED
+        if not group.is_down:
+            return True
+        if not group.body_ended:
+            self._driver.interrupt(node)
+        else:
+            self._todo.append((self._conclude_if_down, (group,)))
+        return False
+
+    def _end_unstarted(self, top: TaskNode, status: TaskStatus, reason: str) -> None:
+        """End a node that has not begun, and all below it, the deepest first."""
+        if top._children:
+            for node in reversed(list(top.walk())):
+                if node is not top and not node._status.is_terminal:
+                    self._end_one(node, status, reason)
+        self._end_one(top, _CANCELLED if top._status is _RETRYING else status, reason)
+
+    def _end_one(self, node: TaskNode, status: TaskStatus, reason: str) -> None:
+        node.reason = reason
+        self._finish(node, status)
+
+    def _drain(self) -> None:
+        """Do what has piled up, and what that piles up, until the tree is at rest."""
+        todo = self._todo
+        while todo:
+            act, arguments = todo.popleft()
+            act(*arguments)
+
+
+def _entered(group: Group) -> list[TaskNode]:
+    """Return the children that have not ended and were let go ahead or wait in line."""
+    line = set(group.line)
+    return [
+        child
+        for child in group.node._children
+        if not child._status.is_terminal and (group.gate_open or child._waits < CLOSED or child in line)
+    ]
+
+
+_ENDINGS: Final = {
+    _FAILED: "failed",
+    _TIMED_OUT: "timed out",
+    _CANCELLED: "was cancelled",
+    _SKIPPED: "was skipped",
+}
+
+
+def _ending(node: TaskNode) -> str:
+    return _ENDINGS.get(node._status, str(node._status))
+
+
+def _because(node: TaskNode) -> str:
+    return f"'{node.id}' {_ending(node)}"

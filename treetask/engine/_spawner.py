@@ -1,0 +1,249 @@
+"""Drives bodies that yield: makes nodes of the children that they yield, and resumes them when it is time.
+
+What must stay true, on both event loops:
+- Every resume of a generator happens in its node's own task, and its closing too.
+- No scope that was opened here while the generator was suspended is still open when it is resumed. The user may hold a
+  scope open around the yield, and scopes have to be left in order.
+- Whatever is raised while a yield is served, cancellation included, is thrown in at that yield.
+- Between catching and throwing nothing is awaited without a shield. A slot is taken again only when nothing was cancelled.
+- Children belong to the run, never to the generator's task: else what the parent raises would reach it in a group.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+
+from treetask._errors import TreeTaskError
+from treetask.engine._group import Group, handle_of
+from treetask.engine._step import run_in
+from treetask.engine._threads import Threads
+from treetask.model import JOIN, Child, DuplicateChildError, OnFailure, Return, TaskFailed, TaskNode, TaskStatus
+
+if TYPE_CHECKING:
+    from treetask.engine._run import Run
+    from treetask.engine._workers import Worker
+
+
+class SpawnError(TreeTaskError):
+    """A yield where none may be: after `Return`, or while the body cleans up."""
+
+
+class _Ended(Exception):  # noqa: N818 - no error: the generator is through
+    """A generator returned; `value` is what a sync one returned."""
+
+    def __init__(self, value: object = None) -> None:
+        self.value = value
+
+
+class Steps(Protocol):
+    """A generator of either kind, one step at a time. Both raise `_Ended` at its end."""
+
+    async def send(self, value: object) -> Any: ...
+    async def throw(self, error: BaseException) -> Any: ...
+
+
+class AsyncSteps:
+    """An async generator, stepped on the loop in the body's context."""
+
+    def __init__(self, generator: Any, context: Context) -> None:
+        self._generator = generator
+        self._context = context
+
+    async def send(self, value: object) -> Any:
+        return await self._step(self._generator.asend(value))
+
+    async def throw(self, error: BaseException) -> Any:
+        return await self._step(self._generator.athrow(error))
+
+    async def _step(self, step: Any) -> Any:
+        try:
+            return await run_in(self._context, step)
+        except StopAsyncIteration:
+            raise _Ended from None
+
+
+class ThreadSteps:
+    """A generator whose every step is a call in some worker thread; suspended it holds none."""
+
+    def __init__(self, generator: Any, context: Context, threads: Threads, cancelled: type[BaseException]) -> None:
+        self._generator = generator
+        self._context = context
+        self._threads = threads
+        self._cancelled = cancelled
+
+    async def send(self, value: object) -> Any:
+        return await self._step(self._generator.send, value)
+
+    async def throw(self, error: BaseException) -> Any:
+        if isinstance(error, self._cancelled):
+            # Plain code knows no cancellation; closing runs its `finally`.
+            with anyio.CancelScope(shield=True):
+                await self._threads.call(self._context, self._generator.close)
+            raise error
+        return await self._step(self._generator.throw, error)
+
+    async def _step(self, function: Callable[[Any], Any], argument: object) -> Any:
+        def step() -> tuple[bool, Any]:
+            try:
+                return False, function(argument)
+            except StopIteration as end:
+                return True, end.value
+
+        is_over, value = await self._threads.call(self._context, step)
+        if is_over:
+            raise _Ended(value)
+        return value
+
+
+class Spawner:
+    """One attempt of a yielding body."""
+
+    def __init__(self, run: Run, worker: Worker, node: TaskNode, steps: Steps) -> None:
+        self._run: Final = run
+        self._worker: Final = worker
+        self._node: Final = node
+        self._steps: Final = steps
+        self._group: Final[Group] = run.scheduler.watch(node, self)
+        self._is_parallel: Final = node.options.parallel
+        self._has_result = False
+        self._result: object = None
+        #: What the body waits for at its yield, and how it is woken.
+        self._until: Callable[[], bool] | None = None
+        self._woken: anyio.Event | None = None
+
+    async def drive(self) -> object:
+        """Run the body to its end; return its result."""
+        step, argument = self._steps.send, None
+        while True:
+            try:
+                yielded = await step(argument)
+            except _Ended as end:
+                return self._result if self._has_result else end.value
+            try:
+                step, argument = self._steps.send, await self._serve(yielded)
+            except BaseException as error:
+                step, argument = self._steps.throw, error  # type: ignore[assignment]
+
+    # -- told by the scheduler ---------------------------------------------------------------------------------------
+
+    def child_started(self) -> None:
+        self._look()
+
+    def child_ended(self, child: TaskNode) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        if self._until is not None and self._woken is not None and self._until():
+            self._woken.set()
+
+    # -- serving a yield ---------------------------------------------------------------------------------------------
+
+    async def _serve(self, yielded: object) -> object:
+        if inspect.iscoroutine(yielded):
+            yielded.close()
+            name = yielded.__name__
+            raise TypeError(f"'{self._node.id}': you yielded a call of '{name}'; write: yield {name}.child(...)")
+        if self._group.stopping is not None:
+            raise SpawnError(f"'{self._node.id}' is being stopped: nothing may be yielded while it cleans up")
+        if self._has_result:
+            raise SpawnError(f"'{self._node.id}' yielded after Return: only clean-up may follow it")
+        if isinstance(yielded, Return):
+            self._has_result, self._result = True, yielded.value
+            return None
+        if yielded is JOIN or yielded is None:
+            return await self._join()
+        if isinstance(yielded, Child):
+            await self._place(yielded)
+            return yielded
+        if isinstance(yielded, Iterable) and not isinstance(yielded, (str, bytes, dict)):
+            return [await self._place_one_of(child) for child in yielded]
+        raise TypeError(
+            f"'{self._node.id}' yielded {yielded!r}; expected a child (task.child(...)), an iterable of children, JOIN "
+            "or Return(value)"
+        )
+
+    async def _place_one_of(self, child: object) -> Child[Any]:
+        if not isinstance(child, Child):
+            if inspect.iscoroutine(child):
+                child.close()
+            raise TypeError(f"'{self._node.id}' yielded an iterable with {child!r}; expected children: task.child(...)")
+        await self._place(child)
+        return child
+
+    async def _place(self, child: Child[Any]) -> None:
+        """Make a child a node: in a parallel parent when few enough are unstarted, in a sequential one until its end."""
+        self._raise_failures()
+        if not self._is_parallel:
+            node = self._run.place(child, self._node)
+            await self._wait(lambda: node.status.is_terminal, lambda: [node])
+            self._raise_failures()
+            if node.status is not TaskStatus.DONE:
+                child.claimed = True
+                raise TaskFailed(child)
+            return
+        limit = self._node.options.max_queued
+        if self._group.unstarted >= limit:
+            await self._wait(lambda: self._group.unstarted < limit, list)
+            self._raise_failures()
+        self._run.place(child, self._node)
+
+    async def _join(self) -> list[object]:
+        """Let the static children go ahead, wait for all; return the results of all that are done."""
+        self._run.open_gate(self._node)
+        await self._wait(lambda: self._group.is_down, self._live_children)
+        self._raise_failures(OnFailure.CONTINUE)
+        return [child.result for child in self._node._children if child.status is TaskStatus.DONE]
+
+    def _live_children(self) -> list[TaskNode]:
+        return [child for child in self._node._children if not child.status.is_terminal]
+
+    def _raise_failures(self, *policies: OnFailure) -> None:
+        """Raise the failures that the body has not heard of. Under "continue" it hears of them at a JOIN alone."""
+        if not self._group.undelivered:
+            return
+        if self._run.scheduler.policy(self._node) is OnFailure.CONTINUE and OnFailure.CONTINUE not in policies:
+            return
+        failures = [handle_of(node) for node in self._run.scheduler.claim_failures(self._node)]
+        if failures:
+            raise TaskFailed(failures[0], failures[1:])
+
+    async def _wait(self, until: Callable[[], bool], on_behalf: Callable[[], list[TaskNode]]) -> None:
+        """Wait without a slot. A cancellation by the body's own scope ends the children that it waited for first."""
+        if until():
+            return
+        self._worker.leave_slot()
+        try:
+            await self._sleep(until)
+            await self._worker.retake_slot()
+        except BaseException:
+            if self._group.stopping is None:
+                children = on_behalf()
+                self._run.stop_claimed(children, f"cancelled by the body of '{self._node.id}'")
+                with anyio.CancelScope(shield=True):
+                    await self._sleep(lambda: all(child.status.is_terminal for child in children))
+            raise
+
+    async def _sleep(self, until: Callable[[], bool]) -> None:
+        self._until = until
+        try:
+            while not until():
+                self._woken = anyio.Event()
+                await self._woken.wait()
+        finally:
+            self._until = self._woken = None
+
+
+def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskNode | None]) -> TaskNode:
+    """Return the node that a child becomes under a parent, in no tree yet. Raises what its yield raises."""
+    if child._node is not None:
+        raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
+    key = child.key
+    node_id = f"{parent.id}/{key}"
+    if find(node_id) is not None:
+        raise DuplicateChildError(key, parent.id)
+    return child.template.make_node(child, node_id)

@@ -1,0 +1,50 @@
+"""What is to happen at a certain time of the run: one task that sleeps until the next of it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Final
+
+import anyio
+
+from treetask.engine._loop import Loop
+
+
+class Timers:
+    """Functions to be called at given times of the loop's clock. Costs nothing until there is one."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop: Final = loop
+        self._due: Final[list[tuple[float, int, Callable[[], None]]]] = []
+        self._count = 0
+        self._nap: anyio.CancelScope | None = None
+        self._is_running = False
+        self._is_closed = False
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Call a function, which must not raise, at a time of the loop's clock, in seconds."""
+        self._count += 1
+        heappush(self._due, (when, self._count, act))
+        if not self._is_running:
+            self._is_running = True
+            self._loop.start(self._keep)
+        elif self._nap is not None and self._due[0][1] == self._count:
+            self._nap.cancel()
+
+    def close(self) -> None:
+        """Call nothing any more."""
+        self._is_closed = True
+        self._due.clear()
+        if self._nap is not None:
+            self._nap.cancel()
+
+    async def _keep(self) -> None:
+        with anyio.CancelScope(shield=True):
+            while self._due and not self._is_closed:
+                with anyio.CancelScope(deadline=self._due[0][0]) as self._nap:
+                    await anyio.sleep_forever()
+                self._nap = None
+                while self._due and self._due[0][0] <= self._loop.now():
+                    heappop(self._due)[2]()
+        self._is_running = False

@@ -1,0 +1,272 @@
+"""Runs bodies in an adaptive set of workers, so that a node costs no task of its own unless its body really waits.
+
+A worker is a task that takes ready nodes one after another. Before a body starts, while more is ready, one spare worker is
+asked for; it gets its turn only when the first one waits. So bodies that await nothing share one task, no body waits for
+another, and what is limited is slots, never workers.
+
+What must stay true:
+- A worker's scope is shielded and opened before the body, closed after it. It is the body's scope, too: its deadline is
+  the body's timeout, its cancellation interrupts the body. One that was cancelled is not used again, nor is its worker.
+- The deadline is cleared before `cancel_called` is read, else a body that returned in time is taken for a late one.
+- One stamp for all workers says when this turn of the loop began. A worker that finds it old hands over to a spare, which
+  runs in a later turn: with a stamp per worker, a hundred of them that wake together would starve the loop.
+- After each body the task has to be as it was before. If not, the node fails, and the worker is retired without leaving
+  its scope, since something else is innermost now.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from types import CoroutineType
+from typing import Any, Final
+
+import anyio
+
+from treetask._errors import InternalError, LeakedScopeError
+from treetask.engine._failures import real_error, without_engine_frames
+from treetask.engine._loop import Guard, Loop
+from treetask.engine._observers import Announcer
+from treetask.engine._scheduler import Scheduler
+from treetask.engine._step import awaited, current_node, resume
+from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
+
+#: Seconds of a turn of the loop after which no further body is begun in it; displays and other tasks get their turn.
+TURN: Final = 0.005
+
+_ASYNC: Final = BodyKind.ASYNC
+_SPAWNERS: Final = frozenset({BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER})
+
+
+class Worker:
+    """One task that runs bodies, and the seat of the body that it runs now."""
+
+    __slots__ = ("_crew", "granted", "guard", "holds_slot", "interrupted", "kind", "node", "scope")
+
+    def __init__(self, crew: Crew, scope: anyio.CancelScope, guard: Guard) -> None:
+        self._crew = crew
+        self.scope = scope
+        self.guard = guard
+        self.node: TaskNode | None = None
+        self.kind = _ASYNC
+        #: Whether the body was stopped from outside, which is not its own failure.
+        self.interrupted = False
+        self.holds_slot = True
+        #: Set when the body, after a wait, has its slot again; None while nobody waits for that.
+        self.granted: anyio.Event | None = None
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+        self.scope.cancel()
+
+    def leave_slot(self) -> None:
+        """Give the slot up before a wait for children."""
+        if self.holds_slot:
+            self.holds_slot = False
+            self._crew.scheduler.free_slot(self.kind)
+            self._crew.wake()
+
+    async def retake_slot(self) -> None:
+        """Go on only with a slot. Several waits of one body come back to the same one."""
+        if self.holds_slot:
+            return
+        assert self.node is not None
+        granted = self.granted
+        if granted is None:
+            granted = self.granted = anyio.Event()
+            self._crew.scheduler.want_slot(self.node, self.kind)
+        try:
+            if not granted.is_set():
+                await granted.wait()
+        except BaseException:
+            # Cancelled: the body goes on without a slot, to clean up.
+            if self.granted is granted and self._crew.scheduler.forget_wish(self.node):
+                self.granted = None
+            raise
+
+    def grant_slot(self) -> None:
+        self.holds_slot = True
+        if self.granted is not None:
+            self.granted.set()
+            self.granted = None
+
+
+class Crew:
+    """The workers of one run."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        scheduler: Scheduler,
+        announcer: Announcer,
+        *,
+        default_timeout: float | None,
+        drive: Callable[[Worker], Coroutine[Any, Any, Any]],
+        limit_group: Callable[[TaskNode, float], None],
+        on_end: Callable[[BaseException | None], None],
+    ) -> None:
+        self.scheduler: Final = scheduler
+        #: Bodies in threads that were abandoned and have not returned.
+        self.abandoned = 0
+        self._loop: Final = loop
+        self._announcer: Final = announcer
+        self._default_timeout: Final = default_timeout
+        self._drive: Final = drive
+        self._limit_group: Final = limit_group
+        self._on_end: Final = on_end
+        #: What a body's own context is a copy of: the one that the run was started in.
+        self.context: Final = copy_context()
+        self._workers = 0
+        self._has_spare = False
+        self._turn_began = 0.0
+
+    def wake(self) -> None:
+        """Ask for a worker, if there is something to start and none was asked for."""
+        if not self._has_spare and self.scheduler.can_start_more():
+            self._ask_for_spare()
+
+    def _ask_for_spare(self) -> None:
+        self._has_spare = True
+        self._workers += 1
+        self._loop.start(self._work)
+
+    async def _work(self) -> None:
+        """Be a worker, from the first node to the last."""
+        self._has_spare = False
+        self._turn_began = self._loop.now()
+        scope = anyio.CancelScope(shield=True)
+        scope.__enter__()
+        worker = Worker(self, scope, self._loop.guard(scope))
+        crash: BaseException | None = None
+        try:
+            await self._take_nodes(worker)
+        except BaseException as error:
+            crash = error
+        if worker.guard.is_innermost():
+            scope.__exit__(None, None, None)
+        self._workers -= 1
+        self.wake()
+        if crash is not None or self.scheduler.is_over:
+            self._on_end(crash)
+        elif not self._workers and not self.abandoned and self.scheduler.is_stuck():
+            self._on_end(InternalError(f"nothing runs and nothing is ready, but: {self.scheduler.describe_waiting()}"))
+
+    async def _take_nodes(self, worker: Worker) -> None:
+        scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
+        scope, is_intact = worker.scope, worker.guard.is_intact
+        new_context, set_node = self.context.copy, current_node.set
+        at = now()
+        while True:
+            if at - self._turn_began > TURN:
+                self.wake()
+                return
+            node = scheduler.take(at)
+            if node is None:
+                return
+            if not self._has_spare and scheduler.can_start_more():
+                self._ask_for_spare()
+            kind = scheduler.taken_kind
+            worker.node, worker.kind = node, kind
+            node._attempt = worker
+            if announcer.pending:
+                announcer.tell()
+            timeout = node.options.timeout
+            if timeout is None:
+                timeout = self._default_timeout
+            if timeout is not None:
+                self._set_deadline(worker, at + timeout)
+            try:
+                if kind is _ASYNC:
+                    context = new_context()
+                    context.run(set_node, node)
+                    body = node.task_fn(node)  # type: ignore[misc]
+                    if type(body) is not CoroutineType and not hasattr(body, "send"):
+                        body = awaited(body)
+                    try:
+                        trap = context.run(body.send, None)
+                    except StopIteration as end:
+                        result = end.value
+                    else:
+                        result = await resume(context, body, trap)
+                else:
+                    result = await self._drive(worker)
+                if not is_intact() and not scope.cancel_called:
+                    raise LeakedScopeError(node.id)
+            except BaseException as error:
+                at = self._body_failed(worker, error)
+            else:
+                if timeout is not None:
+                    scope.deadline = math.inf
+                    if node._group is not None and kind is _ASYNC:
+                        self._limit_group(node, at + timeout)
+                at = now()
+                node._attempt = None
+                if node.retry_count:
+                    node.error = node.exception = None
+                if result is not None:
+                    node.result = result
+                    if isinstance(result, dict):
+                        node.data.update(result)
+                if not worker.holds_slot:
+                    self._settle_slot(worker)
+                scheduler.body_done(node, kind, at)
+            if announcer.pending:
+                announcer.tell()
+            if scope.cancel_called or not is_intact():
+                return
+
+    def _set_deadline(self, worker: Worker, deadline: float) -> None:
+        """Bound an attempt: by the worker's scope where there is only a body, else by a timer, for children go first."""
+        assert worker.node is not None
+        if worker.node._group is not None or worker.kind in _SPAWNERS:
+            self.scheduler.group_of(worker.node)
+            self._limit_group(worker.node, deadline)
+        else:
+            worker.scope.deadline = deadline
+
+    def _settle_slot(self, worker: Worker) -> None:
+        """Balance the books of a body that ends without the slot which its end gives back."""
+        worker.holds_slot = True
+        self.scheduler.seize_slot(worker.kind)
+
+    def _body_failed(self, worker: Worker, raised: BaseException) -> float:
+        """Report a body that raised, was interrupted or ran out of time; return when that was."""
+        worker.scope.deadline = math.inf
+        node = worker.node
+        assert node is not None
+        error = real_error(raised, self._loop.cancelled)
+        status = TaskStatus.FAILED
+        if error is None:
+            if worker.interrupted:
+                status = TaskStatus.CANCELLED
+            elif worker.scope.cancel_called:
+                status = TaskStatus.TIMED_OUT
+                error = TimeoutError(f"'{node.id}' timed out after {self._timeout_of(node)} s")
+            else:
+                error = LeakedScopeError(node.id)
+        if error is not None:
+            if isinstance(error, TaskFailed):
+                for child in (error.child, *error.others):
+                    child.claimed = False
+            node.exception = without_engine_frames(error)
+            node.error = str(error) or type(error).__name__
+        node._attempt = None
+        if not worker.holds_slot:
+            self._settle_slot(worker)
+        at = self._loop.now()
+        self.scheduler.body_failed(node, worker.kind, at, status, final=worker.interrupted)
+        if error is not None and not isinstance(error, Exception):
+            self._on_fatal(error, at)
+        return at
+
+    def _timeout_of(self, node: TaskNode) -> float | None:
+        return self._default_timeout if node.options.timeout is None else node.options.timeout
+
+    def _on_fatal(self, error: BaseException, at: float) -> None:
+        """KeyboardInterrupt, SystemExit and their like end the run, in order, and are raised by it."""
+        self.fatal = error
+        self.scheduler.cancel(f"{type(error).__name__} in a body", at)
+
+    #: What a body raised that is no Exception.
+    fatal: BaseException | None = None
