@@ -80,6 +80,21 @@ class AsyncExecutor:
             if self._run is not None:
                 self._run.request_cancel(reason)
 
+    def hurry(self) -> None:
+        """After `cancel`: name at once, in a warning, the bodies that have not ended. From any thread."""
+        if self._run is not None:
+            self._run.request_report()
+
+    def call_on_loop(self, act: Callable[[], None]) -> None:
+        """Call a function on the run's event loop soon, from any thread; never, if the run is over."""
+        if self._run is not None:
+            self._run.post(act)
+
+    @property
+    def running(self) -> list[TaskNode]:
+        """The nodes whose bodies run now, the longest first; after `cancel`, those that still clean up."""
+        return [node for node in list(self.tree.active) if node._attempt is not None]
+
     def pause(self) -> None:
         """Start no more bodies until `resume`; what runs goes on. From any thread, and before the run."""
         self._set_paused(paused=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -28,6 +29,10 @@ from treetask.model import TreeTaskConfig
 
 T = TypeVar("T")
 
+_logger: Final = logging.getLogger("treetask")
+#: A warning that names more bodies than this is no longer read.
+_NAMES_SHOWN: Final = 10
+
 #: As many bodies in threads as the standard library's own pool would run.
 _DEFAULT_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 
@@ -50,7 +55,7 @@ class Run:
         self._timers: Final = Timers(self.loop)
         self._threads: Final = Threads(
             on_abandon=self._count_abandoned,
-            on_return=lambda: self._post(self._count_returned),
+            on_return=lambda: self.post(self._count_returned),
         )
         self._crew: Final = Crew(
             self.loop,
@@ -177,6 +182,8 @@ class Run:
     def _time_is_up(self, limit: float) -> None:
         if not self.scheduler.is_cancelled and not self.scheduler.is_over:
             self._timed_out = TimeoutError(f"'{self.tree.root.id}' timed out after {limit} s")
+            if self.tree.root._group is not None:
+                self.tree.root._group.verdict = TaskStatus.TIMED_OUT
             self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now())
             self._advance()
 
@@ -230,7 +237,7 @@ class Run:
             self.scheduler.cancel_subtree(node, reason, self.loop.now())
             self._advance()
 
-        self._post(cancel)
+        self.post(cancel)
 
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         if threading.get_ident() == self._thread:
@@ -239,7 +246,7 @@ class Run:
         self.tree.late_progress[node] = progress
         if not self._late_is_posted:
             self._late_is_posted = True
-            self._post(self._apply_late_progress)
+            self.post(self._apply_late_progress)
 
     def _apply_late_progress(self) -> None:
         self._late_is_posted = False
@@ -278,10 +285,10 @@ class Run:
             except BaseException as error:
                 answer.set_exception(error)
 
-        self._post(do)
+        self.post(do)
         return answer.result()
 
-    def _post(self, act: Callable[[], None]) -> None:
+    def post(self, act: Callable[[], None]) -> None:
         """Do something on the loop soon; nothing if the loop is gone, and the run with it."""
         try:
             self.loop.call_from_anywhere(lambda: None if self._is_gone() else act())
@@ -298,13 +305,23 @@ class Run:
         def cancel() -> None:
             self.cancel_reason = reason
             self.scheduler.cancel(reason, self.loop.now())
+            self._timers.at(self.loop.now() + self._config.grace, self._report_running)
             self._advance()
 
-        self._post(cancel)
+        self.post(cancel)
+
+    def request_report(self) -> None:
+        self.post(self._report_running)
+
+    def _report_running(self) -> None:
+        """Name the bodies that were cancelled and have not ended. The run goes on waiting for them."""
+        names = [f"'{node.id}'" for node in self.tree.active if node._attempt is not None]
+        if names:
+            _logger.warning("still waiting for %s, which did not end when cancelled", ", ".join(names[:_NAMES_SHOWN]))
 
     def request_pause(self, *, paused: bool) -> None:
         def pause() -> None:
             self.scheduler.is_paused = paused
             self._advance()
 
-        self._post(pause)
+        self.post(pause)
