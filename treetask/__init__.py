@@ -3,64 +3,99 @@
 The map of the package, floor by floor; a module imports from lower floors and its own package only:
 
     cli, __main__      python -m treetask module:pipeline
-    testing            a virtual clock, a recorder, pytest fixtures
+    testing            a virtual clock, a recorder, a terminal that keeps frames
     display            what a person sees: renderer, live region, plain lines
     engine             a pure scheduler, and the executor that obeys it on anyio
     dsl                @tree.task, @tree.group: declarations, compiled through the builder
     builder, abc       building a tree directly; what users plug in
     model              nodes, trees, statuses, counters, edges, events: no event loop, no clock, no I/O
     _errors, _clock    the roots of errors and of time
+
+The names below are loaded when they are first used, so that a program pays for what it uses.
 """
 
 from __future__ import annotations
 
-from treetask._errors import (
-    DefinitionError,
-    DependencyCycleError,
-    DuplicateNodeError,
-    FinishedParentError,
-    InternalError,
-    NodeOwnedError,
-    StatusError,
-    TreeRunningError,
-    TreeTaskError,
-    UnknownDependencyError,
-)
-from treetask.builder import TreeBuilder
-from treetask.model import (
-    JOIN,
-    Child,
-    Event,
-    ExecutionResult,
-    OnFailure,
-    Return,
-    Spawns,
-    SyncSpawns,
-    TaskFailed,
-    TaskNode,
-    TaskStatus,
-    TaskTree,
-    TreeCancelled,
-    TreeFailed,
-    TreeTaskConfig,
-)
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from treetask._errors import (
+        DefinitionError,
+        DependencyCycleError,
+        DuplicateNodeError,
+        FinishedParentError,
+        InternalError,
+        LeakedScopeError,
+        NodeOwnedError,
+        StatusError,
+        TreeRunningError,
+        TreeTaskError,
+        UnknownDependencyError,
+    )
+    from treetask.builder import TreeBuilder
+    from treetask.display import LiveDisplay, TreeRenderer
+    from treetask.dsl import BodyError, Group, MisplacedDependencyError, Registry, Task
+    from treetask.engine import AsyncExecutor, SpawnError
+    from treetask.model import (
+        JOIN,
+        Child,
+        DuplicateChildError,
+        Event,
+        ExecutionResult,
+        NodeAdded,
+        OnFailure,
+        ProgressChanged,
+        Return,
+        RunEnded,
+        RunStarted,
+        Spawns,
+        StatusChanged,
+        SyncSpawns,
+        TaskFailed,
+        TaskNode,
+        TaskStatus,
+        TaskTree,
+        TreeCancelled,
+        TreeFailed,
+        TreeTaskConfig,
+        UnkeyedArgumentError,
+        UnplacedChildError,
+    )
+
+    __version__: str
 
 __all__ = [
     "JOIN",
+    "AsyncExecutor",
+    "BodyError",
     "Child",
     "DefinitionError",
     "DependencyCycleError",
+    "DuplicateChildError",
     "DuplicateNodeError",
     "Event",
     "ExecutionResult",
     "FinishedParentError",
+    "Group",
     "InternalError",
+    "LeakedScopeError",
+    "LiveDisplay",
+    "MisplacedDependencyError",
+    "NodeAdded",
     "NodeOwnedError",
     "OnFailure",
+    "ProgressChanged",
+    "Registry",
     "Return",
+    "RunEnded",
+    "RunStarted",
+    "SpawnError",
     "Spawns",
+    "StatusChanged",
     "StatusError",
     "SyncSpawns",
+    "Task",
     "TaskFailed",
     "TaskNode",
     "TaskStatus",
@@ -68,8 +103,65 @@ __all__ = [
     "TreeBuilder",
     "TreeCancelled",
     "TreeFailed",
+    "TreeRenderer",
     "TreeRunningError",
     "TreeTaskConfig",
     "TreeTaskError",
+    "UnkeyedArgumentError",
     "UnknownDependencyError",
+    "UnplacedChildError",
+    "__version__",
 ]
+
+# Which part of the package has which names; all others are the model's.
+_HOMES = {
+    "treetask._errors": (
+        "DefinitionError DependencyCycleError DuplicateNodeError FinishedParentError InternalError LeakedScopeError "
+        "NodeOwnedError StatusError TreeRunningError TreeTaskError UnknownDependencyError"
+    ),
+    "treetask.builder": "TreeBuilder",
+    "treetask.display": "LiveDisplay TreeRenderer",
+    "treetask.dsl": "BodyError Group MisplacedDependencyError Registry Task",
+    "treetask.engine": "AsyncExecutor SpawnError",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("treetask")
+    elif name in __all__:
+        home = _HOME.get(name, "treetask.model")
+        value = getattr(_import_module(home), name)
+        if home == "treetask.dsl":
+            _hand_in_the_engine()
+    else:
+        raise AttributeError(f"module 'treetask' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def _hand_in_the_engine() -> None:
+    """Let declarations run: they stand on a lower floor than what runs them."""
+    from treetask.dsl import install_runner
+
+    class Engine:
+        """Loads the engine when a declaration is first run."""
+
+        async def run(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[Any]:
+            from treetask.engine import EngineRunner
+
+            return await EngineRunner().run(tree, config=config)
+
+        def run_sync(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[Any]:
+            from treetask.engine import EngineRunner
+
+            return EngineRunner().run_sync(tree, config=config)
+
+    install_runner(Engine())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
