@@ -62,7 +62,7 @@ class AsyncExecutor:
         run = Run(self.tree, self.tree.config.validate(), self._announcer)
         self._has_begun = True
         self._run = run
-        run.scheduler.is_paused = self._is_paused
+        run.scheduler.slots.is_paused = self._is_paused
         if self._is_cancelled:
             run.scheduler.cancel(self._cancel_reason, run.loop.now())
             run.cancel_reason = self._cancel_reason

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from treetask._errors import InternalError
-from treetask.model import Child, OnFailure, TaskNode, TaskStatus
+from treetask.model import CLOSED, Child, OnFailure, TaskNode, TaskStatus
 
 
 class ChildWatch(Protocol):
@@ -78,6 +78,29 @@ class Group:
             if child.status in statuses and not is_claimed(child):
                 return child
         return None
+
+    def entered(self) -> list[TaskNode]:
+        """Return the children that have not ended and were let go ahead or wait in line."""
+        line = set(self.line)
+        return [
+            child
+            for child in self.node._children
+            if not child._status.is_terminal and (self.gate_open or child._waits < CLOSED or child in line)
+        ]
+
+
+#: How a status that is no success reads in a reason.
+ENDINGS: Final = {
+    TaskStatus.FAILED: "failed",
+    TaskStatus.TIMED_OUT: "timed out",
+    TaskStatus.CANCELLED: "was cancelled",
+    TaskStatus.SKIPPED: "was skipped",
+}
+
+
+def because(node: TaskNode) -> str:
+    """Return the reason that an ended node is for another one's end."""
+    return f"'{node.id}' {ENDINGS.get(node._status, node._status)}"
 
 
 def is_claimed(node: TaskNode) -> bool:

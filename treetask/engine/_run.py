@@ -160,11 +160,11 @@ class Run:
 
     def _count_abandoned(self) -> None:
         self._crew.abandoned += 1
-        self.scheduler.abandon_thread()
+        self.scheduler.slots.abandon_thread()
 
     def _count_returned(self) -> None:
         self._crew.abandoned -= 1
-        self.scheduler.free_thread()
+        self.scheduler.slots.free_thread()
         self._advance()
 
     def _limit_group(self, node: TaskNode, deadline: float) -> None:
@@ -321,7 +321,7 @@ class Run:
 
     def request_pause(self, *, paused: bool) -> None:
         def pause() -> None:
-            self.scheduler.is_paused = paused
+            self.scheduler.slots.is_paused = paused
             self._advance()
 
         self.post(pause)

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from treetask._errors import FinishedParentError
-from treetask.engine._group import ChildWatch, Group, claim, is_claimed
-from treetask.engine._ready import ReadyQueue
-from treetask.model import CLOSED, BodyKind, Dependencies, OnFailure, TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.engine._group import ENDINGS, ChildWatch, Group, because, claim, is_claimed
+from treetask.engine._slots import Slots
+from treetask.engine._waiting import Waiting
+from treetask.model import CLOSED, BodyKind, OnFailure, TaskNode, TaskStatus, TaskTree
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -30,9 +31,6 @@ _FAILED: Final = TaskStatus.FAILED
 _CANCELLED: Final = TaskStatus.CANCELLED
 _SKIPPED: Final = TaskStatus.SKIPPED
 _TIMED_OUT: Final = TaskStatus.TIMED_OUT
-
-#: Kinds of bodies that occupy a thread while they run.
-_IN_THREADS: Final = frozenset({BodyKind.THREAD, BodyKind.THREAD_SPAWNER})
 
 
 class Driver(Protocol):
@@ -54,22 +52,10 @@ class Scheduler:
     def __init__(self, tree: TaskTree, driver: Driver, *, max_concurrency: int | None, max_threads: int) -> None:
         self.tree: Final = tree
         self.is_cancelled = False
-        self.is_paused = False
-        #: What kind the body is that `take` gave out last.
-        self.taken_kind = BodyKind.ASYNC
+        self.slots: Final = Slots(max_concurrency, max_threads, driver.grant)
         self._driver: Final = driver
-        self._slots: Final[float] = float("inf") if max_concurrency is None else max_concurrency
-        self._threads: Final = max_threads
-        self._slots_used = 0
-        self._threads_used = 0
-        self._queue: Final = ReadyQueue()
-        #: Ready nodes that only lack a thread.
-        self._lack_thread: Final[deque[TaskNode]] = deque()
-        #: Suspended bodies that want their slot back, with the kind of each.
-        self._returning: Final[deque[tuple[TaskNode, BodyKind]]] = deque()
-        self._dependencies: Final = Dependencies(tree)
-        self._dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
-        self._kinds: Final[dict[Any, BodyKind]] = {}
+        self._waiting: Final = Waiting(tree)
+        self._dependents: Final = self._waiting.dependents
         self._todo: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
         #: Called with each node that ends, where somebody waits for it.
@@ -83,31 +69,9 @@ class Scheduler:
         """Whether every node has ended."""
         return self.tree.root.status.is_terminal
 
-    def can_start_more(self) -> bool:
-        """Whether `take` might find something now."""
-        return not self.is_paused and len(self._queue) > 0 and self._slots_used < self._slots
-
     def is_stuck(self) -> bool:
         """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
-        return not self.is_over and not self.is_paused and len(self._queue) == 0
-
-    def describe_waiting(self) -> str:
-        """Return the first nodes that have not ended, for a report of a fault."""
-        left = [node for node in self.tree.walk() if not node._status.is_terminal][:5]
-        return ", ".join(f"'{node.id}' is {node._status} and waits for {node._waits % CLOSED}" for node in left)
-
-    def kind(self, node: TaskNode) -> BodyKind:
-        """Return how the body of a node has to be driven."""
-        body: Any = node.task_fn
-        kind = getattr(body, "kind", None)
-        if kind is None:
-            try:
-                kind = self._kinds.get(body)
-            except TypeError:  # a callable object that cannot be hashed
-                return kind_of(body)
-            if kind is None:
-                kind = self._kinds[body] = kind_of(body)
-        return kind
+        return not self.is_over and not self.slots.is_paused and not self.slots.has_ready()
 
     # -- what happened: starts and ends of bodies --------------------------------------------------------------------
 
@@ -119,29 +83,15 @@ class Scheduler:
 
     def take(self, at: float) -> TaskNode | None:
         """Give a slot to the first ready node and return it, working; None if none may start now."""
-        if self.is_paused or self._slots_used >= self._slots:
-            return None
-        while True:
-            node = self._queue.pop()
-            if node is None:
-                return None
-            if node._status is not _PENDING and node._status is not _RETRYING:
-                continue  # it was stopped while it queued
-            kind = self.kind(node)
-            if kind in _IN_THREADS:
-                if self._threads_used >= self._threads:
-                    self._lack_thread.append(node)
-                    continue
-                self._threads_used += 1
-            self.taken_kind = kind
-            self._slots_used += 1
+        node = self.slots.take()
+        if node is not None:
             self._start(node, at)
-            return node
+        return node
 
     def body_done(self, node: TaskNode, kind: BodyKind, at: float) -> None:
         """A body returned: its children go ahead, or its node is done."""
         self._at = at
-        self.free_slot(kind)
+        self.slots.free(kind)
         group = node._group
         if group is None:
             self._finish(node, _DONE)
@@ -159,7 +109,7 @@ class Scheduler:
         A `final` one is not repeated: it was interrupted.
         """
         self._at = at
-        self.free_slot(kind)
+        self.slots.free(kind)
         group = node._group
         if group is None:
             self._attempt_over(node, status, may_retry=not final, by_body=True)
@@ -167,7 +117,7 @@ class Scheduler:
             group.body_ended = True
             group.is_final = group.is_final or final
             group.verdict = group.verdict or status
-            self._stop_entered(group, f"its parent '{node.id}' {_ENDINGS[status]}")
+            self._stop_entered(group, f"its parent '{node.id}' {ENDINGS[status]}")
             if group.is_down:
                 self._conclude(group)
         self._drain()
@@ -182,59 +132,6 @@ class Scheduler:
         if self._mark_stopping(node, f"'{node.id}' timed out"):
             self._stop_entered(group, f"'{node.id}' timed out")
         self._drain()
-
-    # -- what happened: slots given back for a while -----------------------------------------------------------------
-
-    def free_slot(self, kind: BodyKind) -> None:
-        """Take a body's slot back; one that wants to go on gets it first."""
-        self._slots_used -= 1
-        if kind in _IN_THREADS:
-            self.free_thread()
-        if self._returning:
-            self._hand_on()
-
-    def seize_slot(self, kind: BodyKind) -> None:
-        """Count a slot for a body that went on without one, because it was cancelled: it is about to give it back."""
-        self._slots_used += 1
-        if kind in _IN_THREADS:
-            self._threads_used += 1
-
-    def free_thread(self) -> None:
-        """Take a thread back, which may be later than its slot."""
-        self._threads_used -= 1
-        if self._lack_thread:
-            self._queue.push(self._lack_thread.popleft())
-        if self._returning:
-            self._hand_on()
-
-    def abandon_thread(self) -> None:
-        """A body in a thread gave up its slot, but the thread is still busy: count it until `free_thread`."""
-        self._threads_used += 1
-
-    def want_slot(self, node: TaskNode, kind: BodyKind) -> None:
-        """Ask for a suspended body's slot; `Driver.grant` answers, perhaps at once."""
-        self._returning.append((node, kind))
-        self._hand_on()
-
-    def forget_wish(self, node: TaskNode) -> bool:
-        """Take a wish for a slot back; False if it was granted before."""
-        for wish in self._returning:
-            if wish[0] is node:
-                self._returning.remove(wish)
-                return True
-        return False
-
-    def _hand_on(self) -> None:
-        """Give free slots to suspended bodies, in the order in which they asked."""
-        for _ in range(len(self._returning)):
-            node, kind = self._returning[0]
-            if self._slots_used >= self._slots or (kind in _IN_THREADS and self._threads_used >= self._threads):
-                return
-            self._returning.popleft()
-            self._slots_used += 1
-            if kind in _IN_THREADS:
-                self._threads_used += 1
-            self._driver.grant(node)
 
     # -- what happened: new nodes ------------------------------------------------------------------------------------
 
@@ -275,24 +172,8 @@ class Scheduler:
             self._advance(group)
 
     def _expect(self, nodes: Iterable[TaskNode]) -> None:
-        """Resolve the dependencies of nodes that came in, and note who waits for whom."""
-        for node in self._dependencies.include(nodes):
-            for dependency in self._dependencies.of(node):
-                self._dependents.setdefault(dependency, []).append(node)
-            node._waits = CLOSED + self._unmet(node)
-            lost = self._lost_dependency(node)
-            if lost is not None:
-                self._todo.append((self._stop, (node, _SKIPPED, _because(lost))))
-
-    def _unmet(self, node: TaskNode) -> int:
-        return sum(dependency._status is not _DONE for dependency in self._dependencies.of(node))
-
-    def _lost_dependency(self, node: TaskNode) -> TaskNode | None:
-        """Return a dependency that has ended and can never be met."""
-        for dependency in self._dependencies.of(node):
-            if dependency._status.is_terminal and dependency._status is not _DONE:
-                return dependency
-        return None
+        for node, lost in self._waiting.include(nodes):
+            self._todo.append((self._stop, (node, _SKIPPED, because(lost))))
 
     # -- what happened: control --------------------------------------------------------------------------------------
 
@@ -333,7 +214,7 @@ class Scheduler:
         if node._status is not _PENDING:
             return
         if node.task_fn is not None:
-            self._queue.push(node)
+            self.slots.push(node)
         else:
             self._todo.append((self._start_bodiless, (node,)))
 
@@ -403,7 +284,7 @@ class Scheduler:
             return
         failed = group.unclaimed(_FAILED, _TIMED_OUT)
         if failed is not None:
-            group.node.reason = f"'{failed.id}' {_ending(failed)}"
+            group.node.reason = because(failed)
             self._attempt_over(group.node, _FAILED, may_retry=not group.is_final, by_body=False)
         else:
             self._finish(group.node, _DONE if group.unclaimed(_CANCELLED) is None else _CANCELLED)
@@ -417,7 +298,7 @@ class Scheduler:
             if not child._status.is_terminal:
                 # Never let go ahead: it waited for this node's body.
                 never = _CANCELLED if status is _CANCELLED else _SKIPPED
-                self._stop(child, never, f"its parent '{node.id}' {_ENDINGS[status]}")
+                self._stop(child, never, f"its parent '{node.id}' {ENDINGS[status]}")
         self._finish(node, status)
 
     def _retries(self, node: TaskNode, *, by_body: bool) -> int:
@@ -442,7 +323,7 @@ class Scheduler:
                     below.exception = below.error = below.reason = None
                     self._reset(below)
         if node.task_fn is not None:
-            self._queue.push(node)
+            self.slots.push(node)
         else:
             self._todo.append((self._start_bodiless, (node,)))
 
@@ -451,7 +332,7 @@ class Scheduler:
             self.tree.reset_node(node)
         node._group = node.started_at = node.ended_at = None
         node.retry_count = 0
-        node._waits = CLOSED + self._unmet(node)
+        self._waiting.close(node)
 
     def _finish(self, node: TaskNode, status: TaskStatus) -> None:
         """Make a status final, and every status above that follows from it."""
@@ -503,7 +384,7 @@ class Scheduler:
                 if not dependent._waits:
                     self._ready(dependent)
             else:
-                self._stop(dependent, _SKIPPED, _because(node))
+                self._stop(dependent, _SKIPPED, because(node))
 
     def _note_bad(self, group: Group, child: TaskNode, status: TaskStatus) -> None:
         """A child did not end well: remember it, and do what the group's policy says."""
@@ -517,7 +398,7 @@ class Scheduler:
         policy = self.policy(group.node)
         if policy is not OnFailure.CONTINUE and group.stopped is None:
             group.stopped = policy
-            self._todo.append((self._stop_siblings, (group, f"'{child.id}' {_ending(child)}", policy)))
+            self._todo.append((self._stop_siblings, (group, because(child), policy)))
 
     def policy(self, node: TaskNode) -> OnFailure:
         """Return what a group does on a failure: what it says, or one above it, or the config."""
@@ -531,7 +412,7 @@ class Scheduler:
     # -- stopping ----------------------------------------------------------------------------------------------------
 
     def _stop_siblings(self, group: Group, reason: str, policy: OnFailure) -> None:
-        entered = _entered(group)
+        entered = group.entered()
         group.line.clear()
         for child in entered:
             if policy is OnFailure.CANCEL or child._status is _PENDING:
@@ -564,14 +445,14 @@ class Scheduler:
         for child in failures:
             claim(child)
         if group.stopped is not None and group.unclaimed(_FAILED, _TIMED_OUT) is None:
-            for child in [*group.bad, *(_entered(group) if group.stopped is OnFailure.CANCEL else ())]:
+            for child in [*group.bad, *(group.entered() if group.stopped is OnFailure.CANCEL else ())]:
                 claim(child)
             group.stopped = None
         return failures
 
     def _stop_entered(self, group: Group, reason: str) -> None:
         """Stop the children that were let go ahead or wait in line; the others were never begun."""
-        entered = _entered(group)
+        entered = group.entered()
         group.line.clear()
         for child in entered:
             self._stop(child, _CANCELLED, reason)
@@ -589,7 +470,7 @@ class Scheduler:
             if node._group is not None:
                 node._group.is_final = True
             if self._mark_stopping(node, reason):
-                waiting.extend(_entered(node._group))
+                waiting.extend(node._group.entered())
                 node._group.line.clear()
 
     def _mark_stopping(self, node: TaskNode, reason: str) -> bool:
@@ -630,29 +511,3 @@ class Scheduler:
         while todo:
             act, arguments = todo.popleft()
             act(*arguments)
-
-
-def _entered(group: Group) -> list[TaskNode]:
-    """Return the children that have not ended and were let go ahead or wait in line."""
-    line = set(group.line)
-    return [
-        child
-        for child in group.node._children
-        if not child._status.is_terminal and (group.gate_open or child._waits < CLOSED or child in line)
-    ]
-
-
-_ENDINGS: Final = {
-    _FAILED: "failed",
-    _TIMED_OUT: "timed out",
-    _CANCELLED: "was cancelled",
-    _SKIPPED: "was skipped",
-}
-
-
-def _ending(node: TaskNode) -> str:
-    return _ENDINGS.get(node._status, str(node._status))
-
-
-def _because(node: TaskNode) -> str:
-    return f"'{node.id}' {_ending(node)}"

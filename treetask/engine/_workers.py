@@ -64,7 +64,7 @@ class Worker:
         """Give the slot up before a wait for children."""
         if self.holds_slot:
             self.holds_slot = False
-            self._crew.scheduler.free_slot(self.kind)
+            self._crew.scheduler.slots.free(self.kind)
             self._crew.wake()
 
     async def retake_slot(self) -> None:
@@ -75,13 +75,13 @@ class Worker:
         granted = self.granted
         if granted is None:
             granted = self.granted = anyio.Event()
-            self._crew.scheduler.want_slot(self.node, self.kind)
+            self._crew.scheduler.slots.want(self.node, self.kind)
         try:
             if not granted.is_set():
                 await granted.wait()
         except BaseException:
             # Cancelled: the body goes on without a slot, to clean up.
-            if self.granted is granted and self._crew.scheduler.forget_wish(self.node):
+            if self.granted is granted and self._crew.scheduler.slots.forget_wish(self.node):
                 self.granted = None
             raise
 
@@ -123,7 +123,7 @@ class Crew:
 
     def wake(self) -> None:
         """Ask for a worker, if there is something to start and none was asked for."""
-        if not self._has_spare and self.scheduler.can_start_more():
+        if not self._has_spare and self.scheduler.slots.can_start_more():
             self._ask_for_spare()
 
     def _ask_for_spare(self) -> None:
@@ -150,10 +150,12 @@ class Crew:
         if crash is not None or self.scheduler.is_over:
             self._on_end(crash)
         elif not self._workers and not self.abandoned and self.scheduler.is_stuck():
-            self._on_end(InternalError(f"nothing runs and nothing is ready, but: {self.scheduler.describe_waiting()}"))
+            left = [node for node in self.scheduler.tree.walk() if not node.is_done()]
+            self._on_end(InternalError(f"nothing runs and nothing is ready, but these have not ended: {left[:5]}"))
 
     async def _take_nodes(self, worker: Worker) -> None:
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
+        slots = scheduler.slots
         scope, is_intact = worker.scope, worker.guard.is_intact
         new_context, set_node = self.context.copy, current_node.set
         at = now()
@@ -164,9 +166,9 @@ class Crew:
             node = scheduler.take(at)
             if node is None:
                 return
-            if not self._has_spare and scheduler.can_start_more():
+            if not self._has_spare and slots.can_start_more():
                 self._ask_for_spare()
-            kind = scheduler.taken_kind
+            kind = slots.taken_kind
             worker.node, worker.kind = node, kind
             node._attempt = worker
             if announcer.pending:
@@ -228,7 +230,7 @@ class Crew:
     def _settle_slot(self, worker: Worker) -> None:
         """Balance the books of a body that ends without the slot which its end gives back."""
         worker.holds_slot = True
-        self.scheduler.seize_slot(worker.kind)
+        self.scheduler.slots.seize(worker.kind)
 
     def _body_failed(self, worker: Worker, raised: BaseException) -> float:
         """Report a body that raised, was interrupted or ran out of time; return when that was."""
