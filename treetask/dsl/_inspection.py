@@ -1,0 +1,230 @@
+"""Looks at a function once, when it is declared, and says what kind of body it is; or why it cannot be one.
+
+What it decides agrees with what the type checker reads from the overloads of the decorators: there a first parameter
+that accepts a `TaskNode` receives the node. Where annotations leave that open, the function is refused instead of
+guessed at.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from enum import Enum, auto
+from inspect import Parameter
+from typing import Any, Final, cast
+
+import typing_extensions
+
+from treetask.dsl._declaration import Body, Reference
+from treetask.dsl._errors import BodyError
+from treetask.dsl._parameters import Parameters
+from treetask.dsl._place import Place
+from treetask.model import BodyKind, TaskNode, kind_of
+
+#: Keywords of `run` and `build`, which a parameter of that name would clash with.
+RESERVED: Final = frozenset({"config"})
+
+_BY_POSITION: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+#: What a plain function may not return: the type checker takes it for another kind of body.
+_LATE: Final = {
+    Awaitable: "write it as `async def`",
+    AsyncIterator: "write it as `async def` with `yield`",
+    Generator: "let it `yield from` what it returns",
+}
+
+
+class _First(Enum):
+    """What a first parameter is there for."""
+
+    NODE = auto()
+    """It receives the node."""
+    ARGUMENT = auto()
+    """It is one of the task's own."""
+    EITHER = auto()
+    """Nobody can tell: it would accept the node."""
+
+
+def inspect_body(fn: object, place: Place) -> Body:
+    """Return what there is to know of a body. Raises `BodyError` with the fix for what cannot be one."""
+    name = body_name(fn)
+    function = _checked_function(fn, name, place)
+    try:
+        parameters = list(_signature(function).parameters.values())
+    except (ValueError, TypeError):
+        raise BodyError(name, place, "its parameters cannot be read", "call it from a `def` of your own") from None
+    _refuse_shape(function, parameters, name, place)
+    kind = _checked_kind(function, name, place)
+    wants_node = _wants_node(function, parameters, name, place)
+    public = parameters[1:] if wants_node else parameters
+    _refuse_stray_node(function, public, name, place)
+    _refuse_reserved(public, name, place)
+    return Body(function, kind, wants_node, Parameters(public), _references(public, name, place))
+
+
+def body_name(fn: object) -> str:
+    """Return the name that messages use for a would-be body."""
+    name = getattr(getattr(fn, "func", fn), "__name__", None)
+    return name if isinstance(name, str) else repr(fn)
+
+
+def _checked_function(fn: object, name: str, place: Place) -> Callable[..., Any]:
+    if inspect.isclass(fn):
+        raise BodyError(name, place, "it is a class", "declare a function that makes or uses one")
+    if isinstance(fn, (staticmethod, classmethod)) or inspect.ismethod(fn):
+        raise BodyError(name, place, "it is a method", "declare a function outside the class that calls it")
+    if not callable(fn):
+        raise BodyError(name, place, f"it is a {type(fn).__name__}, not a function", "declare a `def` or `async def`")
+    if name == "<lambda>":
+        raise BodyError(name, place, "a lambda has no name and no types", "write it as `def`")
+    return fn
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
+def _refuse_shape(function: Callable[..., Any], parameters: list[Parameter], name: str, place: Place) -> None:
+    first = parameters[0] if parameters else None
+    if first is not None and first.name in {"self", "cls"} and first.annotation is Parameter.empty:
+        raise BodyError(name, place, "it is a method", "declare a function outside the class that calls it")
+    for each in parameters:
+        if each.kind is Parameter.VAR_POSITIONAL:
+            fix = "name its parameters, or take one list; if it is made by a decorator, use functools.wraps there"
+            raise BodyError(name, place, f"'*{each.name}' hides what it takes", fix)
+
+
+def _checked_kind(function: Callable[..., Any], name: str, place: Place) -> BodyKind:
+    """Return the kind of a body; refuse a plain function that only hands on what another kind of body returns."""
+    kind = kind_of(function)
+    if kind is not BodyKind.THREAD:
+        return kind
+    if kind_of(inspect.unwrap(function)) is not BodyKind.THREAD:
+        problem = "it is a plain `def` wrapped around an async function or a generator"
+        raise BodyError(name, place, problem, "write the wrapper as the kind of function that it wraps")
+    annotation = _resolved(_signature(function).return_annotation, function)
+    returned = typing.get_origin(annotation) or annotation
+    for late, fix in _LATE.items():
+        if isinstance(returned, type) and issubclass(returned, late):
+            problem = f"it is a plain `def`, run in a thread, that returns a {returned.__name__}"
+            raise BodyError(name, place, problem, fix)
+    return kind
+
+
+def _wants_node(function: Callable[..., Any], parameters: list[Parameter], name: str, place: Place) -> bool:
+    first = parameters[0] if parameters else None
+    if first is None or first.kind not in _BY_POSITION:
+        return False
+    if first.annotation is Parameter.empty:
+        return first.name == "node"
+    role = _role(_resolved(first.annotation, function))
+    if role is _First.EITHER:
+        problem = f"its first parameter '{first}' would accept the node, so it cannot be told from an argument"
+        fix = f"write '{first.name}: TaskNode' to receive the node, or '(node: TaskNode, {first})' to have both"
+        raise BodyError(name, place, problem, fix)
+    return role is _First.NODE
+
+
+def _role(annotation: object) -> _First:
+    """Tell from an annotation, or from the text of one that cannot be resolved, what a first parameter is for."""
+    if isinstance(annotation, str):
+        return _role_by_name(annotation)
+    if typing_extensions.get_origin(annotation) is typing_extensions.Annotated:
+        return _role(typing.get_args(annotation)[0])
+    if annotation is TaskNode:
+        return _First.NODE
+    return _First.EITHER if _accepts_node(annotation) else _First.ARGUMENT
+
+
+def _role_by_name(text: str) -> _First:
+    last = text.strip().rpartition(".")[2]
+    if last == "TaskNode":
+        return _First.NODE
+    words = set("".join(letter if letter.isidentifier() else " " for letter in text).split())
+    return _First.EITHER if last in {"Any", "object"} or "TaskNode" in words else _First.ARGUMENT
+
+
+def _accepts_node(annotation: object) -> bool:
+    """Whether the type checker would let a `TaskNode` pass for a type that is not `TaskNode`."""
+    if annotation is Any:
+        return True
+    if isinstance(annotation, (typing.TypeVar, typing_extensions.TypeVar)):
+        bounds = annotation.__constraints__ or (annotation.__bound__ or object,)
+        return any(each is TaskNode or _accepts_node(each) for each in bounds)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Union or origin is types.UnionType:
+        return any(each is TaskNode or _accepts_node(each) for each in typing.get_args(annotation))
+    kind = origin or annotation
+    if not isinstance(kind, type):
+        return False
+    if typing_extensions.is_protocol(kind):
+        return all(hasattr(TaskNode, member) for member in typing_extensions.get_protocol_members(kind))
+    return issubclass(TaskNode, kind)
+
+
+def _resolved(annotation: object, function: Callable[..., Any]) -> object:
+    """Return what an annotation means where the function was written; its text where that cannot be found out."""
+    inner = _innermost(function)
+    names = {each.__name__: each for each in getattr(inner, "__type_params__", ())}
+    # A text may mean a text, where an annotation is quoted although all of them are.
+    for _ in range(2):
+        # On 3.14, what the function's module does not define yet comes as a reference with the text in it.
+        text = getattr(annotation, "__forward_arg__", annotation)
+        if not isinstance(text, str):
+            break
+        try:
+            annotation = eval(text, getattr(inner, "__globals__", {}), names)  # noqa: S307 - the user's own source
+        except Exception:  # noqa: BLE001 - an annotation may hold any expression; its text is all there is then
+            return text
+    return annotation
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    """Return the function whose module the annotations were written in."""
+    inner: Any = inspect.unwrap(function)
+    while isinstance(inner, functools.partial):
+        inner = inspect.unwrap(inner.func)
+    return inner if inspect.isroutine(inner) else type(inner).__call__
+
+
+def _refuse_stray_node(function: Callable[..., Any], public: list[Parameter], name: str, place: Place) -> None:
+    for each in public:
+        if each.annotation is not Parameter.empty and _resolved(each.annotation, function) is TaskNode:
+            problem = f"'{each.name}: TaskNode' is not its first positional parameter"
+            raise BodyError(name, place, problem, "put it first to receive the node; nodes are no arguments")
+
+
+def _refuse_reserved(public: Iterable[Parameter], name: str, place: Place) -> None:
+    for each in public:
+        if each.name in RESERVED:
+            problem = f"its parameter '{each.name}' has the name of an option of run()"
+            raise BodyError(name, place, problem, f"rename it, as in '{each.name}_'")
+
+
+def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[str, Reference]:
+    found: dict[str, Reference] = {}
+    for each in public:
+        if isinstance(each.default, Reference):
+            if each.kind is Parameter.POSITIONAL_ONLY:
+                problem = f"'{each.name}' takes {each.default!r} and is positional-only, but a run fills it in by name"
+                raise BodyError(name, place, problem, "move it behind the `/`")
+            found[each.name] = each.default
+        elif _holds_reference(each.default):
+            problem = f"the default of '{each.name}' holds a reference inside a {type(each.default).__name__}"
+            raise BodyError(name, place, problem, "give each reference a parameter of its own")
+    return found
+
+
+def _holds_reference(default: object) -> bool:
+    if isinstance(default, dict):
+        default = list(cast("Mapping[Any, object]", default).values())
+    if not isinstance(default, (list, tuple, set, frozenset)):
+        return False
+    return any(isinstance(value, Reference) for value in cast("Iterable[object]", default))

@@ -1,0 +1,47 @@
+"""Where in the user's files something was declared, for messages. Knows nothing of what was declared there."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Final
+
+_OUR_PACKAGE: Final = __name__.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, shown as `app.py:12`."""
+
+    file: str
+    line: int
+
+    @classmethod
+    def of(cls, function: object) -> Place:
+        """Return where a function is defined, seen through decorators; the caller's line if it has no source."""
+        inner: Any = inspect.unwrap(function) if callable(function) else function
+        code = getattr(getattr(inner, "func", inner), "__code__", None)
+        return cls.of_caller() if code is None else cls(code.co_filename, code.co_firstlineno)
+
+    @classmethod
+    def of_caller(cls) -> Place:
+        """Return the line that called into this package."""
+        frame = sys._getframe(1)
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_OUR_PACKAGE):
+            frame = frame.f_back
+        return cls(frame.f_code.co_filename, frame.f_lineno)
+
+    def __str__(self) -> str:
+        return f"{_shortest(self.file)}:{self.line}"
+
+
+def _shortest(file: str) -> str:
+    """Return the path from the current folder if the file is below it, else the path as it is."""
+    try:
+        relative = os.path.relpath(file)
+    except (OSError, ValueError):
+        # The current folder is gone, or on another drive.
+        return file
+    return file if relative.startswith(os.pardir) else relative
