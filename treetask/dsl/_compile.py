@@ -1,0 +1,146 @@
+"""Declarations -> nodes: a static tree through `TreeBuilder`, or the subtree of one spawned child.
+
+All that can be known of a tree before it runs is checked here or by the builder. Nothing recurses: groups may be nested
+as deep as anybody likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from treetask.builder import TreeBuilder
+from treetask.dsl._bound import BoundBody, bind
+from treetask.dsl._dataflow import check_edge, check_reach, dependency_ids, inputs_of
+from treetask.dsl._declaration import Declaration
+from treetask.dsl._options import ReadOptions, read_options
+from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
+
+_Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
+_NO_ARGUMENTS: Final[_Arguments] = ((), {})
+
+
+def build_tree(
+    top: Declaration, args: tuple[Any, ...], kwargs: Mapping[str, Any], config: TreeTaskConfig | None
+) -> TaskTree:
+    """Return the static tree with `top` as its root, whose body takes the arguments.
+
+    Raises `DefinitionError` for dependencies that leave the tree or close a cycle.
+    """
+    if config is not None and not isinstance(config, TreeTaskConfig):
+        raise TypeError(f"'{top.path}': config is {config!r}; expected a TreeTaskConfig")
+    given = top.parameters.given(args, kwargs)
+    check_reach(top, top, given)
+    body, options = _parts(top, top, top.path, (args, kwargs))
+    builder = TreeBuilder(top.path, _shown(top), config=config, task_fn=body, **options)
+    here = 0
+    for declared, depth in top.placed():
+        if declared is top:
+            continue
+        check_reach(declared, top)
+        body, options = _parts(declared, top, top.path)
+        for _ in range(here - depth + 1):
+            builder.up()
+        builder.add_node(declared.path, _shown(declared), task=body, **options)
+        here = depth
+    return builder.build()
+
+
+def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
+    """Return a child's node, with the nodes of what is declared below it; in no tree yet."""
+    args, kwargs = child.args, child.kwargs
+    name = child.key if top.name is None else top.name + child.key[len(top.label) :]
+    inputs = inputs_of(top, top.parameters.given(args, kwargs), top, node_id) if top.references else ()
+    if not child.options and len(inputs) == len(top.references):
+        node = TaskNode(node_id, name, task_fn=bind(top, args, kwargs, inputs))
+        node.options = _shared_options(top, inputs)
+    else:
+        said = _child_options(top, child)
+        body, options = _parts(top, top, node_id, (args, kwargs), said.depends_on)
+        node = TaskNode(node_id, said.name or name, task_fn=body, **{**options, **said.of_node})
+    if top.members:
+        _add_members(node, top)
+    return node
+
+
+def _add_members(node: TaskNode, top: Declaration) -> None:
+    branch = [node]
+    for declared, depth in top.placed():
+        if declared is top:
+            continue
+        body, options = _parts(declared, top, node.id)
+        member_id = node.id + declared.path[len(top.path) :]
+        del branch[depth:]
+        branch.append(branch[-1].add_child(TaskNode(member_id, _shown(declared), task_fn=body, **options)))
+
+
+def _parts(
+    declared: Declaration,
+    top: Declaration,
+    top_id: str,
+    arguments: _Arguments = _NO_ARGUMENTS,
+    depends_on: Iterable[Declaration] | None = None,
+) -> tuple[BoundBody | None, dict[str, Any]]:
+    """Return the body and the options of a declaration's node below the node of `top`, or of that one itself."""
+    args, kwargs = arguments
+    inputs = inputs_of(declared, declared.parameters.given(args, kwargs), top, top_id)
+    wanted = declared.depends_on if depends_on is None else depends_on
+    ids = dependency_ids(wanted, inputs, top, top_id)
+    return bind(declared, args, kwargs, inputs), {**declared.options, "depends_on": ids}
+
+
+def _shared_options(declared: Declaration, inputs: tuple[tuple[str, str], ...]) -> NodeOptions:
+    """Return the options of spawned nodes that say nothing of their own: one object, checked once.
+
+    What a spawned node itself needs is never part of it, so the ids are the same for all.
+    """
+    if declared.shared_options is None:
+        ids = dependency_ids(declared.depends_on, inputs, declared, declared.path)
+        declared.shared_options = node_options(str(declared), **declared.options, depends_on=ids)
+    return declared.shared_options
+
+
+def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
+    owner = f"child '{child.key}'"
+    if "id" in child.options:
+        raise TypeError(f"{owner}: with_options() takes no id; name the child with .keyed('...')")
+    said = read_options(owner, child.options, declared.option_names - {"id", "static"})
+    for target in said.depends_on or ():
+        check_edge(declared, target)
+    return said
+
+
+def _shown(declared: Declaration) -> str:
+    return declared.name or declared.label
+
+
+def nodes_of(declared: Declaration, tree: TaskTree) -> list[TaskNode]:
+    """Return the nodes of a tree that were made from a declaration, in the order of the tree.
+
+    A body knows its declaration, and so does a child. A group without a body is known by its place below another.
+    """
+    top = next((each for each in declared.ancestors() if each.path == tree.root.id), None)
+    groups: dict[TaskNode, Declaration] = {}
+    found: list[TaskNode] = []
+    for node in tree.walk():
+        made_from = _declaration_of(node)
+        if made_from is None:
+            made_from = top if node.parent is None else _member_at(node, node.parent, groups)
+        if made_from is declared:
+            found.append(node)
+        if made_from is not None and made_from.members:
+            groups[node] = made_from
+    return found
+
+
+def _declaration_of(node: TaskNode) -> Declaration | None:
+    body = node.task_fn
+    if isinstance(body, BoundBody):
+        return body.declaration
+    declared: Declaration | None = getattr(getattr(node._child, "template", None), "_declared", None)
+    return declared
+
+
+def _member_at(node: TaskNode, parent: TaskNode, groups: Mapping[TaskNode, Declaration]) -> Declaration | None:
+    group = groups.get(parent)
+    return None if group is None else group.members.get(node.id.removeprefix(f"{parent.id}/"))

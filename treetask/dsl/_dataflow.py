@@ -1,0 +1,91 @@
+"""Who needs whom: the edges that references and `depends_on` make, and the nodes that they mean in one tree.
+
+A declaration has one node in a static tree, and one for each spawned template that it belongs to. An edge is therefore
+refused, when it is declared, where it does not say which node it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+
+from treetask.dsl._declaration import Declaration
+from treetask.dsl._errors import MisplacedDependencyError
+
+
+def edges(declared: Declaration, given: Container[str] = ()) -> Iterator[tuple[str | None, Declaration]]:
+    """Yield what a declaration needs, each with the parameter that takes it; None where only the order counts.
+
+    `given` are the parameters that arguments fill, which need nothing then.
+    """
+    for name, reference in declared.references.items():
+        if name not in given:
+            yield name, reference.target
+    for dependency in declared.depends_on:
+        yield None, dependency
+
+
+def check_edges(declared: Declaration) -> None:
+    """Raise `MisplacedDependencyError` for an edge that can mean no node, or more than one, in any tree."""
+    for parameter, target in edges(declared):
+        check_edge(declared, target, parameter)
+
+
+def check_edge(declared: Declaration, target: Declaration, parameter: str | None = None) -> None:
+    """Raise `MisplacedDependencyError` if one edge can mean no node, or more than one, in any tree."""
+    why = _why_misplaced(declared, target)
+    if why is not None:
+        raise MisplacedDependencyError(declared.path, declared.place, target.path, parameter, why)
+
+
+def _why_misplaced(declared: Declaration, target: Declaration) -> str | None:
+    if target.registry() is not declared.registry():
+        return f"which is declared in another registry ({target.place}); declare both in one"
+    template = target.template()
+    if template is None:
+        return None
+    if template is not target:
+        if template is declared.template():
+            return None
+        return (
+            f"which has a node for each '{template.path}' that is spawned; "
+            "hand the value over as an argument of child()"
+        )
+    names = " and ".join(f"'{name}'" for name in target.parameters.required)
+    why, fix = (f"it needs {names}", f"give {names} a default") if names else ("static=False", "remove static=False")
+    return f"which is a template, spawned and not placed in the tree ({why}); {fix}, or hand its result over in a body"
+
+
+def check_reach(declared: Declaration, top: Declaration, given: Container[str] = ()) -> None:
+    """Raise `MisplacedDependencyError` for an edge that leaves the tree whose root is `top`."""
+    for parameter, target in edges(declared, given):
+        if not target.is_within(top):
+            common = next(each for each in top.ancestors() if target.is_within(each))
+            fix = f"run '{common.path}', which has both"
+            if parameter is not None and declared is top:
+                fix += f", or give the value: {top.label}.run({parameter}=...)"
+            why = f"which is not part of '{top.path}'; {fix}"
+            raise MisplacedDependencyError(declared.path, declared.place, target.path, parameter, why)
+
+
+def dependency_ids(
+    dependencies: Iterable[Declaration], inputs: Iterable[tuple[str, str]], top: Declaration, top_id: str
+) -> tuple[str, ...]:
+    """Return the ids of what a node waits for, each once."""
+    ids = [node_id for _, node_id in inputs] + [node_id_of(each, top, top_id) for each in dependencies]
+    return tuple(dict.fromkeys(ids))
+
+
+def node_id_of(target: Declaration, top: Declaration, top_id: str) -> str:
+    """Return the id of a declaration's node, as seen from the nodes of `top`, whose own node has the id `top_id`."""
+    return top_id + target.path[len(top.path) :] if target.is_within(top) else target.path
+
+
+def inputs_of(
+    declared: Declaration, given: Container[str], top: Declaration, top_id: str
+) -> tuple[tuple[str, str], ...]:
+    """Return the parameters that other nodes fill, each with the id of its node."""
+    return tuple(
+        (name, node_id_of(reference.target, top, top_id))
+        for name, reference in declared.references.items()
+        if name not in given
+    )

@@ -1,0 +1,86 @@
+"""Makes a declaration of a function and its options, checks it against the others and enters it in its group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from treetask._errors import DefinitionError, DuplicateNodeError
+from treetask.dsl._dataflow import check_edges
+from treetask.dsl._declaration import Body, Declaration
+from treetask.dsl._inspection import body_name
+from treetask.dsl._options import check_label, read_options, with_defaults
+from treetask.dsl._place import Place
+
+
+def declare(
+    group: Declaration,
+    body: Body | None,
+    place: Place,
+    *,
+    options: Mapping[str, Any],
+    names: frozenset[str],
+    label: str | None = None,
+) -> Declaration:
+    """Return a declaration that stands below a group from now on; without a label it has its function's name.
+
+    Raises `DuplicateNodeError` for a label that a sibling has, `MisplacedDependencyError` for a dependency that no tree
+    could meet, `DefinitionError` for `static=True` with a parameter that nothing binds, and what options are refused
+    with.
+    """
+    label = _label(label, body, place, options)
+    path = f"{group.path}/{label}"
+    owner = f"task '{path}' ({place})"
+    said = read_options(owner, options, names)
+    required = [] if body is None else body.parameters.required
+    if said.static and required:
+        missing = " and ".join(f"'{name}'" for name in required)
+        fix = "give a default, or remove static=True and spawn it"
+        raise DefinitionError(f"{owner} is declared with static=True, but nothing binds {missing}; {fix}")
+    declared = Declaration(
+        label=label,
+        path=path,
+        parent=group,
+        place=place,
+        name=said.name,
+        body=body,
+        is_template=bool(required) if said.static is None else not said.static,
+        option_names=names,
+        options=with_defaults(said.of_node),
+        depends_on=said.depends_on or (),
+    )
+    check_edges(declared)
+    twin = group.members.get(label)
+    if twin is not None:
+        raise DuplicateNodeError(path, f"at {twin.place}", f"at {place}")
+    group.members[label] = declared
+    return declared
+
+
+def declare_root(label: str, place: Place, options: Mapping[str, Any], names: frozenset[str]) -> Declaration:
+    """Return the declaration of a registry. Raises what its label and options are refused with."""
+    owner = f"registry '{label}' ({place})"
+    check_label(label, f"registry ({place})")
+    said = read_options(owner, options, names)
+    return Declaration(
+        label=label,
+        path=label,
+        parent=None,
+        place=place,
+        name=said.name,
+        body=None,
+        is_template=False,
+        option_names=names,
+        options=with_defaults(said.of_node),
+    )
+
+
+def _label(label: str | None, body: Body | None, place: Place, options: Mapping[str, Any]) -> str:
+    if label is None:
+        label = options.get("id")
+    if label is None:
+        assert body is not None
+        label = getattr(body.fn, "__name__", None)
+        if label is None:
+            raise TypeError(f"{body_name(body.fn)} ({place}) has no name of its own; give it one: task(id='...')")
+    return check_label(label, f"task '{label}' ({place})")

@@ -1,0 +1,82 @@
+"""Reads what a declaration says beside its function: options by name, each checked where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from treetask._errors import did_you_mean
+from treetask.dsl._declaration import Declaration, Declared
+from treetask.model import NodeOptions, node_options
+from treetask.model._options import _NOT_YET
+
+#: What a declared node has where nothing is said. Retries are asked for, never had by default: a body with an effect
+#: should not repeat it unasked.
+_DEFAULTS: Final[Mapping[str, Any]] = {"parallel": True, "max_retries": 0}
+_NODE_OPTIONS: Final = frozenset(NodeOptions.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """Options that were checked and told apart; None for what was not said."""
+
+    name: str | None
+    static: bool | None
+    depends_on: tuple[Declaration, ...] | None
+    #: The rest, as `node_options` takes it.
+    of_node: dict[str, Any]
+
+
+def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str]) -> ReadOptions:
+    """Return checked options; `names` are those that there are.
+
+    Raises `TypeError` for an option that does not exist, with the closest that does, and for a value of the wrong kind;
+    `ValueError` for one out of range. Both name `owner`.
+    """
+    _refuse_unknown(owner, options, names)
+    name = options.get("name")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise TypeError(f"{owner}: name is {name!r}; expected a string that is not empty")
+    static = options.get("static")
+    if static is not None and not isinstance(static, bool):
+        raise TypeError(f"{owner}: static is {static!r}; expected True or False")
+    depends_on = None if options.get("depends_on") is None else _dependencies(owner, options["depends_on"])
+    of_node = {key: value for key, value in options.items() if key in _NODE_OPTIONS and key != "depends_on"}
+    node_options(owner, **of_node)
+    return ReadOptions(name, static, depends_on, of_node)
+
+
+def with_defaults(of_node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a declaration's nodes, with what declared nodes have where nothing was said."""
+    return {**_DEFAULTS, **of_node}
+
+
+def check_label(label: object, what: str) -> str:
+    """Return an id that may stand in a path. Raises `TypeError` or `ValueError` naming what it is the id of."""
+    if not isinstance(label, str):
+        raise TypeError(f"{what}: the id is {label!r}; expected a string")
+    if not label or "/" in label:
+        raise ValueError(f"{what}: the id is {label!r}; expected one that is not empty and has no '/', which paths use")
+    return label
+
+
+def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str]) -> None:
+    for name in options.keys() - names:
+        if name in _NOT_YET:
+            node_options(owner, **{name: None})
+        if name in _NODE_OPTIONS:
+            raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")
+        raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")
+
+
+def _dependencies(owner: str, handles: object) -> tuple[Declaration, ...]:
+    fix = "expected a list of handles, as in depends_on=[crawl]"
+    if isinstance(handles, (str, Declared)) or not isinstance(handles, Iterable):
+        raise TypeError(f"{owner}: depends_on is {handles!r}; {fix}")
+    found: list[Declaration] = []
+    for handle in cast("Iterable[object]", handles):
+        if not isinstance(handle, Declared):
+            raise TypeError(f"{owner}: depends_on has {handle!r} in it; {fix}")
+        found.append(handle._declared)
+    return tuple(found)
