@@ -1,0 +1,26 @@
+"""Declaring tasks: decorators on a registry, compiled to a tree before anything runs.
+
+`_registry` and `_decorators` are what users write; `_inspection` looks at their functions once; `_declare` enters a
+declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is what the engine calls.
+"""
+
+from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup
+from treetask.dsl._errors import BodyError, MisplacedDependencyError
+from treetask.dsl._registry import Registry
+from treetask.dsl._run import Runner, install_runner
+from treetask.dsl._task import AsyncTask, SyncTask, Task
+
+__all__ = [
+    "AsyncGroup",
+    "AsyncTask",
+    "BodyError",
+    "Group",
+    "MisplacedDependencyError",
+    "Registry",
+    "Runner",
+    "Scope",
+    "SyncGroup",
+    "SyncTask",
+    "Task",
+    "install_runner",
+]

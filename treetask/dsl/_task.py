@@ -1,0 +1,186 @@
+"""The handles of tasks: what a decorated function becomes, for the type checker and for people.
+
+A handle is three things: a function that can still be called, as plain Python; a description that children and trees
+are made from; and a name for the results that come of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, cast, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from treetask.dsl._compile import build_tree, make_node, nodes_of
+from treetask.dsl._declaration import Declaration, Declared, Reference
+from treetask.dsl._run import runner
+from treetask.model import BodyKind, Child, ExecutionResult, TaskNode, TaskTree, TreeTaskConfig
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+_SPAWNERS: Final = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
+
+
+class Task(Declared, Generic[P, R_co]):
+    """A declared task: its parameters (without the node) and the type of its result.
+
+    What the decorators return is one of its kinds: an `AsyncTask` or `SyncTask` can be called like the function that it
+    was made from. A spawner, whose children need an engine, cannot.
+    """
+
+    def __init__(self, declared: Declaration) -> None:
+        self._declared = declared
+        if declared.body is not None:
+            fn = declared.body.fn
+            self.__doc__ = fn.__doc__
+            for name in ("__module__", "__name__", "__qualname__"):
+                if hasattr(fn, name):
+                    setattr(self, name, getattr(fn, name))
+            self.__wrapped__ = fn
+            # What callers see: without the node.
+            self.__signature__ = declared.parameters.signature
+
+    @property
+    def label(self) -> str:
+        """Its id among its siblings; ids of spawned children begin with it."""
+        return self._declared.label
+
+    @property
+    def fn(self) -> Callable[..., Any]:
+        """The function as it was written, which takes the node if it wants one."""
+        if self._declared.body is None:
+            raise AttributeError(f"group '{self._declared.path}' has no body, so it has no fn")
+        return self._declared.body.fn
+
+    @property
+    def output(self) -> R_co:
+        """The result, as the default value of another task's parameter: `raw: bytes = extract.output`.
+
+        To the type checker it is the result; until a run fills in the value it is a reference to it. The other task
+        waits for this one and is skipped if this one does not end well.
+        """
+        return cast("R_co", Reference(self._declared))
+
+    def child(self, /, *args: P.args, **kwargs: P.kwargs) -> Child[R_co]:
+        """Return a description of a node with these arguments, for a spawner to yield; nothing runs by itself.
+
+        Raises `TypeError` for arguments that do not fit.
+        """
+        self._check_arguments(f"{self._declared.label}.child()", args, kwargs)
+        return Child(self, args, kwargs)
+
+    @overload
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskTree: ...
+    @overload
+    def build(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> TaskTree: ...
+    def build(self, /, *args: Any, **kwargs: Any) -> TaskTree:
+        """Return the tree that has this task, called with these arguments, as its root; every check is made.
+
+        Raises `TypeError` for arguments that do not fit and `DefinitionError` for a tree that could not run.
+        """
+        return self._build("build", args, kwargs)[0]
+
+    @overload
+    async def run(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
+    @overload
+    async def run(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> ExecutionResult[R_co]: ...
+    async def run(self, /, *args: Any, **kwargs: Any) -> ExecutionResult[R_co]:
+        """Build the tree that has this task as its root, run it and return its result.
+
+        Raises what `build` raises, and `TreeFailed` if anything failed.
+        """
+        tree, config = self._build("run", args, kwargs)
+        return await runner().run(tree, config=config)
+
+    @overload
+    def run_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
+    @overload
+    def run_sync(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> ExecutionResult[R_co]: ...
+    def run_sync(self, /, *args: Any, **kwargs: Any) -> ExecutionResult[R_co]:
+        """Do what `run` does, on an event loop of its own."""
+        tree, config = self._build("run_sync", args, kwargs)
+        return runner().run_sync(tree, config=config)
+
+    def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
+        """Return the nodes of a tree that were made from this task, placed and spawned ones."""
+        return nodes_of(self._declared, tree)
+
+    def make_node(self, child: Child[Any], node_id: str) -> TaskNode:
+        """Return the node that a child becomes, in no tree yet. For the engine."""
+        return make_node(self._declared, child, node_id)
+
+    def _build(
+        self, called: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[TaskTree, TreeTaskConfig | None]:
+        config: TreeTaskConfig | None = kwargs.pop("config", None)
+        self._check_arguments(f"{self.label}.{called}()", args, kwargs)
+        return build_tree(self._declared, args, kwargs, config), config
+
+    def _check_arguments(self, called: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._declared.parameters.check(called, args, kwargs)
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            if type(value) is Reference:
+                raise TypeError(
+                    f"{called} was given {value!r}, which is a value only as the default of a parameter: "
+                    "def f(x=task.output)"
+                )
+
+    def _call_body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function as plain Python; one that wants a node gets a node that is in no tree."""
+        declared, called = self._declared, f"{self.label}()"
+        body = declared.body
+        if body is None:
+            raise TypeError(f"group '{declared.path}' has no body to call; run it: await {self.label}.run()")
+        if body.kind in _SPAWNERS:
+            raise TypeError(
+                f"{called} cannot be called: it yields children, which need an engine; "
+                f"run it: await {self.label}.run(...)"
+            )
+        if body.wants_node and args and isinstance(args[0], TaskNode):
+            raise TypeError(
+                f"{called} gets a node by itself; leave it out, or hand yours to {self.label}.fn(node, ...)"
+            )
+        self._check_arguments(called, args, kwargs)
+        given = body.parameters.given(args, kwargs)
+        for name, reference in body.references.items():
+            if name not in given:
+                raise TypeError(
+                    f"{called} needs '{name}', which only a run takes from the output of '{reference.target.path}'; "
+                    f"give it: {self.label}({name}=...)"
+                )
+        return (
+            body.fn(TaskNode(declared.path, self.label), *args, **kwargs)
+            if body.wants_node
+            else body.fn(*args, **kwargs)
+        )
+
+    if not TYPE_CHECKING:
+        # To the type checker only the kinds below can be called.
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+            return self._call_body(args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} '{self._declared.path}' at {self._declared.place}>"
+
+
+class AsyncTask(Task[P, R_co]):
+    """A task made from an `async def`. Calling it is calling the function: no node in a tree, no engine."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Call the function; parameters that a run would fill in have to be given.
+
+        A call inside another body is a call, and makes no node.
+        """
+        return cast("Coroutine[Any, Any, R_co]", self._call_body(args, kwargs))
+
+
+class SyncTask(Task[P, R_co]):
+    """A task made from a `def`, which a run calls in a thread. Calling it is calling the function, in this thread."""
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function; parameters that a run would fill in have to be given.
+
+        A call inside another body is a call, and makes no node.
+        """
+        return cast("R_co", self._call_body(args, kwargs))
