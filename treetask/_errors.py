@@ -88,8 +88,8 @@ class LeakedScopeError(TreeTaskError):
 
     def __init__(self, node_id: str) -> None:
         super().__init__(
-            f"the body of '{node_id}' left a cancel scope open or cancelled its own task; close what it opens "
-            "(`async with aclosing(generator)`, `with move_on_after(...)` inside one function) and cancel a scope instead"
+            f"the body of '{node_id}' left a cancel scope open or cancelled its own task; close what it opens (`async "
+            "with aclosing(generator)`, `with move_on_after(...)` inside one function) and cancel a scope instead"
         )
         self.node_id = node_id
 

@@ -18,3 +18,4 @@ class Observer(Protocol):
 
     def on_event(self, event: Event, /) -> None:
         """Take note of one event. Should return at once: the run waits for it."""
+        ...

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from treetask._errors import DefinitionError
-from treetask.model import Dependencies, TaskFunction, TaskNode, TaskTree, TreeTaskConfig
+from treetask.model import Dependencies, NodeKeywords, TaskFunction, TaskNode, TaskTree, TreeTaskConfig
 
 __all__ = ["TreeBuilder"]
 
@@ -29,10 +28,12 @@ class TreeBuilder:
         data: dict[str, Any] | None = None,
         *,
         config: TreeTaskConfig | None = None,
-        **options: Any,
+        task_fn: TaskFunction | None = None,
+        progress: tuple[int, int] | None = None,
+        **options: Unpack[NodeKeywords],
     ) -> None:
         self._config = TreeTaskConfig() if config is None else config
-        root = TaskNode(root_id, name, data=data, parallel=parallel, **options)
+        root = TaskNode(root_id, name, data=data, progress=progress, parallel=parallel, task_fn=task_fn, **options)
         self._tree = TaskTree(root, self._config)
         self._current = root
 
@@ -45,11 +46,10 @@ class TreeBuilder:
         data: dict[str, Any] | None = None,
         *,
         progress: tuple[int, int] | None = None,
-        depends_on: Iterable[str] = (),
-        **options: Any,
+        **options: Unpack[NodeKeywords],
     ) -> Self:
         """Add a child to the current node and move into it. Options as in `TaskNode`; `timeout` in seconds."""
-        self._current = self._add(id, name, parallel, task, data, progress, {"depends_on": depends_on, **options})
+        self._current = self._add(id, name, parallel=parallel, task=task, data=data, progress=progress, **options)
         return self
 
     def add_child(
@@ -61,25 +61,23 @@ class TreeBuilder:
         data: dict[str, Any] | None = None,
         *,
         progress: tuple[int, int] | None = None,
-        depends_on: Iterable[str] = (),
-        **options: Any,
+        **options: Unpack[NodeKeywords],
     ) -> Self:
         """Add a child to the current node and stay there. Options as in `TaskNode`; `timeout` in seconds."""
-        self._add(id, name, parallel, task, data, progress, {"depends_on": depends_on, **options})
+        self._add(id, name, parallel=parallel, task=task, data=data, progress=progress, **options)
         return self
 
     def _add(
         self,
         id: str,
         name: str | None,
-        parallel: bool | None,  # noqa: FBT001 - passed on
+        *,
+        parallel: bool | None,
         task: TaskFunction | None,
         data: dict[str, Any] | None,
         progress: tuple[int, int] | None,
-        options: dict[str, Any],
+        **options: Unpack[NodeKeywords],
     ) -> TaskNode:
-        if not options["depends_on"]:
-            del options["depends_on"]
         node = TaskNode(
             id,
             name,

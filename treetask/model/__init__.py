@@ -16,7 +16,7 @@ from treetask.model._counts import SubtreeStats
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._graph import Dependencies
 from treetask.model._node import CLOSED, NO_CHILDREN, Spawnable, TaskNode
-from treetask.model._options import DEFAULT_MAX_QUEUED, NodeOptions, node_options
+from treetask.model._options import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
 from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
@@ -55,6 +55,7 @@ __all__ = [
     "Listener",
     "NodeAdded",
     "NodeDict",
+    "NodeKeywords",
     "NodeOptions",
     "OnFailure",
     "ProgressChanged",

@@ -61,8 +61,8 @@ class TreeTaskConfig:
     final_max_depth: int | None = 3
     #: Least time between two frames.
     refresh_interval: float = 0.1
-    icons: dict[str, str] = field(default_factory=dict)
-    tree_chars: dict[str, str] = field(default_factory=dict)
+    icons: dict[str, str] = field(default_factory=dict[str, str])
+    tree_chars: dict[str, str] = field(default_factory=dict[str, str])
     #: Whether the children of a node that does not say so run at the same time.
     default_parallel: bool = True
     #: Attempts after the first one, for nodes that do not say so.

@@ -1,9 +1,9 @@
 """How many nodes are in which state, kept up to date by addition and never by a walk.
 
 The tree's own counters move at every change. A subtree's (`Roll`) are kept only below nodes that somebody has asked
-about, and are settled when read: a change marks the groups above it stale, up to the first that already is, and a reader
-adds up only what is stale. Whenever a node has a roll, every group below it has one too; a group without one therefore
-needs no marking at all.
+about, and are settled when read: a change marks the groups above it stale, up to the first that already is, and a
+reader adds up only what is stale. Whenever a node has a roll, every group below it has one too; a group without one
+therefore needs no marking at all.
 
 Knows of a node its status, progress, parent and children; not how it came to be so.
 """

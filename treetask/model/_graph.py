@@ -1,9 +1,9 @@
 """Which node waits for which: resolves the ids of dependencies and finds what could never start.
 
-Every node has a start and an end, and each is a vertex. Its start waits for the start of its parent (the body runs before
-the children), for the end of the sibling before it under a sequential parent, and for the ends of its dependencies; its
-end waits for its start and for the ends of its children. A cycle among these can only pass through a declared dependency,
-so only nodes with one are searched from.
+Every node has a start and an end, and each is a vertex. Its start waits for the start of its parent (the body runs
+before the children), for the end of the sibling before it under a sequential parent, and for the ends of its
+dependencies; its end waits for its start and for the ends of its children. A cycle among these can only pass through a
+declared dependency, so only nodes with one are searched from.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Dependencies:
         return added
 
     def _resolve(self, node: TaskNode) -> tuple[TaskNode, ...]:
-        found = []
+        found: list[TaskNode] = []
         for wanted in dict.fromkeys(node.options.depends_on):
             dependency = self._tree.find(wanted)
             if dependency is None:
@@ -117,7 +117,7 @@ class Dependencies:
         declared = [place for place, (here, there) in enumerate(steps) if self._is_declared(here, there)]
         steps = steps[declared[0] :] + steps[: declared[0]]
         names = [steps[0][0][0].id]
-        reasons = []
+        reasons: list[str] = []
         for here, there in steps:
             if there[0] is not here[0]:
                 names.append(there[0].id)

@@ -6,14 +6,14 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, cast
 
-from typing_extensions import ParamSpec, TypeVar
+from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from treetask._errors import NodeOwnedError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
-from treetask.model._options import DEFAULT_OPTIONS, NodeOptions, node_options
+from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
 from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Spawnable(Protocol[P, T_co]):
 
     def child(self, *args: P.args, **kwargs: P.kwargs) -> Child[T_co]:
         """Return an inert description of a node to be."""
+        ...
 
 
 class Children(list["TaskNode"]):
@@ -41,13 +42,20 @@ class Children(list["TaskNode"]):
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise TypeError("the list of children is read-only; use node.add_child(child) or node.remove_child(child)")
 
-    append = extend = insert = remove = pop = clear = sort = reverse = _refuse
+    append = extend = insert = remove = pop = clear = reverse = _refuse
+    sort = _refuse  # pyright: ignore[reportAssignmentType] - it does not see that no overload ever returns
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
 
+
+# What `Children` refuses to others.
+_append: Final = list["TaskNode"].append
+_remove: Final = list["TaskNode"].remove
 
 #: The part of `TaskNode._waits` that stands for the parent: added to the number of dependencies that are not met, it is
 #: taken away when the parent lets the node go ahead.
 CLOSED: Final = 1 << 30
+
+_PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
 
 #: What every node without children has: one object for all of them.
 NO_CHILDREN: Final = Children()
@@ -68,8 +76,7 @@ class TaskNode:
     """One task in one tree: its identity, its state and its result.
 
     Identity is the object: nodes compare and hash by what they are, not by their fields. `name=None` shows the id;
-    `parent` adds the node there. Options that only some nodes need (`max_retries`, `timeout` in seconds, `depends_on`,
-    `on_failure`, `max_queued`) are keywords.
+    `parent` adds the node there. What only some nodes need is a keyword; `NodeKeywords` has the list.
 
     Raises `TypeError` and `ValueError` for options that do not exist or are out of range.
     """
@@ -98,7 +105,7 @@ class TaskNode:
         "task_fn",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the printed API
         self,
         id: str,
         name: str | None = None,
@@ -111,7 +118,7 @@ class TaskNode:
         error: str | None = None,
         parallel: bool = True,  # noqa: FBT001, FBT002 - the printed API
         task_fn: TaskFunction | None = None,
-        **options: Any,
+        **options: Unpack[NodeKeywords],
     ) -> None:
         if not isinstance(id, str) or not id:
             raise TypeError(f"a node's id is {id!r}; expected a string that is not empty")
@@ -326,12 +333,12 @@ class TaskNode:
         """Link a checked child. The bare link: the tree's books are the caller's affair."""
         if self._children is NO_CHILDREN:
             self._children = Children()
-        list.append(self._children, child)
+        _append(self._children, child)
         child.parent = self
 
     def disown(self, child: TaskNode) -> None:
         """Undo the link of `adopt`."""
-        list.remove(self._children, child)
+        _remove(self._children, child)
         if not self._children:
             self._children = NO_CHILDREN
         child.parent = None
@@ -342,7 +349,7 @@ class TaskNode:
 
     def get_ancestors(self) -> list[TaskNode]:
         """Return the nodes above this one, from the parent to the root."""
-        ancestors = []
+        ancestors: list[TaskNode] = []
         node = self.parent
         while node is not None:
             ancestors.append(node)
@@ -355,7 +362,7 @@ class TaskNode:
 
     def get_root(self) -> TaskNode:
         """Return the topmost ancestor, which may be the node itself."""
-        node = self
+        node: TaskNode = self
         while node.parent is not None:
             node = node.parent
         return node
@@ -366,7 +373,7 @@ class TaskNode:
 
     def walk(self) -> Iterator[TaskNode]:
         """Yield the node and all below it, parents before children, in their order."""
-        waiting = [self]
+        waiting: list[TaskNode] = [self]
         while waiting:
             node = waiting.pop()
             yield node
@@ -397,12 +404,11 @@ def check_free(child: TaskNode, parent: TaskNode) -> None:
 
 
 def _checked_progress(node_id: str, progress: object) -> tuple[int, int]:
-    expected = "expected (current, total), two numbers from 0"
-    if not isinstance(progress, (tuple, list)) or len(progress) != 2:
-        raise TypeError(f"node '{node_id}': progress is {progress!r}; {expected}")
-    current, total = progress
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in (current, total)):
-        raise TypeError(f"node '{node_id}': progress is {progress!r}; {expected}")
-    if not (0 <= current < float("inf") and 0 <= total < float("inf")):
-        raise ValueError(f"node '{node_id}': progress is {progress!r}; {expected}")
-    return current, total
+    if isinstance(progress, (tuple, list)):
+        pair = cast("Sequence[Any]", progress)
+        if [isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair] == [True, True]:
+            current, total = pair
+            if 0 <= current < float("inf") and 0 <= total < float("inf"):
+                return current, total
+            raise ValueError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
+    raise TypeError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")

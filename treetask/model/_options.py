@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from typing_extensions import TypedDict
 
 from treetask._errors import did_you_mean
 from treetask.model._config import OnFailure, check_count, check_seconds
@@ -32,6 +34,16 @@ class NodeOptions:
     max_queued: int = DEFAULT_MAX_QUEUED
 
 
+class NodeKeywords(TypedDict, total=False):
+    """What `TaskNode` and `TreeBuilder` take as keywords beside their printed parameters; `NodeOptions` explains it."""
+
+    max_retries: int | None
+    timeout: float | None
+    depends_on: Iterable[str] | None
+    on_failure: OnFailure | Literal["cancel", "finish", "continue"] | None
+    max_queued: int | None
+
+
 DEFAULT_OPTIONS: Final = NodeOptions()
 _OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
 
@@ -55,7 +67,7 @@ _NOT_YET: Final = frozenset(
 )
 
 
-def node_options(owner: str, **options: Any) -> NodeOptions:
+def node_options(owner: str, **options: Any) -> NodeOptions:  # noqa: ANN401 - `_checked` knows the type of each
     """Return the checked options, one shared object for equal ones.
 
     Raises `TypeError` for an option that does not exist (with the closest that does) and for a value of the wrong kind,
@@ -97,7 +109,7 @@ def _checked(
 
 
 @functools.lru_cache(maxsize=1024)
-def _shared(
+def _shared(  # noqa: PLR0917 - a cache is quicker by position
     parallel: bool,  # noqa: FBT001 - the key of the cache
     max_retries: int | None,
     timeout: float | None,

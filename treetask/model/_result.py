@@ -27,13 +27,16 @@ class Handle(Protocol[T_co]):
     @property
     def output(self) -> T_co:
         """Statically the result's type."""
+        ...
 
     @property
     def label(self) -> str:
         """The name that messages use."""
+        ...
 
     def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
         """Return the nodes of a tree that were made from this declaration, in the order of the tree."""
+        ...
 
 
 class ExecutionResult(Generic[R_co]):
@@ -99,7 +102,10 @@ class TreeFailed(TreeTaskError, ExceptionGroup[Exception]):
     def __init__(self, message: str, exceptions: Sequence[Exception], result: ExecutionResult[Any]) -> None:
         super().__init__(message, exceptions)
 
-    def derive(self, excs: Sequence[Exception], /) -> TreeFailed:  # type: ignore[override]
+    # Groups of exceptions that are no `Exception` are the base class's affair; it never asks this one for such.
+    def derive(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, excs: Sequence[Exception], /
+    ) -> TreeFailed:
         return TreeFailed(self.message, excs, self.result)
 
 

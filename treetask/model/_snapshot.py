@@ -1,4 +1,4 @@
-"""A tree as plain data for tools. Restoring a run is not its work: a snapshot has no functions and loses rich values."""
+"""A tree as plain data for tools. Restoring a run is not its work: a snapshot has no functions, no rich values."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _node_to_dict(node: TaskNode) -> NodeDict:
         "error": node.error,
         "reason": node.reason,
     }
-    left_out = []
+    left_out: list[str] = []
     if node._data:
         if _is_json(node._data):
             entry["data"] = dict(node._data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, cast
 
 from typing_extensions import Self, TypeVar
 
@@ -109,9 +109,11 @@ class Template(Protocol):
     @property
     def label(self) -> str:
         """The name that keys and messages use."""
+        ...
 
     def make_node(self, child: Child[Any], node_id: str) -> TaskNode:
         """Return a new node, in no tree yet, that will run the body with the child's arguments."""
+        ...
 
 
 class Child(Generic[R_co]):
@@ -142,7 +144,7 @@ class Child(Generic[R_co]):
         copy._key = f"{self.template.label}[{_cut(key)}]"
         return copy
 
-    def with_options(self, **options: Any) -> Self:
+    def with_options(self, **options: object) -> Self:
         """Return the same child with other options, as `timeout=` or `max_retries=`, than its declaration has."""
         copy = self._copy()
         copy.options = {**self.options, **options}
@@ -175,7 +177,7 @@ class Child(Generic[R_co]):
 
     @property
     def result(self) -> R_co:
-        """What the child's body returned. Raises `TaskFailed` if it did not end well, `TreeTaskError` before its end."""
+        """What the child's body returned. Raises `TaskFailed` if it did not end well, `TreeTaskError` before that."""
         node = self.node
         if node.status is TaskStatus.DONE:
             return node.result  # type: ignore[no-any-return]
@@ -219,7 +221,8 @@ def _word(label: str, argument: str, value: object) -> str:
     if isinstance(value, PurePath):
         return value.as_posix()
     if isinstance(value, tuple):
-        return f"({','.join(_word(label, argument, part) for part in value)})"
+        parts = cast("tuple[object, ...]", value)
+        return f"({','.join(_word(label, argument, part) for part in parts)})"
     raise UnkeyedArgumentError(label, argument, value)
 
 

@@ -1,8 +1,9 @@
 """A tree of nodes with its index and counters, and the one door for status changes.
 
-`TaskTree.move` is that door: it checks the transition table, takes the stamp, moves the counters and tells the listener.
-Everything that shows, records or reacts listens there and nowhere else. While an engine runs the tree, whatever would
-change it from outside (`add`, `set_progress`) is handed to that engine, which knows about threads and order.
+`TaskTree.move` is that door: it checks the transition table, takes the stamp, moves the counters and tells the
+listener. Everything that shows, records or reacts listens there and nowhere else. While an engine runs the tree,
+whatever would change it from outside (`add`, `set_progress`) is handed to that engine, which knows about threads and
+order.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from treetask.model._counts import (
 from treetask.model._node import TaskNode, check_free
 from treetask.model._snapshot import TreeDict, tree_to_dict
 from treetask.model._spawn import Child
-from treetask.model._status import NEXT, TERMINAL, TaskStatus
+from treetask.model._status import NEXT, TaskStatus
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
 RECENT_ENDINGS: Final = 100
@@ -44,21 +45,27 @@ class Driver(Protocol):
 
     def add(self, child: TaskNode, parent: TaskNode) -> None:
         """Add a child while the tree runs, from any thread, or refuse it."""
+        ...
 
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         """Set a progress while the tree runs, from any thread."""
+        ...
 
     def now(self) -> float:
         """Return the run's clock, in seconds."""
+        ...
 
     async def wait_for(self, child: Child[Any]) -> None:
         """Return when a child has ended; who waits holds no slot meanwhile. The child's failure is claimed."""
+        ...
 
     def spawn(self, child: Child[Any], parent: TaskNode) -> None:
         """Make a child a node that runs, or refuse it."""
+        ...
 
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         """Stop a node and all below it, from any thread."""
+        ...
 
 
 class Listener(Protocol):
@@ -236,7 +243,7 @@ class TaskTree:
         cells[row + old.slot] -= 1
         cells[row + status.slot] += 1
         parent = node.parent
-        if parent is not None and parent._roll is not None and row >= 16:
+        if parent is not None and parent._roll is not None and does_work(node):
             self._move_rolled(node, status)
         node._status = status
         self.version += 1
@@ -244,7 +251,7 @@ class TaskTree:
             if node.started_at is None:
                 node.started_at = at
             self.active[node] = None
-        elif status in TERMINAL:
+        elif status.is_terminal:
             node.ended_at = at
             if old is not _PENDING:
                 del self.active[node]
@@ -301,7 +308,7 @@ class TaskTree:
             self._driver.add(child, parent)
 
     def attach(self, child: TaskNode, parent: TaskNode) -> None:
-        """Link a child and enter it, with all below it, into the index and the counters; or refuse it and change nothing.
+        """Link a child and enter it, with all below it, into index and counters; or refuse it and change nothing.
 
         Raises `NodeOwnedError` and `DuplicateNodeError`.
         """
