@@ -4,5 +4,15 @@ from treetask.engine._executor import AsyncExecutor
 from treetask.engine._main_thread import Interrupted, run_in_main, run_sync
 from treetask.engine._runner import EngineRunner
 from treetask.engine._spawner import SpawnError
+from treetask.engine._threads import BusyThreads, busy_threads
 
-__all__ = ["AsyncExecutor", "EngineRunner", "Interrupted", "SpawnError", "run_in_main", "run_sync"]
+__all__ = [
+    "AsyncExecutor",
+    "BusyThreads",
+    "EngineRunner",
+    "Interrupted",
+    "SpawnError",
+    "busy_threads",
+    "run_in_main",
+    "run_sync",
+]

@@ -52,6 +52,9 @@ class Loop(Protocol):
     def start(self, worker: Worker) -> None:
         """Start a task. It runs in the next turn at the earliest."""
 
+    def leave(self) -> None:
+        """To be called by a worker as the last thing it does."""
+
     def guard(self, scope: anyio.CancelScope) -> Guard:
         """Return the guard of the current task, which has just entered `scope`."""
 
@@ -98,7 +101,12 @@ class AsyncioLoop:
         # Not create_task: an eager task factory would run the worker at once, inside the one that starts it.
         task = self._asyncio.Task(worker(), loop=self._loop)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+    def leave(self) -> None:
+        # Not a done callback: that would be one more turn of the loop for each worker.
+        task = self._asyncio.current_task()
+        assert task is not None
+        self._tasks.discard(task)
 
     def guard(self, scope: anyio.CancelScope) -> Guard:
         task = self._asyncio.current_task()
@@ -107,14 +115,19 @@ class AsyncioLoop:
 
 
 class _AsyncioGuard:
-    __slots__ = ("_before", "_pending", "_scope", "_state")
+    __slots__ = ("_before", "_scope", "_state", "_task")
 
     def __init__(self, task: asyncio.Task[Any], scope: anyio.CancelScope) -> None:
+        self._task = task
         self._scope = scope
         self._state = _anyio_state(task)
-        # How many cancellations are pending: before Python 3.11 only whether there is one.
-        self._pending: Callable[[], int] = getattr(task, "cancelling", None) or (lambda: _must_cancel(task))
         self._before = self._pending()
+
+    def _pending(self) -> int:
+        """How many cancellations are pending; before Python 3.11, whether one is."""
+        if sys.version_info >= (3, 11):
+            return self._task.cancelling()
+        return int(getattr(self._task, "_must_cancel", False))
 
     def is_intact(self) -> bool:
         return self._pending() == self._before and (self._state is None or self._state.cancel_scope is self._scope)
@@ -132,10 +145,6 @@ def _anyio_state(task: asyncio.Task[Any]) -> Any:
     except (ImportError, KeyError):
         return None
     return state if hasattr(state, "cancel_scope") else None
-
-
-def _must_cancel(task: asyncio.Task[Any]) -> int:
-    return int(getattr(task, "_must_cancel", False))
 
 
 class TrioLoop:
@@ -164,6 +173,9 @@ class TrioLoop:
     def start(self, worker: Worker) -> None:
         assert self._nursery is not None
         self._nursery.start_soon(worker)
+
+    def leave(self) -> None:
+        pass
 
     def guard(self, scope: anyio.CancelScope) -> Guard:
         return _TrioGuard(self._trio.lowlevel.current_task())

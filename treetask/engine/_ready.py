@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from treetask.model import TaskNode
@@ -29,6 +30,14 @@ class ReadyQueue:
         else:
             # The second number keeps nodes from being compared.
             heappush(self._heap, (node._order, id(node), node))
+
+    def push_all(self, nodes: Sequence[TaskNode]) -> None:
+        """Add nodes that stand in the order in which they were declared."""
+        if nodes and (not self._line or self._line[-1]._order < nodes[0]._order):
+            self._line.extend(nodes)
+        else:
+            for node in nodes:
+                self.push(node)
 
     def pop(self) -> TaskNode | None:
         """Return the node that goes first, or None if there is none."""

@@ -210,6 +210,18 @@ class Scheduler:
         if not node._waits:
             self._ready(node)
 
+    def _open_all(self, nodes: list[TaskNode]) -> None:
+        """The same for many that have not begun; most of them wait for nothing else."""
+        ready = []
+        for node in nodes:
+            node._waits -= CLOSED
+            if not node._waits:
+                if node.task_fn is not None:
+                    ready.append(node)
+                else:
+                    self._todo.append((self._start_bodiless, (node,)))
+        self.slots.push_all(ready)
+
     def _ready(self, node: TaskNode) -> None:
         if node._status is not _PENDING:
             return
@@ -260,8 +272,7 @@ class Scheduler:
                 self._stop(child, _CANCELLED, reason)
         elif node.options.parallel:
             group.live += len(waiting)
-            for child in waiting:
-                self._open(child)
+            self._open_all(waiting)
         else:
             group.line.extend(waiting)
             self._advance(group)

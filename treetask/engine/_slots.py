@@ -41,8 +41,13 @@ class Slots:
         #: Suspended bodies that want their slot back, with the kind of each.
         self._returning: Final[deque[tuple[TaskNode, BodyKind]]] = deque()
         self._kinds: Final[dict[Any, BodyKind]] = {}
+        # Siblings often have the same body.
+        self._last_body: Any = None
+        self._last_kind = BodyKind.ASYNC
         #: Add a node that is ready.
         self.push: Final = self._ready.push
+        #: Add ready nodes that stand in the order of their declaration.
+        self.push_all: Final = self._ready.push_all
 
     def has_ready(self) -> bool:
         """Whether anything is queued that lacks nothing but a slot."""
@@ -75,6 +80,8 @@ class Slots:
     def kind(self, node: TaskNode) -> BodyKind:
         """Return how the body of a node has to be driven."""
         body: Any = node.task_fn
+        if body is self._last_body:
+            return self._last_kind
         kind = getattr(body, "kind", None)
         if kind is None:
             try:
@@ -83,6 +90,7 @@ class Slots:
                 return kind_of(body)
             if kind is None:
                 kind = self._kinds[body] = kind_of(body)
+        self._last_body, self._last_kind = body, kind
         return kind
 
     def free(self, kind: BodyKind) -> None:

@@ -6,9 +6,9 @@ as its own. A stack that is seen from the task ends here; it goes on in the coro
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, ContextVar
-from types import coroutine
+from types import CoroutineType, coroutine
 from typing import Any, Final, Protocol
 
 from treetask.model import TaskNode
@@ -41,6 +41,18 @@ def resume(context: Context, steps: Steppable, trap: Any) -> Generator[Any, Any,
             return end.value
         finally:
             del argument, step
+
+
+def begin(node: TaskNode, body: Callable[[TaskNode], Any]) -> tuple[Steppable, Any]:
+    """Call a body and run its coroutine to its first wait; return both. To be called in the context of the body.
+
+    Raises StopIteration with the result if the body waits for nothing.
+    """
+    current_node.set(node)
+    steps = body(node)
+    if type(steps) is not CoroutineType and not hasattr(steps, "send"):
+        steps = awaited(steps)
+    return steps, steps.send(None)
 
 
 async def run_in(context: Context, steps: Steppable) -> Any:

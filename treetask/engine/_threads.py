@@ -10,7 +10,29 @@ from contextvars import Context
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
+
+
+class BusyThreads:
+    """How many calls in threads an event loop waits for; abandoned ones do not count."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+_busy_threads: Final[anyio.lowlevel.RunVar[BusyThreads]] = anyio.lowlevel.RunVar("treetask_busy_threads")
+
+
+def busy_threads() -> BusyThreads:
+    """Return the counter of the running event loop, which all runs on it share. A virtual clock stands still by it."""
+    busy = _busy_threads.get(None)
+    if busy is None:
+        busy = BusyThreads()
+        _busy_threads.set(busy)
+    return busy
 
 
 class Threads:
@@ -21,6 +43,7 @@ class Threads:
 
     def __init__(self, *, on_abandon: Callable[[], None], on_return: Callable[[], None]) -> None:
         self._limiter: anyio.CapacityLimiter | None = None
+        self._busy: Final = busy_threads()
         self._on_abandon: Final = on_abandon
         self._on_return: Final = on_return
 
@@ -47,9 +70,11 @@ class Threads:
                 if state.is_abandoned:
                     self._on_return()
 
+        self._busy.count += 1
         try:
             return await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
         finally:
+            self._busy.count -= 1
             with lock:
                 state.is_abandoned = not state.has_returned
             if state.is_abandoned:

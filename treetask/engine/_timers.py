@@ -20,6 +20,7 @@ class Timers:
         self._count = 0
         self._nap: anyio.CancelScope | None = None
         self._is_running = False
+        self._loop.leave()
         self._is_closed = False
 
     def at(self, when: float, act: Callable[[], None]) -> None:
@@ -48,3 +49,4 @@ class Timers:
                 while self._due and self._due[0][0] <= self._loop.now():
                     heappop(self._due)[2]()
         self._is_running = False
+        self._loop.leave()

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from types import CoroutineType
 from typing import Any, Final
 
 import anyio
@@ -29,7 +28,7 @@ from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._loop import Guard, Loop
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
-from treetask.engine._step import awaited, current_node, resume
+from treetask.engine._step import begin, resume
 from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
 
 #: Seconds of a turn of the loop after which no further body is begun in it; displays and other tasks get their turn.
@@ -42,7 +41,7 @@ _SPAWNERS: Final = frozenset({BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER})
 class Worker:
     """One task that runs bodies, and the seat of the body that it runs now."""
 
-    __slots__ = ("_crew", "granted", "guard", "holds_slot", "interrupted", "kind", "node", "scope")
+    __slots__ = ("_crew", "granted", "guard", "holds_slot", "interrupted", "is_fit", "kind", "node", "scope")
 
     def __init__(self, crew: Crew, scope: anyio.CancelScope, guard: Guard) -> None:
         self._crew = crew
@@ -50,6 +49,8 @@ class Worker:
         self.guard = guard
         self.node: TaskNode | None = None
         self.kind = _ASYNC
+        #: Whether the task is as it was before its last body.
+        self.is_fit = True
         #: Whether the body was stopped from outside, which is not its own failure.
         self.interrupted = False
         self.holds_slot = True
@@ -132,19 +133,83 @@ class Crew:
         self._loop.start(self._work)
 
     async def _work(self) -> None:
-        """Be a worker, from the first node to the last."""
+        """Take nodes and run their bodies until there is nothing to take, or this turn of the loop has lasted long."""
+        worker = self._enter()
+        crash: BaseException | None = None
+        scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
+        slots, scope, is_intact = scheduler.slots, worker.scope, worker.guard.is_intact
+        new_context = self.context.copy
+        at = now()
+        try:
+            while True:
+                if at - self._turn_began > TURN:
+                    self.wake()
+                    break
+                node = scheduler.take(at)
+                if node is None:
+                    break
+                if not self._has_spare and slots.can_start_more():
+                    self._ask_for_spare()
+                kind = slots.taken_kind
+                worker.node, worker.kind = node, kind
+                node._attempt = worker
+                if announcer.pending:
+                    announcer.tell()
+                timeout = node.options.timeout
+                if timeout is None:
+                    timeout = self._default_timeout
+                if timeout is not None:
+                    self._set_deadline(worker, at + timeout)
+                try:
+                    if kind is _ASYNC:
+                        context = new_context()
+                        try:
+                            steps, trap = context.run(begin, node, node.task_fn)  # type: ignore[arg-type]
+                        except StopIteration as end:
+                            result = end.value
+                        else:
+                            result = await resume(context, steps, trap)
+                    else:
+                        result = await self._drive(worker)
+                    if not is_intact() and not scope.cancel_called:
+                        worker.is_fit = False
+                        raise LeakedScopeError(node.id)
+                except BaseException as error:
+                    at = self._body_failed(worker, error)
+                else:
+                    if timeout is not None:
+                        scope.deadline = math.inf
+                        if node._group is not None and kind is _ASYNC:
+                            self._limit_group(node, at + timeout)
+                    at = now()
+                    node._attempt = None
+                    if node.retry_count:
+                        node.error = node.exception = None
+                    if result is not None:
+                        node.result = result
+                        if isinstance(result, dict):
+                            node.data.update(result)
+                    if not worker.holds_slot:
+                        self._settle_slot(worker)
+                    scheduler.body_done(node, kind, at)
+                if announcer.pending:
+                    announcer.tell()
+                if scope.cancel_called or not worker.is_fit:
+                    break
+        except BaseException as error:
+            crash = error
+        self._leave(worker, crash)
+
+    def _enter(self) -> Worker:
         self._has_spare = False
         self._turn_began = self._loop.now()
         scope = anyio.CancelScope(shield=True)
         scope.__enter__()
-        worker = Worker(self, scope, self._loop.guard(scope))
-        crash: BaseException | None = None
-        try:
-            await self._take_nodes(worker)
-        except BaseException as error:
-            crash = error
+        return Worker(self, scope, self._loop.guard(scope))
+
+    def _leave(self, worker: Worker, crash: BaseException | None) -> None:
         if worker.guard.is_innermost():
-            scope.__exit__(None, None, None)
+            worker.scope.__exit__(None, None, None)
         self._workers -= 1
         self.wake()
         if crash is not None or self.scheduler.is_over:
@@ -152,71 +217,7 @@ class Crew:
         elif not self._workers and not self.abandoned and self.scheduler.is_stuck():
             left = [node for node in self.scheduler.tree.walk() if not node.is_done()]
             self._on_end(InternalError(f"nothing runs and nothing is ready, but these have not ended: {left[:5]}"))
-
-    async def _take_nodes(self, worker: Worker) -> None:
-        scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
-        slots = scheduler.slots
-        scope, is_intact = worker.scope, worker.guard.is_intact
-        new_context, set_node = self.context.copy, current_node.set
-        at = now()
-        while True:
-            if at - self._turn_began > TURN:
-                self.wake()
-                return
-            node = scheduler.take(at)
-            if node is None:
-                return
-            if not self._has_spare and slots.can_start_more():
-                self._ask_for_spare()
-            kind = slots.taken_kind
-            worker.node, worker.kind = node, kind
-            node._attempt = worker
-            if announcer.pending:
-                announcer.tell()
-            timeout = node.options.timeout
-            if timeout is None:
-                timeout = self._default_timeout
-            if timeout is not None:
-                self._set_deadline(worker, at + timeout)
-            try:
-                if kind is _ASYNC:
-                    context = new_context()
-                    context.run(set_node, node)
-                    body = node.task_fn(node)  # type: ignore[misc]
-                    if type(body) is not CoroutineType and not hasattr(body, "send"):
-                        body = awaited(body)
-                    try:
-                        trap = context.run(body.send, None)
-                    except StopIteration as end:
-                        result = end.value
-                    else:
-                        result = await resume(context, body, trap)
-                else:
-                    result = await self._drive(worker)
-                if not is_intact() and not scope.cancel_called:
-                    raise LeakedScopeError(node.id)
-            except BaseException as error:
-                at = self._body_failed(worker, error)
-            else:
-                if timeout is not None:
-                    scope.deadline = math.inf
-                    if node._group is not None and kind is _ASYNC:
-                        self._limit_group(node, at + timeout)
-                at = now()
-                node._attempt = None
-                if node.retry_count:
-                    node.error = node.exception = None
-                if result is not None:
-                    node.result = result
-                    if isinstance(result, dict):
-                        node.data.update(result)
-                if not worker.holds_slot:
-                    self._settle_slot(worker)
-                scheduler.body_done(node, kind, at)
-            if announcer.pending:
-                announcer.tell()
-            if scope.cancel_called or not is_intact():
-                return
+        self._loop.leave()
 
     def _set_deadline(self, worker: Worker, deadline: float) -> None:
         """Bound an attempt: by the worker's scope where there is only a body, else by a timer, for children go first."""
@@ -235,6 +236,7 @@ class Crew:
     def _body_failed(self, worker: Worker, raised: BaseException) -> float:
         """Report a body that raised, was interrupted or ran out of time; return when that was."""
         worker.scope.deadline = math.inf
+        worker.is_fit = worker.is_fit and worker.guard.is_intact()
         node = worker.node
         assert node is not None
         error = real_error(raised, self._loop.cancelled)
