@@ -99,6 +99,8 @@ class TaskTree:
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
         self._index: dict[str, TaskNode] = {}
         self._counts = Counts()
+        #: How many nodes have ever come in: what orders them by their coming.
+        self._entered = 0
         self._driver: Driver | None = None
         self._listener: Listener | None = None
         self._check_ids(root, None)
@@ -337,12 +339,15 @@ class TaskTree:
 
     def _enter(self, top: TaskNode) -> None:
         """Index and count a subtree whose top is linked and whose ids were checked."""
-        index, counts = self._index, self._counts
+        index, counts, entered = self._index, self._counts, self._entered
         for node in (top,) if not top._children else top.walk():
             index[node.id] = node
             node._tree = self
-            node._order = len(index)
+            entered += 1
+            node._order = entered
             counts.include(node)
+            if node._status is not _PENDING:
+                self._note_status(node)
             parent = node.parent
             if parent is not None and parent._roll is not None:
                 if node._children:
@@ -351,7 +356,17 @@ class TaskTree:
                     note_change(node, node._status.slot, 1, *units(node))
             if self._listener is not None:
                 self._listener.node_added(node)
+        self._entered = entered
         self.version += 1
+
+    def _note_status(self, node: TaskNode) -> None:
+        """Keep the lists of nodes by status for a node that comes in with one."""
+        if not node._status.is_terminal:
+            self.active[node] = None
+            return
+        if node._status in _BAD_ENDS:
+            self.failed[node] = None
+        self.recent.append(node)
 
     def remove(self, child: TaskNode) -> None:
         """Take a child with all below it out of the tree."""
