@@ -286,8 +286,9 @@ class TaskNode:
         While the tree runs this may be called from any thread; the child starts after the body of this node, or at
         once where the body is done and the children run in parallel.
 
-        Raises `NodeOwnedError` if the child has a parent or is an ancestor, `DuplicateNodeError` if the tree has its
-        id, `FinishedParentError` if this node has ended, `DefinitionError` for dependencies that cannot be met.
+        Raises `NodeOwnedError` if the child has a parent, is an ancestor or the root of a tree, `DuplicateNodeError` if
+        the tree has its id, `FinishedParentError` if this node has ended, `DefinitionError` for dependencies that
+        cannot be met.
         """
         if not isinstance(child, TaskNode):
             raise TypeError(f"node '{self.id}': a child is {child!r}; expected a TaskNode")
@@ -395,12 +396,14 @@ class TaskNode:
 
 
 def check_free(child: TaskNode, parent: TaskNode) -> None:
-    """Refuse a child that has a parent, or that would become its own ancestor."""
+    """Refuse a child that has a parent, is the root of a tree, or would become its own ancestor."""
     if child.parent is not None:
         raise NodeOwnedError(child.id, f"it is already a child of '{child.parent.id}'", parent.id)
     # Only the topmost ancestor has no parent, so it alone could close a circle.
     if child is parent or (child._children and parent.get_root() is child):
         raise NodeOwnedError(child.id, "it is the node itself or above it", parent.id)
+    if child._tree is not None:
+        raise NodeOwnedError(child.id, "it is the root of a tree", parent.id)
 
 
 def _checked_progress(node_id: str, progress: object) -> tuple[int, int]:

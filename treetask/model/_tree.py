@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from treetask import _clock
-from treetask._errors import DuplicateNodeError, StatusError, TreeRunningError
+from treetask._errors import DefinitionError, DuplicateNodeError, StatusError, TreeRunningError
 from treetask.model._config import TreeTaskConfig
 from treetask.model._counts import (
     HAS_BODY,
@@ -83,8 +83,12 @@ class TaskTree:
     """
 
     def __init__(self, root: TaskNode, config: TreeTaskConfig | None = None) -> None:
-        if root.parent is not None or root._tree is not None:
-            raise TreeRunningError(f"node '{root.id}' cannot be a root: it belongs to another tree")
+        if not isinstance(root, TaskNode):
+            raise TypeError(f"the root of a tree is {root!r}; expected a TaskNode")
+        if root.parent is not None:
+            raise DefinitionError(f"node '{root.id}' cannot be a root: it is a child of '{root.parent.id}'")
+        if root._tree is not None:
+            raise DefinitionError(f"node '{root.id}' cannot be a root: it is the root of another tree")
         self.root: Final = root
         self.config = TreeTaskConfig() if config is None else config
         #: Nodes that run or wait for their next attempt, the longest first.
@@ -315,8 +319,6 @@ class TaskTree:
         Raises `NodeOwnedError` and `DuplicateNodeError`.
         """
         check_free(child, parent)
-        if child._tree is not None:
-            raise TreeRunningError(f"node '{child.id}' cannot be added to '{parent.id}': it is the root of a tree")
         self._check_ids(child, parent)
         if not parent._children:
             # It becomes a group: counted in another row, and with a roll of its own where its parent has one.
@@ -418,10 +420,10 @@ class TaskTree:
     def register_node(self, node: TaskNode) -> None:
         """Accept a node that `add_child` has already entered; there is nothing left to do.
 
-        Raises `TreeRunningError` for a node that is not in this tree: add it to a parent instead.
+        Raises `DefinitionError` for a node that is not in this tree: add it to a parent instead.
         """
         if node._tree is not self:
-            raise TreeRunningError(f"node '{node.id}' is not in this tree; add it with parent.add_child(node)")
+            raise DefinitionError(f"node '{node.id}' is not in this tree; add it with parent.add_child(node)")
 
     def listen(self, listener: Listener | None) -> None:
         """Tell one listener of every change from now on; None stops that."""
