@@ -1,8 +1,8 @@
 """How everything here is measured: as a ratio of two pieces of work, done in turn in one process.
 
-A ratio outlives the machine, a time does not. The two sides alternate, so that what disturbs one disturbs the other; the
-garbage collector is on, and starts each side from the same state; the middle of the ratios is the figure, the quartiles
-beside it say how far to trust it.
+A ratio outlives the machine, a time does not. The two sides alternate, so that what disturbs one disturbs the other;
+the garbage collector is on, and starts each side from the same state; the middle of the ratios is the figure, the
+quartiles beside it say how far to trust it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 from treetask._errors import TreeTaskError
 from treetask.engine._group import is_claimed
@@ -23,7 +23,7 @@ def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseExc
     if isinstance(raised, cancelled):
         return None
     if isinstance(raised, BaseExceptionGroup):
-        return raised.split(cancelled)[1]
+        return cast("BaseExceptionGroup[BaseException]", raised).split(cancelled)[1]
     return raised
 
 
@@ -63,11 +63,11 @@ def _leaves(node: TaskNode) -> Iterator[Exception]:
     error = node.exception
     if error is None or isinstance(error, TaskFailed):
         return
-    waiting: list[Any] = [error]
+    waiting: list[BaseException] = [error]
     while waiting:
         one = waiting.pop()
         if isinstance(one, BaseExceptionGroup):
-            waiting.extend(reversed(one.exceptions))
+            waiting.extend(reversed(cast("BaseExceptionGroup[BaseException]", one).exceptions))
         elif isinstance(one, Exception):
             _note(one, f"in task '{node.id}'")
             yield one
@@ -75,8 +75,6 @@ def _leaves(node: TaskNode) -> Iterator[Exception]:
 
 def _note(error: Exception, note: str) -> None:
     """Add a note as PEP 678 has it, on Python 3.10 too."""
-    notes = getattr(error, "__notes__", None)
-    if notes is None:
-        notes = error.__notes__ = []  # type: ignore[attr-defined]
+    notes: list[str] = getattr(error, "__notes__", [])
     if note not in notes:
-        notes.append(note)
+        vars(error)["__notes__"] = [*notes, note]

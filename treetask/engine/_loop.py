@@ -1,18 +1,17 @@
 """The event loop as the engine sees it: the few things that anyio does not offer, or not cheaply enough.
 
-Here alone private state of asyncio, anyio and trio is read, to notice a body that left its task in another state than it
-found it in. Where such a read is not possible, the body is trusted.
+Here alone private state of asyncio, anyio and trio is read, to notice a body that left its task in another state than
+it found it in. Where such a read is not possible, the body is trusted.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import anyio
-from typing_extensions import TypeAlias
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,9 +26,11 @@ class Guard(Protocol):
 
     def is_intact(self) -> bool:
         """Whether the task is as it was: in the worker's scope, with no cancellation of its own pending."""
+        ...
 
     def is_innermost(self) -> bool:
         """Whether the worker's scope is the one that the task is in."""
+        ...
 
 
 class Loop(Protocol):
@@ -48,6 +49,7 @@ class Loop(Protocol):
 
     def workers(self) -> AbstractAsyncContextManager[None]:
         """Return the context in which workers can be started; its end waits for all of them."""
+        ...
 
     def start(self, worker: Worker) -> None:
         """Start a task. It runs in the next turn at the earliest."""
@@ -57,6 +59,7 @@ class Loop(Protocol):
 
     def guard(self, scope: anyio.CancelScope) -> Guard:
         """Return the guard of the current task, which has just entered `scope`."""
+        ...
 
 
 def current_loop() -> Loop:
@@ -86,7 +89,7 @@ class AsyncioLoop:
         self._loop.call_soon_threadsafe(act)
 
     @asynccontextmanager
-    async def workers(self) -> AsyncIterator[None]:
+    async def workers(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
@@ -139,10 +142,10 @@ class _AsyncioGuard:
 def _anyio_state(task: asyncio.Task[Any]) -> Any:
     """Return anyio's own record of a task, whose `cancel_scope` is the innermost; None if anyio keeps it elsewhere."""
     try:
-        from anyio._backends._asyncio import _task_states
+        from anyio._backends import _asyncio
 
-        state = _task_states[task]
-    except (ImportError, KeyError):
+        state: Any = cast("Any", _asyncio)._task_states[task]
+    except (ImportError, AttributeError, KeyError):
         return None
     return state if hasattr(state, "cancel_scope") else None
 
@@ -166,7 +169,7 @@ class TrioLoop:
         self._token.run_sync_soon(act)
 
     @asynccontextmanager
-    async def workers(self) -> AsyncIterator[None]:
+    async def workers(self) -> AsyncGenerator[None, None]:
         async with self._trio.open_nursery() as self._nursery:
             yield
 

@@ -1,8 +1,8 @@
 """Runs a tree from plain code, in the main thread, where signals arrive: Ctrl-C stops a run in order.
 
 The first signal cancels the run: bodies are interrupted and clean up. The second asks for no more patience: what still
-cleans up is named at once. The third leaves the process. A handler only notes the signal and hands the rest to the event
-loop, since it may interrupt the scheduler in the middle of a decision.
+cleans up is named at once. The third leaves the process. A handler only notes the signal and hands the rest to the
+event loop, since it may interrupt the scheduler in the middle of a decision.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -94,7 +94,7 @@ class _SignalWatch:
         self._count = 0
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
+    def installed(self) -> Generator[None, None, None]:
         """Handle signals inside, where that is possible: only the main thread may."""
         if threading.current_thread() is not threading.main_thread():
             yield

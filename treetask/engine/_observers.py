@@ -11,8 +11,17 @@ from typing import Any, Final
 
 from treetask import _clock
 from treetask.abc import Observer
-from treetask.model import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged, TaskNode
-from treetask.model import TaskStatus, TaskTree
+from treetask.model import (
+    Event,
+    NodeAdded,
+    ProgressChanged,
+    RunEnded,
+    RunStarted,
+    StatusChanged,
+    TaskNode,
+    TaskStatus,
+    TaskTree,
+)
 
 _logger: Final = logging.getLogger("treetask")
 
@@ -125,9 +134,12 @@ class Announcer:
             if event.new is TaskStatus.WORKING and event.old is TaskStatus.PENDING:
                 if self._on_node_start is not None and not self._call("on_node_start", self._on_node_start, event.node):
                     self._on_node_start = None
-            elif event.new.is_terminal and self._on_node_complete is not None:
-                if not self._call("on_node_complete", self._on_node_complete, event.node):
-                    self._on_node_complete = None
+            elif (
+                event.new.is_terminal
+                and self._on_node_complete is not None
+                and not self._call("on_node_complete", self._on_node_complete, event.node)
+            ):
+                self._on_node_complete = None
 
     def _call(self, name: str, callback: Callable[[Any], None], argument: object) -> bool:
         """Call one who listens; False if it raised, which is logged and is no reason to stop a run."""

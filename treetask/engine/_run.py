@@ -7,13 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
 
-from treetask._errors import TreeRunningError
 from treetask.engine._failures import tree_failed
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
@@ -24,8 +22,17 @@ from treetask.engine._step import awaited, current_node, run_in
 from treetask.engine._threads import Threads
 from treetask.engine._timers import Timers
 from treetask.engine._workers import Crew, Worker
-from treetask.model import BodyKind, Child, ExecutionResult, TaskNode, TaskStatus, TaskTree, TreeCancelled, TreeFailed
-from treetask.model import TreeTaskConfig
+from treetask.model import (
+    BodyKind,
+    Child,
+    ExecutionResult,
+    TaskNode,
+    TaskStatus,
+    TaskTree,
+    TreeCancelled,
+    TreeFailed,
+    TreeTaskConfig,
+)
 
 T = TypeVar("T")
 

@@ -1,14 +1,13 @@
 """Decides what may start and what becomes of it: told what happened, it says what is ready.
 
-Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to be
-done in the world goes through `Driver`, two small methods that must not call back.
+Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to
+be done in the world goes through `Driver`, two small methods that must not call back.
 
-The way of a node: its parent lets it go ahead (`_open`), its dependencies are met, so it is ready (`_ready`): a node with
-a body queues for a slot, one without begins at once. `take` gives it a slot. When its body is over (`body_done`,
-`body_failed`, `body_stopped`) its children are let go ahead, and when they are down its attempt is concluded
-(`_conclude`): repeated, or final (`_finish`). A final status moves up through the parents in one loop; what it means for
-dependents and siblings waits in `_todo` until that loop is at rest, so that nothing is recursive and no parent is
-concluded twice.
+The way of a node: its parent lets it go ahead (`_open`), its dependencies are met, so it is ready (`_ready`): a node
+with a body queues for a slot, one without begins at once. `take` gives it a slot. When its body is over (`body_done`,
+`body_failed`) its children are let go ahead, and when they are down its attempt is concluded (`_conclude`): repeated,
+or final (`_finish`). A final status moves up through the parents in one loop; what it means for dependents and siblings
+waits in `_todo` until that loop is at rest, so that nothing is recursive and no parent is concluded twice.
 """
 
 from __future__ import annotations
@@ -212,7 +211,7 @@ class Scheduler:
 
     def _open_all(self, nodes: list[TaskNode]) -> None:
         """The same for many that have not begun; most of them wait for nothing else."""
-        ready = []
+        ready: list[TaskNode] = []
         for node in nodes:
             node._waits -= CLOSED
             if not node._waits:
@@ -345,7 +344,7 @@ class Scheduler:
         node.retry_count = 0
         self._waiting.close(node)
 
-    def _finish(self, node: TaskNode, status: TaskStatus) -> None:
+    def _finish(self, node: TaskNode, status: TaskStatus) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
         """Make a status final, and every status above that follows from it."""
         while True:
             was_pending = node._status is _PENDING
@@ -478,11 +477,12 @@ class Scheduler:
             if node._status is not _WORKING:
                 self._end_unstarted(node, status, reason)
                 continue
-            if node._group is not None:
-                node._group.is_final = True
-            if self._mark_stopping(node, reason):
-                waiting.extend(node._group.entered())
-                node._group.line.clear()
+            group: Group | None = node._group
+            if group is not None:
+                group.is_final = True
+            if self._mark_stopping(node, reason) and group is not None:
+                waiting.extend(group.entered())
+                group.line.clear()
 
     def _mark_stopping(self, node: TaskNode, reason: str) -> bool:
         """Begin to stop a working node; return whether there are children to be stopped before its body."""

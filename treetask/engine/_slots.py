@@ -1,7 +1,7 @@
 """Who may run a body now: the ready nodes in their order, and what slots and threads there are. Pure, no I/O.
 
-A slot is held only while a body runs. One that waits for its children gives it up (`free`) and asks for it again (`want`);
-such wishes go before new starts, in the order in which they came.
+A slot is held only while a body runs. One that waits for its children gives it up (`free`) and asks for it again
+(`want`); such wishes go before new starts, in the order in which they came.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ What must stay true, on both event loops:
 - No scope that was opened here while the generator was suspended is still open when it is resumed. The user may hold a
   scope open around the yield, and scopes have to be left in order.
 - Whatever is raised while a yield is served, cancellation included, is thrown in at that yield.
-- Between catching and throwing nothing is awaited without a shield. A slot is taken again only when nothing was cancelled.
+- Between catching and throwing nothing is awaited without a shield; a slot is taken again only when nothing was
+  cancelled.
 - Children belong to the run, never to the generator's task: else what the parent raises would reach it in a group.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast
 
 import anyio
 
@@ -33,7 +34,7 @@ class SpawnError(TreeTaskError):
     """A yield where none may be: after `Return`, or while the body cleans up."""
 
 
-class _Ended(Exception):  # noqa: N818 - no error: the generator is through
+class _Ended(Exception):
     """A generator returned; `value` is what a sync one returned."""
 
     def __init__(self, value: object = None) -> None:
@@ -118,16 +119,16 @@ class Spawner:
 
     async def drive(self) -> object:
         """Run the body to its end; return its result."""
-        step, argument = self._steps.send, None
+        step = self._steps.send(None)
         while True:
             try:
-                yielded = await step(argument)
+                yielded = await step
             except _Ended as end:
                 return self._result if self._has_result else end.value
             try:
-                step, argument = self._steps.send, await self._serve(yielded)
+                step = self._steps.send(await self._serve(yielded))
             except BaseException as error:
-                step, argument = self._steps.throw, error  # type: ignore[assignment]
+                step = self._steps.throw(error)
 
     # -- told by the scheduler ---------------------------------------------------------------------------------------
 
@@ -153,30 +154,30 @@ class Spawner:
         if self._has_result:
             raise SpawnError(f"'{self._node.id}' yielded after Return: only clean-up may follow it")
         if isinstance(yielded, Return):
-            self._has_result, self._result = True, yielded.value
+            self._has_result, self._result = True, cast("Return[object]", yielded).value
             return None
         if yielded is JOIN or yielded is None:
             return await self._join()
-        if isinstance(yielded, Child):
+        if _is_child(yielded):
             await self._place(yielded)
             return yielded
         if isinstance(yielded, Iterable) and not isinstance(yielded, (str, bytes, dict)):
-            return [await self._place_one_of(child) for child in yielded]
+            return [await self._place_one_of(child) for child in cast("Iterable[object]", yielded)]
         raise TypeError(
             f"'{self._node.id}' yielded {yielded!r}; expected a child (task.child(...)), an iterable of children, JOIN "
             "or Return(value)"
         )
 
-    async def _place_one_of(self, child: object) -> Child[Any]:
-        if not isinstance(child, Child):
-            if inspect.iscoroutine(child):
-                child.close()
-            raise TypeError(f"'{self._node.id}' yielded an iterable with {child!r}; expected children: task.child(...)")
-        await self._place(child)
-        return child
+    async def _place_one_of(self, one: object) -> Child[Any]:
+        if _is_child(one):
+            await self._place(one)
+            return one
+        if inspect.iscoroutine(one):
+            one.close()
+        raise TypeError(f"'{self._node.id}' yielded an iterable with {one!r}; expected task.child(...) only")
 
     async def _place(self, child: Child[Any]) -> None:
-        """Make a child a node: in a parallel parent when few enough are unstarted, in a sequential one until its end."""
+        """Make a child a node: under a parallel parent once few enough are unstarted, else until its end."""
         self._raise_failures()
         if not self._is_parallel:
             node = self._run.place(child, self._node)
@@ -236,6 +237,10 @@ class Spawner:
                 await self._woken.wait()
         finally:
             self._until = self._woken = None
+
+
+def _is_child(value: object) -> TypeGuard[Child[Any]]:
+    return isinstance(value, Child)
 
 
 def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskNode | None]) -> TaskNode:

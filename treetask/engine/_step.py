@@ -6,9 +6,9 @@ as its own. A stack that is seen from the task ends here; it goes on in the coro
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextvars import Context, ContextVar
-from types import CoroutineType, coroutine
+from types import coroutine
 from typing import Any, Final, Protocol
 
 from treetask.model import TaskNode
@@ -43,14 +43,14 @@ def resume(context: Context, steps: Steppable, trap: Any) -> Generator[Any, Any,
             del argument, step
 
 
-def begin(node: TaskNode, body: Callable[[TaskNode], Any]) -> tuple[Steppable, Any]:
-    """Call a body and run its coroutine to its first wait; return both. To be called in the context of the body.
+def begin(node: TaskNode) -> tuple[Steppable, Any]:
+    """Call a node's body and run its coroutine to its first wait; return both. To be called in the context of the body.
 
     Raises StopIteration with the result if the body waits for nothing.
     """
     current_node.set(node)
-    steps = body(node)
-    if type(steps) is not CoroutineType and not hasattr(steps, "send"):
+    steps: Steppable = node.task_fn(node)  # type: ignore[misc]  # pyright: ignore[reportOptionalCall] - it has one
+    if not hasattr(steps, "send"):
         steps = awaited(steps)
     return steps, steps.send(None)
 
@@ -64,6 +64,6 @@ async def run_in(context: Context, steps: Steppable) -> Any:
     return await resume(context, steps, trap)
 
 
-async def awaited(value: Awaitable[Any]) -> Any:
+async def awaited(value: Any) -> Any:
     """Return a coroutine for what can be awaited but is none itself."""
     return await value

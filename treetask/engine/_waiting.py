@@ -22,7 +22,7 @@ class Waiting:
         Returns the nodes that can never start, each with the dependency that has not ended well. Raises
         `DefinitionError` for dependencies that cannot be; nothing is included then.
         """
-        lost = []
+        lost: list[tuple[TaskNode, TaskNode]] = []
         for node in self._dependencies.include(nodes):
             for dependency in self._dependencies.of(node):
                 self.dependents.setdefault(dependency, []).append(node)

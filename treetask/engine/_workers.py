@@ -1,15 +1,15 @@
 """Runs bodies in an adaptive set of workers, so that a node costs no task of its own unless its body really waits.
 
-A worker is a task that takes ready nodes one after another. Before a body starts, while more is ready, one spare worker is
-asked for; it gets its turn only when the first one waits. So bodies that await nothing share one task, no body waits for
-another, and what is limited is slots, never workers.
+A worker is a task that takes ready nodes one after another. Before a body starts, while more is ready, one spare worker
+is asked for; it gets its turn only when the first one waits. So bodies that await nothing share one task, no body waits
+for another, and what is limited is slots, never workers.
 
 What must stay true:
-- A worker's scope is shielded and opened before the body, closed after it. It is the body's scope, too: its deadline is
+- A worker's scope is shielded, opened before the body and closed after it. It is the body's scope, too: its deadline is
   the body's timeout, its cancellation interrupts the body. One that was cancelled is not used again, nor is its worker.
 - The deadline is cleared before `cancel_called` is read, else a body that returned in time is taken for a late one.
-- One stamp for all workers says when this turn of the loop began. A worker that finds it old hands over to a spare, which
-  runs in a later turn: with a stamp per worker, a hundred of them that wake together would starve the loop.
+- One stamp for all workers says when this turn of the loop began. A worker that finds it old hands over to a spare,
+  which runs in a later turn: with a stamp for each, a hundred workers that wake together would starve the loop.
 - After each body the task has to be as it was before. If not, the node fails, and the worker is retired without leaving
   its scope, since something else is innermost now.
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 
@@ -41,7 +41,18 @@ _SPAWNERS: Final = frozenset({BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER})
 class Worker:
     """One task that runs bodies, and the seat of the body that it runs now."""
 
-    __slots__ = ("_crew", "granted", "guard", "holds_slot", "interrupted", "is_fit", "kind", "node", "scope")
+    __slots__ = (
+        "_crew",
+        "deadline",
+        "granted",
+        "guard",
+        "holds_slot",
+        "interrupted",
+        "is_fit",
+        "kind",
+        "node",
+        "scope",
+    )
 
     def __init__(self, crew: Crew, scope: anyio.CancelScope, guard: Guard) -> None:
         self._crew = crew
@@ -49,6 +60,8 @@ class Worker:
         self.guard = guard
         self.node: TaskNode | None = None
         self.kind = _ASYNC
+        #: When the time of the body's attempt is up; None where it is not bounded.
+        self.deadline: float | None = None
         #: Whether the task is as it was before its last body.
         self.is_fit = True
         #: Whether the body was stopped from outside, which is not its own failure.
@@ -136,69 +149,50 @@ class Crew:
         """Take nodes and run their bodies until there is nothing to take, or this turn of the loop has lasted long."""
         worker = self._enter()
         crash: BaseException | None = None
-        scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
-        slots, scope, is_intact = scheduler.slots, worker.scope, worker.guard.is_intact
-        new_context = self.context.copy
-        at = now()
         try:
-            while True:
-                if at - self._turn_began > TURN:
-                    self.wake()
-                    break
-                node = scheduler.take(at)
-                if node is None:
-                    break
-                if not self._has_spare and slots.can_start_more():
-                    self._ask_for_spare()
-                kind = slots.taken_kind
-                worker.node, worker.kind = node, kind
-                node._attempt = worker
-                if announcer.pending:
-                    announcer.tell()
-                timeout = node.options.timeout
-                if timeout is None:
-                    timeout = self._default_timeout
-                if timeout is not None:
-                    self._set_deadline(worker, at + timeout)
-                try:
-                    if kind is _ASYNC:
-                        context = new_context()
-                        try:
-                            steps, trap = context.run(begin, node, node.task_fn)  # type: ignore[arg-type]
-                        except StopIteration as end:
-                            result = end.value
-                        else:
-                            result = await resume(context, steps, trap)
-                    else:
-                        result = await self._drive(worker)
-                    if not is_intact() and not scope.cancel_called:
-                        worker.is_fit = False
-                        raise LeakedScopeError(node.id)
-                except BaseException as error:
-                    at = self._body_failed(worker, error)
-                else:
-                    if timeout is not None:
-                        scope.deadline = math.inf
-                        if node._group is not None and kind is _ASYNC:
-                            self._limit_group(node, at + timeout)
-                    at = now()
-                    node._attempt = None
-                    if node.retry_count:
-                        node.error = node.exception = None
-                    if result is not None:
-                        node.result = result
-                        if isinstance(result, dict):
-                            node.data.update(result)
-                    if not worker.holds_slot:
-                        self._settle_slot(worker)
-                    scheduler.body_done(node, kind, at)
-                if announcer.pending:
-                    announcer.tell()
-                if scope.cancel_called or not worker.is_fit:
-                    break
+            await self._run_bodies(worker)
         except BaseException as error:
             crash = error
         self._leave(worker, crash)
+
+    async def _run_bodies(self, worker: Worker) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
+        scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
+        slots, scope, is_intact = scheduler.slots, worker.scope, worker.guard.is_intact
+        at = self._turn_began
+        while worker.is_fit and not scope.cancel_called:
+            if at - self._turn_began > TURN:
+                return
+            node = scheduler.take(at)
+            if node is None:
+                return
+            if not self._has_spare and slots.can_start_more():
+                self._ask_for_spare()
+            worker.node, worker.kind = node, slots.taken_kind
+            node._attempt = worker
+            if announcer.pending:
+                announcer.tell()
+            if self._default_timeout is not None or node.options.timeout is not None:
+                self._set_deadline(worker, at)
+            try:
+                if slots.taken_kind is _ASYNC:
+                    context = self.context.copy()
+                    try:
+                        steps, trap = context.run(begin, node)
+                    except StopIteration as end:
+                        result = end.value
+                    else:
+                        result = await resume(context, steps, trap)
+                else:
+                    result = await self._drive(worker)
+                if not is_intact() and not scope.cancel_called:
+                    raise LeakedScopeError(node.id)
+            except BaseException as error:
+                at = self._body_failed(worker, error)
+            else:
+                at = now()
+                self._body_done(worker, node, result, at)
+            if announcer.pending:
+                announcer.tell()
 
     def _enter(self) -> Worker:
         self._has_spare = False
@@ -219,14 +213,41 @@ class Crew:
             self._on_end(InternalError(f"nothing runs and nothing is ready, but these have not ended: {left[:5]}"))
         self._loop.leave()
 
-    def _set_deadline(self, worker: Worker, deadline: float) -> None:
-        """Bound an attempt: by the worker's scope where there is only a body, else by a timer, for children go first."""
-        assert worker.node is not None
-        if worker.node._group is not None or worker.kind in _SPAWNERS:
-            self.scheduler.group_of(worker.node)
-            self._limit_group(worker.node, deadline)
+    def _set_deadline(self, worker: Worker, at: float) -> None:
+        """Bound an attempt: by the worker's scope where there is only a body, by a timer where children go first."""
+        node = worker.node
+        assert node is not None
+        timeout = self._timeout_of(node)
+        assert timeout is not None
+        worker.deadline = at + timeout
+        if node._group is not None or worker.kind in _SPAWNERS:
+            self.scheduler.group_of(node)
+            self._limit_group(node, worker.deadline)
         else:
-            worker.scope.deadline = deadline
+            worker.scope.deadline = worker.deadline
+
+    def _clear_deadline(self, worker: Worker) -> None:
+        """Stop the clock of a body that is over; go on with that of its children, if it has added some."""
+        if worker.scope.deadline != math.inf:
+            worker.scope.deadline = math.inf
+            if worker.node is not None and worker.node._group is not None and worker.deadline is not None:
+                self._limit_group(worker.node, worker.deadline)
+        worker.deadline = None
+
+    def _body_done(self, worker: Worker, node: TaskNode, result: object, at: float) -> None:
+        """Report a body that returned."""
+        if worker.deadline is not None:
+            self._clear_deadline(worker)
+        node._attempt = None
+        if result is not None:
+            node.result = result
+            if isinstance(result, dict):
+                node.data.update(cast("dict[str, Any]", result))
+        if node.retry_count:
+            node.error = node.exception = None
+        if not worker.holds_slot:
+            self._settle_slot(worker)
+        self.scheduler.body_done(node, worker.kind, at)
 
     def _settle_slot(self, worker: Worker) -> None:
         """Balance the books of a body that ends without the slot which its end gives back."""
@@ -236,7 +257,8 @@ class Crew:
     def _body_failed(self, worker: Worker, raised: BaseException) -> float:
         """Report a body that raised, was interrupted or ran out of time; return when that was."""
         worker.scope.deadline = math.inf
-        worker.is_fit = worker.is_fit and worker.guard.is_intact()
+        worker.deadline = None
+        worker.is_fit = worker.guard.is_intact()
         node = worker.node
         assert node is not None
         error = real_error(raised, self._loop.cancelled)
