@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
+from tests.sentences import exactly
 from treetask import DefinitionError, ExecutionResult, NodeOwnedError, TaskNode, TaskStatus, TaskTree
 
 
@@ -59,7 +58,7 @@ def test_root_of_a_tree_is_not_taken_into_another(tree_of_parent: bool) -> None:
         TaskTree(parent)
 
     message = "node 'a' cannot be added to 'p': it is the root of a tree; make a second TaskNode instead"
-    with pytest.raises(NodeOwnedError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(NodeOwnedError, match=exactly(message)):
         parent.add_child(tree.root)
     assert (tree.root.parent, parent.children) == (None, [])
 
@@ -68,13 +67,13 @@ def test_root_that_belongs_elsewhere_is_refused() -> None:
     """A tree is made of a free node: not of a child, not of another tree's root, not of anything else."""
     child = TaskNode("c")
     parent = TaskNode("p", children=[child])
-    with pytest.raises(DefinitionError, match="^node 'c' cannot be a root: it is a child of 'p'$"):
+    with pytest.raises(DefinitionError, match=exactly("node 'c' cannot be a root: it is a child of 'p'")):
         TaskTree(child)
 
     TaskTree(parent)
-    with pytest.raises(DefinitionError, match="^node 'p' cannot be a root: it is the root of another tree$"):
+    with pytest.raises(DefinitionError, match=exactly("node 'p' cannot be a root: it is the root of another tree")):
         TaskTree(parent)
-    with pytest.raises(TypeError, match="^the root of a tree is 'p'; expected a TaskNode$"):
+    with pytest.raises(TypeError, match=exactly("the root of a tree is 'p'; expected a TaskNode")):
         TaskTree("p")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -86,5 +85,7 @@ def test_register_node_is_harmless() -> None:
     tree.register_node(child)
 
     assert (tree.find("a"), len(tree)) == (child, 2)
-    with pytest.raises(DefinitionError, match=r"^node 'b' is not in this tree; add it with parent\.add_child\(node\)$"):
+    with pytest.raises(
+        DefinitionError, match=exactly("node 'b' is not in this tree; add it with parent.add_child(node)")
+    ):
         tree.register_node(TaskNode("b"))
