@@ -8,7 +8,6 @@ from typing import Any
 from treetask._errors import DefinitionError, DuplicateNodeError
 from treetask.dsl._dataflow import check_edges
 from treetask.dsl._declaration import Body, Declaration
-from treetask.dsl._inspection import body_name
 from treetask.dsl._options import check_label, read_options, with_defaults
 from treetask.dsl._place import Place
 
@@ -82,5 +81,5 @@ def _label(label: str | None, body: Body | None, place: Place, options: Mapping[
         assert body is not None
         label = getattr(body.fn, "__name__", None)
         if label is None:
-            raise TypeError(f"{body_name(body.fn)} ({place}) has no name of its own; give it one: task(id='...')")
+            raise TypeError(f"{body.fn!r} ({place}) has no name of its own; give it one: task(id='...')")
     return check_label(label, f"task '{label}' ({place})")

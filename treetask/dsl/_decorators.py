@@ -223,7 +223,6 @@ def _read_body(fn: object, options: Mapping[str, Any], decorator: str) -> tuple[
     if isinstance(fn, Task):
         raise BodyError(fn.label, place, f"it is '{fn._declared.path}' already", "decorate the function: handle.fn")
     if options or not callable(fn):
-        raise TypeError(
-            f"{decorator}({fn!r}, ...) ({place}): expected one function; options: {decorator}(id='...')(fn)"
-        )
+        hint = f"options go by name, in a call of their own: {decorator}(id='...')"
+        raise TypeError(f"{decorator}({fn!r}) ({place}): expected a function and nothing else; {hint}")
     return inspect_body(fn, place), place

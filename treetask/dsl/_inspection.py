@@ -30,11 +30,11 @@ RESERVED: Final = frozenset({"config"})
 
 _BY_POSITION: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 #: What a plain function may not return: the type checker takes it for another kind of body.
-_LATE: Final = {
-    Awaitable: "write it as `async def`",
-    AsyncIterator: "write it as `async def` with `yield`",
-    Generator: "let it `yield from` what it returns",
-}
+_LATE: Final = (
+    (Awaitable, "an awaitable", "write it as `async def`"),
+    (AsyncIterator, "an async generator", "write it as `async def` with `yield`"),
+    (Generator, "a generator", "let it `yield from` what it returns"),
+)
 
 
 class _First(Enum):
@@ -74,10 +74,13 @@ def body_name(fn: object) -> str:
 def _checked_function(fn: object, name: str, place: Place) -> Callable[..., Any]:
     if inspect.isclass(fn):
         raise BodyError(name, place, "it is a class", "declare a function that makes or uses one")
-    if isinstance(fn, (staticmethod, classmethod)) or inspect.ismethod(fn):
+    is_bound = inspect.ismethod(fn) or (inspect.isbuiltin(fn) and inspect.isclass(fn.__self__))
+    if is_bound or isinstance(fn, (staticmethod, classmethod)):
         raise BodyError(name, place, "it is a method", "declare a function outside the class that calls it")
     if not callable(fn):
-        raise BodyError(name, place, f"it is a {type(fn).__name__}, not a function", "declare a `def` or `async def`")
+        raise BodyError(
+            name, place, f"it is no function but of type {type(fn).__name__}", "declare a `def` or `async def`"
+        )
     if name == "<lambda>":
         raise BodyError(name, place, "a lambda has no name and no types", "write it as `def`")
     return fn
@@ -111,10 +114,9 @@ def _checked_kind(function: Callable[..., Any], name: str, place: Place) -> Body
         raise BodyError(name, place, problem, "write the wrapper as the kind of function that it wraps")
     annotation = _resolved(_signature(function).return_annotation, function)
     returned = typing.get_origin(annotation) or annotation
-    for late, fix in _LATE.items():
+    for late, what, fix in _LATE:
         if isinstance(returned, type) and issubclass(returned, late):
-            problem = f"it is a plain `def`, run in a thread, that returns a {returned.__name__}"
-            raise BodyError(name, place, problem, fix)
+            raise BodyError(name, place, f"it is a plain `def`, run in a thread, that returns {what}", fix)
     return kind
 
 
@@ -126,9 +128,11 @@ def _wants_node(function: Callable[..., Any], parameters: list[Parameter], name:
         return first.name == "node"
     role = _role(_resolved(first.annotation, function))
     if role is _First.EITHER:
-        problem = f"its first parameter '{first}' would accept the node, so it cannot be told from an argument"
-        fix = f"write '{first.name}: TaskNode' to receive the node, or '(node: TaskNode, {first})' to have both"
-        raise BodyError(name, place, problem, fix)
+        text = first.annotation if isinstance(first.annotation, str) else inspect.formatannotation(first.annotation)
+        shown = f"{first.name}: {text}"
+        problem = f"its first parameter '{shown}' would accept the node, so it cannot be told from an argument"
+        both = "" if first.name == "node" else f", or '(node: TaskNode, {shown})' to have both"
+        raise BodyError(name, place, problem, f"write '{first.name}: TaskNode' to receive the node{both}")
     return role is _First.NODE
 
 
