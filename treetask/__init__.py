@@ -17,7 +17,8 @@ The names below are loaded when they are first used, so that a program pays for 
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from typing import Any as _Any
 
 if TYPE_CHECKING:
     from treetask._errors import (
@@ -127,11 +128,11 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:  # noqa: ANN401 - whatever the name stands for
     if name == "__version__":
         from importlib.metadata import version
 
-        value: Any = version("treetask")
+        value: _Any = version("treetask")
     elif name in __all__:
         home = _HOME.get(name, "treetask.model")
         value = getattr(_import_module(home), name)
@@ -150,12 +151,12 @@ def _hand_in_the_engine() -> None:
     class Engine:
         """Loads the engine when a declaration is first run."""
 
-        async def run(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[Any]:
+        async def run(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[_Any]:
             from treetask.engine import EngineRunner
 
             return await EngineRunner().run(tree, config=config)
 
-        def run_sync(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[Any]:
+        def run_sync(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[_Any]:
             from treetask.engine import EngineRunner
 
             return EngineRunner().run_sync(tree, config=config)

@@ -88,8 +88,9 @@ class Run:
         self._announcer.begin(self.loop.now, self.loop.call_soon)
         try:
             async with self.loop.workers():
-                self._begin()
-                await self._wait_until_over()
+                with self._crew.generators.watched():
+                    self._begin()
+                    await self._wait_until_over()
                 self._timers.close()
         finally:
             self._apply_late_progress()

@@ -16,6 +16,7 @@ What must stay true:
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
@@ -25,11 +26,14 @@ import anyio
 
 from treetask._errors import InternalError, LeakedScopeError
 from treetask.engine._failures import real_error, without_engine_frames
+from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Guard, Loop
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._step import begin, resume
 from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
+
+_logger: Final = logging.getLogger("treetask")
 
 #: Seconds of a turn of the loop after which no further body is begun in it; displays and other tasks get their turn.
 TURN: Final = 0.005
@@ -132,6 +136,7 @@ class Crew:
         #: What a body's own context is a copy of: the one that the run was started in.
         self.context: Final = copy_context()
         self._workers = 0
+        self.generators: Final = OpenGenerators()
         self._has_spare = False
         self._turn_began = 0.0
 
@@ -157,7 +162,7 @@ class Crew:
 
     async def _run_bodies(self, worker: Worker) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
-        slots, scope, is_intact = scheduler.slots, worker.scope, worker.guard.is_intact
+        slots, scope, is_intact, generators = scheduler.slots, worker.scope, worker.guard.is_intact, self.generators.of
         at = self._turn_began
         while worker.is_fit and not scope.cancel_called:
             if at - self._turn_began > TURN:
@@ -186,8 +191,10 @@ class Crew:
                     result = await self._drive(worker)
                 if not is_intact() and not scope.cancel_called:
                     raise LeakedScopeError(node.id)
+                if generators and node in generators:
+                    await self.generators.close(node, shield=True)
             except BaseException as error:
-                at = self._body_failed(worker, error)
+                at = await self._body_failed(worker, error)
             else:
                 at = now()
                 self._body_done(worker, node, result, at)
@@ -254,13 +261,15 @@ class Crew:
         worker.holds_slot = True
         self.scheduler.slots.seize(worker.kind)
 
-    def _body_failed(self, worker: Worker, raised: BaseException) -> float:
+    async def _body_failed(self, worker: Worker, raised: BaseException) -> float:
         """Report a body that raised, was interrupted or ran out of time; return when that was."""
         worker.scope.deadline = math.inf
         worker.deadline = None
-        worker.is_fit = worker.guard.is_intact()
         node = worker.node
         assert node is not None
+        if node in self.generators.of:
+            await self._close_generators(worker, node)
+        worker.is_fit = worker.guard.is_intact()
         error = real_error(raised, self._loop.cancelled)
         status = TaskStatus.FAILED
         if error is None:
@@ -285,6 +294,13 @@ class Crew:
         if error is not None and not isinstance(error, Exception):
             self._on_fatal(error, at)
         return at
+
+    async def _close_generators(self, worker: Worker, node: TaskNode) -> None:
+        try:
+            await self.generators.close(node, shield=worker.guard.is_innermost())
+        except BaseException:
+            # The body has failed already, and is reported with what it raised.
+            _logger.exception("an async generator of '%s', left open, raised when it was closed", node.id)
 
     def _timeout_of(self, node: TaskNode) -> float | None:
         return self._default_timeout if node.options.timeout is None else node.options.timeout
