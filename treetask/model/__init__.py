@@ -4,6 +4,7 @@ No event loop, no clock, no I/O on this floor.
 """
 
 from treetask.model._body import BodyKind, TaskFunction, kind_of
+from treetask.model._children import NO_CHILDREN
 from treetask.model._config import (
     DEFAULT_ICONS,
     DEFAULT_TREE_CHARS,
@@ -13,9 +14,10 @@ from treetask.model._config import (
     check_seconds,
 )
 from treetask.model._counts import SubtreeStats
+from treetask.model._driver import Driver, Listener
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._graph import Dependencies
-from treetask.model._node import CLOSED, NO_CHILDREN, Spawnable, TaskNode
+from treetask.model._node import CLOSED, Spawnable, TaskNode
 from treetask.model._options import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
 from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
 from treetask.model._snapshot import NodeDict, TreeDict
@@ -33,7 +35,7 @@ from treetask.model._spawn import (
     Yieldable,
 )
 from treetask.model._status import NEXT, TERMINAL, TaskStatus
-from treetask.model._tree import Driver, Listener, TaskTree
+from treetask.model._tree import TaskTree
 
 __all__ = [
     "CLOSED",

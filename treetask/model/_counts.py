@@ -63,7 +63,7 @@ class SubtreeStats:
 
 def does_work(node: TaskNode) -> bool:
     """Whether a node counts in progress: it has a body, or was given a progress of its own."""
-    return node.task_fn is not None or node._progress is not None
+    return node._body is not None or node._progress is not None
 
 
 def units(node: TaskNode) -> tuple[int, int]:
@@ -75,7 +75,7 @@ def units(node: TaskNode) -> tuple[int, int]:
 def row_of(node: TaskNode) -> int:
     """Return the node's place in `Counts.cells`, to which the slot of its status is added."""
     row = HAS_CHILDREN if node._children else 0
-    if node.task_fn is not None:
+    if node._body is not None:
         row += HAS_BODY
     if node._progress is not None:
         row += HAS_PROGRESS

@@ -7,19 +7,21 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from treetask._errors import NodeOwnedError, StatusError, TreeRunningError
+from treetask._errors import NodeOwnedError, StatusError, TreeRunningError, did_you_mean
 from treetask.model._body import TaskFunction
+from treetask.model._children import NO_CHILDREN, Children, append, remove
 from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
 from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
     from treetask.model._spawn import Child
-    from treetask.model._tree import Driver, TaskTree
+    from treetask.model._driver import Driver
+    from treetask.model._tree import TaskTree
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,31 +36,11 @@ class Spawnable(Protocol[P, T_co]):
         ...
 
 
-class Children(list["TaskNode"]):
-    """The children of a node: a list to read; `add_child` and `remove_child` change it."""
-
-    __slots__ = ()
-
-    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
-        raise TypeError("the list of children is read-only; use node.add_child(child) or node.remove_child(child)")
-
-    append = extend = insert = remove = pop = clear = reverse = _refuse
-    sort = _refuse  # pyright: ignore[reportAssignmentType] - it does not see that no overload ever returns
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
-
-
-# What `Children` refuses to others.
-_append: Final = list["TaskNode"].append
-_remove: Final = list["TaskNode"].remove
-
 #: The part of `TaskNode._waits` that stands for the parent: added to the number of dependencies that are not met, it is
 #: taken away when the parent lets the node go ahead.
 CLOSED: Final = 1 << 30
 
 _PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
-
-#: What every node without children has: one object for all of them.
-NO_CHILDREN: Final = Children()
 
 
 class Trouble:
@@ -83,6 +65,7 @@ class TaskNode:
 
     __slots__ = (
         "_attempt",
+        "_body",
         "_child",
         "_children",
         "_data",
@@ -102,7 +85,6 @@ class TaskNode:
         "result",
         "retry_count",
         "started_at",
-        "task_fn",
     )
 
     def __init__(  # noqa: PLR0917 - the printed API
@@ -122,11 +104,11 @@ class TaskNode:
     ) -> None:
         if not isinstance(id, str) or not id:
             raise TypeError(f"a node's id is {id!r}; expected a string that is not empty")
-        if task_fn is not None and not callable(task_fn):
-            raise TypeError(f"node '{id}': task_fn is {task_fn!r}; expected a function that takes the node")
+        if data is not None and not isinstance(data, dict):
+            raise TypeError(f"node '{id}': data is {data!r}; expected a dict")
         self.id: Final = id
         self._name = name
-        self._status = TaskStatus.PENDING if status is TaskStatus.PENDING else TaskStatus(status)
+        self._status = TaskStatus.PENDING if status is TaskStatus.PENDING else _checked_status(id, status)
         self._children: Children = NO_CHILDREN
         self.parent: TaskNode | None = None
         self._tree: TaskTree | None = None
@@ -135,7 +117,7 @@ class TaskNode:
         self._progress = None if progress is None else _checked_progress(id, progress)
         #: Attempts that failed and were repeated.
         self.retry_count = retry_count
-        self.task_fn = task_fn
+        self._body = None if task_fn is None else _checked_body(id, task_fn)
         self.options: NodeOptions = (
             DEFAULT_OPTIONS
             if parallel is True and not options
@@ -174,8 +156,32 @@ class TaskNode:
 
     @property
     def parallel(self) -> bool:
-        """Whether the children run at the same time."""
+        """Whether the children run at the same time. Not to be changed while the tree runs."""
         return self.options.parallel
+
+    @parallel.setter
+    def parallel(self, parallel: bool) -> None:
+        self._refuse_while_running("parallel")
+        options = {field: getattr(self.options, field) for field in NodeOptions.__slots__}
+        self.options = node_options(f"node '{self.id}'", **{**options, "parallel": parallel})
+
+    @property
+    def task_fn(self) -> TaskFunction | None:
+        """The body, called with the node; None for a node that only groups its children. Not to be changed in a run."""
+        return self._body
+
+    @task_fn.setter
+    def task_fn(self, body: TaskFunction | None) -> None:
+        self._refuse_while_running("task_fn")
+        checked = None if body is None else _checked_body(self.id, body)
+        if self._tree is None:
+            self._body = checked
+        else:
+            self._tree.apply_body(self, checked)
+
+    def _refuse_while_running(self, what: str) -> None:
+        if self._tree is not None and self._tree.is_running:
+            raise TreeRunningError(f"node '{self.id}': {what} cannot be changed while the tree runs")
 
     @property
     def data(self) -> dict[str, Any]:
@@ -186,6 +192,8 @@ class TaskNode:
 
     @data.setter
     def data(self, data: dict[str, Any]) -> None:
+        if not isinstance(data, dict):
+            raise TypeError(f"node '{self.id}': data is {data!r}; expected a dict")
         self._data = data
 
     # -- how it stands -------------------------------------------------------------------------------------------
@@ -197,7 +205,7 @@ class TaskNode:
 
     @status.setter
     def status(self, status: str) -> None:
-        new = TaskStatus(status)
+        new = _checked_status(self.id, status)
         if self._tree is None:
             self._status = new
             return
@@ -334,12 +342,12 @@ class TaskNode:
         """Link a checked child. The bare link: the tree's books are the caller's affair."""
         if self._children is NO_CHILDREN:
             self._children = Children()
-        _append(self._children, child)
+        append(self._children, child)
         child.parent = self
 
     def disown(self, child: TaskNode) -> None:
         """Undo the link of `adopt`."""
-        _remove(self._children, child)
+        remove(self._children, child)
         if not self._children:
             self._children = NO_CHILDREN
         child.parent = None
@@ -381,7 +389,10 @@ class TaskNode:
             waiting.extend(reversed(node._children))
 
     def reset(self) -> None:
-        """Bring the node alone back to where it was before it ran. Not while the tree runs."""
+        """Bring the node alone back to where it was before it ran, its progress to 0. Not while the tree runs.
+
+        `data` stays as it is.
+        """
         if self._tree is not None and self._tree.is_running:
             raise TreeRunningError(f"node '{self.id}' cannot be reset while its tree runs")
         if self._tree is not None and self._status is not TaskStatus.PENDING:
@@ -390,6 +401,8 @@ class TaskNode:
         self._trouble = self.result = self.started_at = self.ended_at = self._group = self._attempt = None
         self.retry_count = 0
         self._waits = CLOSED
+        if self._progress is not None:
+            self.progress = (0, self._progress[1])
 
     def __repr__(self) -> str:
         return f"<TaskNode '{self.id}' {self._status}, {len(self._children)} children>"
@@ -404,6 +417,20 @@ def check_free(child: TaskNode, parent: TaskNode) -> None:
         raise NodeOwnedError(child.id, "it is the node itself or above it", parent.id)
     if child._tree is not None:
         raise NodeOwnedError(child.id, "it is the root of a tree", parent.id)
+
+
+def _checked_status(node_id: str, status: str) -> TaskStatus:
+    try:
+        return TaskStatus(status)
+    except ValueError:
+        known = did_you_mean(str(status), [known.value for known in TaskStatus])
+        raise ValueError(f"node '{node_id}': status is {status!r}, which does not exist{known}") from None
+
+
+def _checked_body(node_id: str, body: TaskFunction) -> TaskFunction:
+    if not callable(body):
+        raise TypeError(f"node '{node_id}': task_fn is {body!r}; expected a function that takes the node")
+    return body
 
 
 def _checked_progress(node_id: str, progress: object) -> tuple[int, int]:

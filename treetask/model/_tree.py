@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from treetask import _clock
 from treetask._errors import DefinitionError, DuplicateNodeError, StatusError, TreeRunningError
+from treetask.model._body import TaskFunction
 from treetask.model._config import TreeTaskConfig
 from treetask.model._counts import (
     HAS_BODY,
@@ -27,9 +28,9 @@ from treetask.model._counts import (
     settled,
     units,
 )
+from treetask.model._driver import Driver, Listener
 from treetask.model._node import TaskNode, check_free
 from treetask.model._snapshot import TreeDict, tree_to_dict
-from treetask.model._spawn import Child
 from treetask.model._status import NEXT, TaskStatus
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
@@ -38,42 +39,6 @@ RECENT_ENDINGS: Final = 100
 _WORKING: Final = TaskStatus.WORKING
 _PENDING: Final = TaskStatus.PENDING
 _BAD_ENDS: Final = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT})
-
-
-class Driver(Protocol):
-    """What a tree needs of the engine that runs it."""
-
-    def add(self, child: TaskNode, parent: TaskNode) -> None:
-        """Add a child while the tree runs, from any thread, or refuse it."""
-        ...
-
-    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
-        """Set a progress while the tree runs, from any thread."""
-        ...
-
-    def now(self) -> float:
-        """Return the run's clock, in seconds."""
-        ...
-
-    async def wait_for(self, child: Child[Any]) -> None:
-        """Return when a child has ended; who waits holds no slot meanwhile. The child's failure is claimed."""
-        ...
-
-    def spawn(self, child: Child[Any], parent: TaskNode) -> None:
-        """Make a child a node that runs, or refuse it."""
-        ...
-
-    def cancel(self, node: TaskNode, reason: str | None) -> None:
-        """Stop a node and all below it, from any thread."""
-        ...
-
-
-class Listener(Protocol):
-    """Who is told, at the door, of every change. Must neither raise nor change the tree."""
-
-    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None: ...
-    def progress_changed(self, node: TaskNode) -> None: ...
-    def node_added(self, node: TaskNode) -> None: ...
 
 
 class TaskTree:
@@ -204,7 +169,7 @@ class TaskTree:
             node.ended_at - node.started_at
             for node in self.walk()
             if node._status is TaskStatus.DONE
-            and node.task_fn is not None
+            and node._body is not None
             and node.started_at is not None
             and node.ended_at is not None
         ]
@@ -240,7 +205,7 @@ class TaskTree:
         if status not in NEXT[old]:
             raise StatusError(node.id, old, status, "there is no such change")
         row = 0 if not node._children else 8
-        if node.task_fn is not None:
+        if node._body is not None:
             row += 16
         if node._progress is not None:
             self._move_progress(node, status)
@@ -291,11 +256,21 @@ class TaskTree:
 
     def apply_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         """Set a node's progress and move the counters. Only to be called where the tree may be changed."""
+        self._set_work(node, "_progress", progress)
+        if self._listener is not None:
+            self._listener.progress_changed(node)
+
+    def apply_body(self, node: TaskNode, body: TaskFunction | None) -> None:
+        """Set a node's body and move the counters. Not while the tree runs."""
+        self._set_work(node, "_body", body)
+
+    def _set_work(self, node: TaskNode, attribute: str, value: object) -> None:
+        """Set what decides whether and how much a node counts as work."""
         counts = self._counts
         counts.exclude(node)
         worked = does_work(node)
         before = units(node) if worked else (0, 0)
-        node._progress = progress
+        setattr(node, attribute, value)
         counts.include(node)
         if node.parent is not None and node.parent._roll is not None:
             works = does_work(node)
@@ -303,8 +278,6 @@ class TaskTree:
             number = int(works) - int(worked)
             note_change(node, node._status.slot, number, after[0] - before[0], after[1] - before[1])
         self.version += 1
-        if self._listener is not None:
-            self._listener.progress_changed(node)
 
     def add(self, child: TaskNode, parent: TaskNode) -> None:
         """Add a child below a node of this tree, through the engine while one runs it."""
@@ -406,7 +379,10 @@ class TaskTree:
             note_change(child, child._status.slot, -1, -current, -total)
 
     def reset_node(self, node: TaskNode) -> None:
-        """Bring an ended node's status back to pending, so that it can run again."""
+        """Bring a node's status back to pending, so that it can run again."""
+        if not node._status.is_terminal:
+            # It says that it is at work, but nothing runs it: an engine takes back only what has ended.
+            self.move(node, TaskStatus.CANCELLED, 0.0)
         self.move(node, TaskStatus.PENDING, 0.0)
         self.failed.pop(node, None)
         if node in self.recent:

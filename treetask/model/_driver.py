@@ -1,0 +1,47 @@
+"""Who may stand behind a tree: the engine that runs it, and the one who is told of every change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from treetask.model._status import TaskStatus
+
+if TYPE_CHECKING:
+    from treetask.model._node import TaskNode
+    from treetask.model._spawn import Child
+
+
+class Driver(Protocol):
+    """What a tree needs of the engine that runs it."""
+
+    def add(self, child: TaskNode, parent: TaskNode) -> None:
+        """Add a child while the tree runs, from any thread, or refuse it."""
+        ...
+
+    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        """Set a progress while the tree runs, from any thread."""
+        ...
+
+    def now(self) -> float:
+        """Return the run's clock, in seconds."""
+        ...
+
+    async def wait_for(self, child: Child[Any]) -> None:
+        """Return when a child has ended; who waits holds no slot meanwhile. The child's failure is claimed."""
+        ...
+
+    def spawn(self, child: Child[Any], parent: TaskNode) -> None:
+        """Make a child a node that runs, or refuse it."""
+        ...
+
+    def cancel(self, node: TaskNode, reason: str | None) -> None:
+        """Stop a node and all below it, from any thread."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told, at the door, of every change. Must neither raise nor change the tree."""
+
+    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None: ...
+    def progress_changed(self, node: TaskNode) -> None: ...
+    def node_added(self, node: TaskNode) -> None: ...
