@@ -124,7 +124,7 @@ def nodes_of(declared: Declaration, tree: TaskTree) -> list[TaskNode]:
     found: list[TaskNode] = []
     for node in tree.walk():
         made_from = _declaration_of(node)
-        if made_from is None:
+        if made_from is None and node.task_fn is None:
             made_from = top if node.parent is None else _member_at(node, node.parent, groups)
         if made_from is declared:
             found.append(node)

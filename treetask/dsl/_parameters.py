@@ -56,7 +56,9 @@ class Parameters:
     def _problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         count, most = len(args), len(self._positional)
         if count > most:
-            return f"was given {count} arguments by position; expected {f'at most {most}' if most else 'none'}"
+            plural = "" if count == 1 else "s"
+            expected = f"at most {most}" if most else "none"
+            return f"was given {count} argument{plural} by position; expected {expected}"
         if not self._any_keyword:
             for name in kwargs.keys() - self._keywords:
                 return f"has no parameter '{name}'{did_you_mean(name, sorted(self._keywords))}"
