@@ -7,9 +7,9 @@ it found it in. Where such a read is not possible, the body is trusted.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 import anyio
 
@@ -40,6 +40,9 @@ class Loop(Protocol):
     cancelled: type[BaseException]
     #: The loop's clock, in seconds.
     now: Callable[[], float]
+
+    def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
+        """Keep KeyboardInterrupt out of the engine's functions and what they call, but not out of the bodies."""
 
     def call_soon(self, act: Callable[[], None]) -> None:
         """Call a function in the next turn of the loop; from the loop's own thread."""
@@ -81,6 +84,10 @@ class AsyncioLoop:
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self.cancelled: type[BaseException] = asyncio.CancelledError
         self.now: Callable[[], float] = self._loop.time
+
+    def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
+        # asyncio turns Ctrl-C into a cancellation of its main task.
+        pass
 
     def call_soon(self, act: Callable[[], None]) -> None:
         self._loop.call_soon(act)
@@ -153,6 +160,9 @@ def _anyio_state(task: asyncio.Task[Any]) -> Any:
 class TrioLoop:
     """trio, with the tasks of one nursery as workers."""
 
+    #: Marks are set on functions, once for all runs.
+    _is_protected: ClassVar[bool] = False
+
     def __init__(self) -> None:
         import trio
 
@@ -161,6 +171,16 @@ class TrioLoop:
         self._nursery: trio.Nursery | None = None
         self.cancelled: type[BaseException] = trio.Cancelled
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+
+    def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
+        # trio raises it wherever the program is, unless a frame on the way is marked; its main task gets it then.
+        if TrioLoop._is_protected:
+            return
+        TrioLoop._is_protected = True
+        for function in engine:
+            self._trio.lowlevel.enable_ki_protection(function)
+        for function in bodies:
+            self._trio.lowlevel.disable_ki_protection(function)
 
     def call_soon(self, act: Callable[[], None]) -> None:
         self._token.run_sync_soon(act)

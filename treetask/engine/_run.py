@@ -18,7 +18,7 @@ from treetask.engine._loop import current_loop
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_child
-from treetask.engine._step import awaited, current_node, run_in
+from treetask.engine._step import awaited, begin, current_node, resume, run_in
 from treetask.engine._threads import Threads
 from treetask.engine._timers import Timers
 from treetask.engine._workers import Crew, Worker
@@ -84,6 +84,19 @@ class Run:
 
     async def execute(self) -> None:
         """Run the tree. Raises as `AsyncExecutor.run` says; nothing of the run is left then."""
+        self.loop.protect(
+            engine=(
+                Crew._work,
+                Run._begin,
+                Run.add,
+                Run.place,
+                Run.open_gate,
+                Run.stop_claimed,
+                Run.wait_for,
+                Run.post,
+            ),
+            bodies=(begin, resume),
+        )
         self.tree.drive(self)
         self._announcer.begin(self.loop.now, self.loop.call_soon)
         try:

@@ -31,6 +31,9 @@ _CANCELLED: Final = TaskStatus.CANCELLED
 _SKIPPED: Final = TaskStatus.SKIPPED
 _TIMED_OUT: Final = TaskStatus.TIMED_OUT
 
+#: What a group's verdict follows from.
+_BAD_ENDS: Final = frozenset({_FAILED, _TIMED_OUT, _CANCELLED})
+
 
 class Driver(Protocol):
     """What the scheduler asks of the world."""
@@ -230,7 +233,7 @@ class Scheduler:
             self._todo.append((self._start_bodiless, (node,)))
 
     def _start_bodiless(self, node: TaskNode) -> None:
-        if node._status.is_terminal:
+        if node._status.is_terminal or node._waits:
             return
         self._start(node, self._at)
         group = self.group_of(node)
@@ -263,6 +266,9 @@ class Scheduler:
             return
         group.gate_open = True
         waiting = [child for child in node._children if child._status is _PENDING and child._waits >= CLOSED]
+        if len(waiting) != len(node._children):
+            known = set(group.bad)
+            group.bad += [child for child in node._children if child._status in _BAD_ENDS and child not in known]
         if not waiting:
             return
         reason = group.stopping or ("a sibling failed" if group.stopped is not None else None)

@@ -65,8 +65,8 @@ class Slots:
             node = self._ready.pop()
             if node is None:
                 return None
-            if node._status is not _PENDING and node._status is not _RETRYING:
-                continue  # it was stopped while it queued
+            if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
+                continue  # it was stopped while it queued, or even brought back to its beginning
             kind = self.kind(node)
             if kind in _IN_THREADS:
                 if self._threads_used >= self._threads:
