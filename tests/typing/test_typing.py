@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -21,8 +23,6 @@ MARK = "  # refused: "
 
 Lines = dict[str, set[int]]
 """By file name: the lines that have an error."""
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def run_checker(*command: str) -> str:
@@ -57,6 +57,8 @@ def pyright_errors(folder: Path) -> Lines:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("checker", "errors"), [("mypy", mypy_errors), ("pyright", pyright_errors)], ids=["mypy", "pyright"]
 )
@@ -74,3 +76,13 @@ def test_checkers_refuse_the_marked_lines_and_no_others(
 
     assert errors(tmp_path) == marked
     assert len(marked["must_fail.py"]) >= 10
+
+
+def test_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the type checkers accept runs; a body is called alone, and the whole by its group."""
+    program = runpy.run_path(str(HERE / "example.py"))
+
+    anyio.run(program["publish_alone"])
+    program["run_release"]()
+
+    assert capsys.readouterr().out == "dev: 3 pages, lint 9.5\n"
