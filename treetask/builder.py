@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import Self, Unpack
 
 from treetask._errors import DefinitionError
-from treetask.model import Dependencies, NodeKeywords, TaskFunction, TaskNode, TaskTree, TreeTaskConfig
+from treetask.model import NodeKeywords, TaskFunction, TaskNode, TaskTree, TreeTaskConfig, dependencies_of, node_options
 
 __all__ = ["TreeBuilder"]
+
+# What `add_node` and `add_child` take beside the options, and what the root does.
+_PARAMETERS: Final = frozenset({"name", "task", "data", "progress"})
+_ROOT_PARAMETERS: Final = frozenset({"name", "task_fn", "data", "progress", "config"})
 
 
 class TreeBuilder:
@@ -33,7 +37,8 @@ class TreeBuilder:
         **options: Unpack[NodeKeywords],
     ) -> None:
         self._config = TreeTaskConfig() if config is None else config
-        root = TaskNode(root_id, name, data=data, progress=progress, parallel=parallel, task_fn=task_fn, **options)
+        root = TaskNode(root_id, name, data=data, progress=progress, task_fn=task_fn)
+        root.options = node_options(f"node '{root_id}'", _ROOT_PARAMETERS, parallel=parallel, **options)
         self._tree = TaskTree(root, self._config)
         self._current = root
 
@@ -78,15 +83,11 @@ class TreeBuilder:
         progress: tuple[int, int] | None,
         **options: Unpack[NodeKeywords],
     ) -> TaskNode:
-        node = TaskNode(
-            id,
-            name,
-            data=data,
-            progress=progress,
-            parallel=self._config.default_parallel if parallel is None else parallel,
-            task_fn=task,
-            **options,
-        )
+        node = TaskNode(id, name, data=data, progress=progress, task_fn=task)
+        if parallel is None:
+            parallel = self._config.default_parallel
+        if options or parallel is not True:
+            node.options = node_options(f"node '{id}'", _PARAMETERS, parallel=parallel, **options)
         return self._current.add_child(node)
 
     def up(self) -> Self:
@@ -99,5 +100,5 @@ class TreeBuilder:
 
     def build(self) -> TaskTree:
         """Return the tree. Raises `DefinitionError` for dependencies that are unknown or close a cycle."""
-        Dependencies(self._tree).include(self._tree.walk())
+        dependencies_of(self._tree)
         return self._tree

@@ -62,7 +62,7 @@ class Scheduler:
         self._at = 0.0
         #: Called with each node that ends, where somebody waits for it.
         self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
-        self._expect(tree.walk())
+        self._skip_lost(self._waiting.lost_at_start)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class Scheduler:
         self._at = at
         self.tree.attach(child, parent)
         try:
-            self._expect(child.walk())
+            self._skip_lost(self._waiting.include(child.walk()))
         except Exception:
             self.tree.remove(child)
             raise
@@ -173,8 +173,8 @@ class Scheduler:
             group.line.append(child)
             self._advance(group)
 
-    def _expect(self, nodes: Iterable[TaskNode]) -> None:
-        for node, lost in self._waiting.include(nodes):
+    def _skip_lost(self, pairs: Iterable[tuple[TaskNode, TaskNode]]) -> None:
+        for node, lost in pairs:
             self._todo.append((self._stop, (node, _SKIPPED, because(lost))))
 
     # -- what happened: control --------------------------------------------------------------------------------------

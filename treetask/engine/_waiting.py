@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from treetask.model import CLOSED, Dependencies, TaskNode, TaskStatus, TaskTree
+from treetask.model import CLOSED, TaskNode, TaskStatus, TaskTree, dependencies_of
 
 
 class Waiting:
     """The dependents of each node, kept up as nodes are added."""
 
     def __init__(self, tree: TaskTree) -> None:
-        self._dependencies: Final = Dependencies(tree)
+        self._dependencies: Final = dependencies_of(tree)
         #: The nodes that wait for the end of one.
         self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
+        #: Nodes that could never start when they came in, each with the dependency that has not ended well.
+        self.lost_at_start: Final = self._note(self._dependencies.nodes())
 
     def include(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         """Resolve the dependencies of nodes that came in, and note how many each still waits for.
@@ -22,8 +24,11 @@ class Waiting:
         Returns the nodes that can never start, each with the dependency that has not ended well. Raises
         `DefinitionError` for dependencies that cannot be; nothing is included then.
         """
+        return self._note(self._dependencies.include(nodes))
+
+    def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []
-        for node in self._dependencies.include(nodes):
+        for node in nodes:
             for dependency in self._dependencies.of(node):
                 self.dependents.setdefault(dependency, []).append(node)
                 if dependency.is_done() and not dependency.is_successful():

@@ -16,7 +16,7 @@ from treetask.model._config import (
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
-from treetask.model._graph import Dependencies
+from treetask.model._graph import Dependencies, dependencies_of
 from treetask.model._node import CLOSED, Spawnable, TaskNode
 from treetask.model._options import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
 from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
@@ -84,6 +84,7 @@ __all__ = [
     "Yieldable",
     "check_count",
     "check_seconds",
+    "dependencies_of",
     "kind_of",
     "node_options",
 ]

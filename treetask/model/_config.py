@@ -9,6 +9,8 @@ from typing import Final
 
 from typing_extensions import Self
 
+from treetask._errors import did_you_mean
+
 DEFAULT_ICONS: Final[dict[str, str]] = {
     "pending": "⏳",
     "working": "🔄",
@@ -83,48 +85,64 @@ class TreeTaskConfig:
     max_threads: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name in ("icons", "tree_chars"):
+            signs = getattr(self, name)
+            if not isinstance(signs, dict):
+                raise TypeError(f"TreeTaskConfig: {name} is {signs!r}; expected a dict of texts by name")
         self.icons = {**DEFAULT_ICONS, **self.icons}
         self.tree_chars = {**DEFAULT_TREE_CHARS, **self.tree_chars}
 
     def validate(self) -> Self:
         """Return the config itself. Raises `ValueError` for the first field that is out of range."""
-        _at_least("max_concurrency", self.max_concurrency, 1, optional=True)
-        _at_least("max_threads", self.max_threads, 1, optional=True)
-        _at_least("max_retries", self.max_retries, 0)
-        _at_least("default_max_depth", self.default_max_depth, 0, optional=True)
-        _at_least("final_max_depth", self.final_max_depth, 0, optional=True)
+        owner = "TreeTaskConfig"
+        check_count("max_concurrency", self.max_concurrency, 1, owner, optional=True)
+        check_count("max_threads", self.max_threads, 1, owner, optional=True, none="min(32, CPUs + 4)")
+        check_count("max_retries", self.max_retries, 0, owner)
+        check_count("default_max_depth", self.default_max_depth, 0, owner, optional=True, none="all levels")
+        check_count("final_max_depth", self.final_max_depth, 0, owner, optional=True, none="all levels")
         for name in ("refresh_interval", "grace"):
-            check_seconds(name, getattr(self, name), "TreeTaskConfig", optional=False)
+            check_seconds(name, getattr(self, name), owner, optional=False)
         for name in ("global_timeout", "default_task_timeout"):
-            check_seconds(name, getattr(self, name), "TreeTaskConfig")
-        OnFailure.parse(self.on_failure, "TreeTaskConfig")
+            check_seconds(name, getattr(self, name), owner)
+        OnFailure.parse(self.on_failure, owner)
+        if not isinstance(self.default_parallel, bool):
+            raise TypeError(f"{owner}: default_parallel is {self.default_parallel!r}; expected True or False")
+        _check_signs("icons", self.icons, DEFAULT_ICONS)
+        _check_signs("tree_chars", self.tree_chars, DEFAULT_TREE_CHARS)
         return self
 
 
-def check_seconds(name: str, value: object, owner: str, *, optional: bool = True) -> None:
-    """Refuse what is no duration: a number from 0, finite, in seconds (or None where absence has a meaning)."""
+def check_seconds(name: str, value: object, owner: str, *, optional: bool = True, none: str = "no limit") -> None:
+    """Refuse what is no duration: a number from 0, finite, in seconds (or None where absence means `none`)."""
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{owner}: {name} is {value!r}; expected a number of seconds{' or None' if optional else ''}")
     if not 0 <= value < float("inf"):
-        hint = "; None means no limit" if optional else ""
+        hint = f"; None means {none}" if optional else ""
         raise ValueError(f"{owner}: {name} is {value!r}; expected a finite number of seconds from 0{hint}")
 
 
-def check_count(name: str, value: object, least: int, owner: str, *, optional: bool = False) -> None:
-    """Refuse what is no whole number of at least `least`."""
+def check_count(
+    name: str, value: object, least: int, owner: str, *, optional: bool = False, none: str = "no limit"
+) -> None:
+    """Refuse what is no whole number of at least `least` (or None where absence means `none`)."""
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{owner}: {name} is {value!r}; expected a whole number{' or None' if optional else ''}")
     if value < least:
-        hint = "; None means no limit" if optional else ""
+        hint = f"; None means {none}" if optional else ""
         raise ValueError(f"{owner}: {name} is {value}; expected at least {least}{hint}")
 
 
-def _at_least(name: str, value: object, least: int, *, optional: bool = False) -> None:
-    check_count(name, value, least, "TreeTaskConfig", optional=optional)
+def _check_signs(name: str, signs: dict[str, str], known: dict[str, str]) -> None:
+    """Refuse a sign for something that is never drawn, and what is no text."""
+    for key, sign in signs.items():
+        if key not in known:
+            raise ValueError(f"TreeTaskConfig: {name} has no '{key}'{did_you_mean(str(key), known)}")
+        if not isinstance(sign, str):
+            raise TypeError(f"TreeTaskConfig: {name}['{key}'] is {sign!r}; expected text")
 
 
 #: A clock: seconds on a scale that never goes back.

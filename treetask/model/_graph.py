@@ -19,6 +19,19 @@ from treetask.model._tree import TaskTree
 _Vertex: TypeAlias = tuple[TaskNode, bool]
 
 
+def dependencies_of(tree: TaskTree) -> Dependencies:
+    """Return the resolved and checked dependencies of a whole tree; kept from the last time, if nothing changed.
+
+    Raises `UnknownDependencyError` and `DependencyCycleError`.
+    """
+    version, known = tree.resolved
+    if version != tree.version or not isinstance(known, Dependencies):
+        known = Dependencies(tree)
+        known.include(tree.walk())
+        tree.resolved = tree.version, known
+    return known
+
+
 class Dependencies:
     """The resolved dependencies of a tree, kept up as nodes are added."""
 
@@ -32,9 +45,9 @@ class Dependencies:
         """Return the nodes whose ends a node waits for."""
         return self._of.get(node, ())
 
-    def items(self) -> Iterable[tuple[TaskNode, tuple[TaskNode, ...]]]:
-        """Return every node that has dependencies, with them."""
-        return self._of.items()
+    def nodes(self) -> list[TaskNode]:
+        """Return every node that has dependencies."""
+        return list(self._of)
 
     def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
         """Resolve and check the dependencies of nodes of the tree; return those that have any.

@@ -19,8 +19,8 @@ from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
-    from treetask.model._spawn import Child
     from treetask.model._driver import Driver
+    from treetask.model._spawn import Child
     from treetask.model._tree import TaskTree
 
 P = ParamSpec("P")
@@ -39,6 +39,9 @@ class Spawnable(Protocol[P, T_co]):
 #: The part of `TaskNode._waits` that stands for the parent: added to the number of dependencies that are not met, it is
 #: taken away when the parent lets the node go ahead.
 CLOSED: Final = 1 << 30
+
+#: What `TaskNode` takes beside the options.
+_PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", "progress", "error", "task_fn"})
 
 _PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
 
@@ -121,7 +124,7 @@ class TaskNode:
         self.options: NodeOptions = (
             DEFAULT_OPTIONS
             if parallel is True and not options
-            else node_options(f"node '{id}'", parallel=parallel, **options)
+            else node_options(f"node '{id}'", _PARAMETERS, parallel=parallel, **options)
         )
         #: What the body returned.
         self.result: Any = None

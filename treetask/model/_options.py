@@ -67,16 +67,22 @@ _NOT_YET: Final = frozenset(
 )
 
 
-def node_options(owner: str, **options: Any) -> NodeOptions:  # noqa: ANN401 - `_checked` knows the type of each
+def node_options(
+    owner: str,
+    parameters: frozenset[str] = frozenset(),
+    /,
+    **options: Any,  # noqa: ANN401 - `_checked` knows the type of each
+) -> NodeOptions:
     """Return the checked options, one shared object for equal ones.
 
-    Raises `TypeError` for an option that does not exist (with the closest that does) and for a value of the wrong kind,
-    `ValueError` for one out of range; both name `owner`.
+    Raises `TypeError` for an option that does not exist (with the closest that does, or of the `parameters` that the
+    caller takes beside them) and for a value of the wrong kind, `ValueError` for one out of range; all name `owner`.
     """
-    for name in options.keys() - _OPTION_NAMES:
-        if name in _NOT_YET:
-            raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
-        raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(_OPTION_NAMES))}")
+    for name in options:
+        if name not in _OPTION_NAMES:
+            if name in _NOT_YET:
+                raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
+            raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(_OPTION_NAMES | parameters))}")
     return _checked(owner, **options)
 
 
@@ -92,20 +98,30 @@ def _checked(
 ) -> NodeOptions:
     if not isinstance(parallel, bool):
         raise TypeError(f"{owner}: parallel is {parallel!r}; expected True or False")
-    check_count("max_retries", max_retries, 0, owner, optional=True)
-    check_count("max_queued", max_queued, 1, owner, optional=True)
-    check_seconds("timeout", timeout, owner)
-    if isinstance(depends_on, str):
-        raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids: ['{depends_on}']")
+    check_count("max_retries", max_retries, 0, owner, optional=True, none="the config's max_retries")
+    check_count("max_queued", max_queued, 1, owner, optional=True, none=f"the default, {DEFAULT_MAX_QUEUED:,}")
+    check_seconds("timeout", timeout, owner, none="the config's default_task_timeout")
     policy = None if on_failure is None else OnFailure.parse(on_failure, owner)
     return _shared(
         parallel,
         max_retries,
         timeout,
-        tuple(depends_on or ()),
+        _checked_ids(owner, depends_on),
         policy,
         DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
     )
+
+
+def _checked_ids(owner: str, depends_on: Iterable[str] | None) -> tuple[str, ...]:
+    if isinstance(depends_on, str):
+        raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids: ['{depends_on}']")
+    if depends_on is not None and not isinstance(depends_on, Iterable):
+        raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids")
+    ids = tuple(depends_on or ())
+    for wanted in ids:
+        if not isinstance(wanted, str):
+            raise TypeError(f"{owner}: depends_on has {wanted!r}; expected ids, which are strings")
+    return ids
 
 
 @functools.lru_cache(maxsize=1024)

@@ -215,7 +215,8 @@ def _arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any])
 
 def _word(label: str, argument: str, value: object) -> str:
     if isinstance(value, Enum):
-        return value.name
+        # A combination of flags has no name before Python 3.11.
+        return value.name or str(value)
     if value is None or isinstance(value, (str, int, float, date)):
         return str(value)
     if isinstance(value, PurePath):

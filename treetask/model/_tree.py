@@ -54,6 +54,8 @@ class TaskTree:
             raise DefinitionError(f"node '{root.id}' cannot be a root: it is a child of '{root.parent.id}'")
         if root._tree is not None:
             raise DefinitionError(f"node '{root.id}' cannot be a root: it is the root of another tree")
+        if config is not None and not isinstance(config, TreeTaskConfig):
+            raise TypeError(f"the config of tree '{root.id}' is {config!r}; expected a TreeTaskConfig")
         self.root: Final = root
         self.config = TreeTaskConfig() if config is None else config
         #: Nodes that run or wait for their next attempt, the longest first.
@@ -64,6 +66,8 @@ class TaskTree:
         self.recent: Final[deque[TaskNode]] = deque(maxlen=RECENT_ENDINGS)
         #: Grows with every change; equal values mean that nothing happened in between.
         self.version = 0
+        #: The dependencies as they were resolved last, and the version of the tree then.
+        self.resolved: tuple[int, object] = (-1, None)
         #: Progress that other threads have set and the engine has not counted yet.
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
         self._index: dict[str, TaskNode] = {}
