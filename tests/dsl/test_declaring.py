@@ -187,14 +187,15 @@ def test_registries_know_nothing_of_each_other() -> None:
         (3, TypeError, "the id is 3; expected a string"),
     ],
 )
-def test_id_that_cannot_stand_in_a_path_is_refused(label: Any, error: type[Exception], problem: str) -> None:
+def test_id_that_cannot_stand_in_a_path_is_refused(label: object, error: type[Exception], problem: str) -> None:
     """For a registry, a group and a task alike."""
+    options: dict[str, Any] = {"id": label}
     tree = Registry("t")
 
     with pytest.raises(error, match=rf"^registry \(.*\): {re.escape(problem)}$"):
-        Registry(label)
+        Registry(options["id"])
     with pytest.raises(error, match=exactly(f"task '{label}' ({at(nothing)}): {problem}")):
-        tree.task(id=label)(nothing)
+        tree.task(**options)(nothing)
     if isinstance(label, str):
         with pytest.raises(error, match=rf"^task '{label}' \(.*\): {re.escape(problem)}$"):
             tree.group(label)
@@ -251,9 +252,13 @@ def test_options_may_be_given_step_by_step() -> None:
         (
             {"timeout": -1},
             ValueError,
-            ": timeout is -1; expected a finite number of seconds from 0; None means no limit",
+            ": timeout is -1; expected a finite number of seconds from 0; None means the config's default_task_timeout",
         ),
-        ({"max_retries": -1}, ValueError, ": max_retries is -1; expected at least 0; None means no limit"),
+        (
+            {"max_retries": -1},
+            ValueError,
+            ": max_retries is -1; expected at least 0; None means the config's max_retries",
+        ),
         ({"name": 3}, TypeError, ": name is 3; expected a string that is not empty"),
         ({"static": "yes"}, TypeError, ": static is 'yes'; expected True or False"),
         (

@@ -1,0 +1,176 @@
+"""Options of nodes: what there is, what is refused and in which words, and that equal ones are shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typing_extensions import Unpack
+
+from tests.sentences import exactly
+from treetask import OnFailure, TaskNode, TreeBuilder
+from treetask.model import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
+
+OPTIONS: NodeKeywords = {
+    "depends_on": ["b"],
+    "max_queued": 5,
+    "max_retries": 2,
+    "on_failure": "finish",
+    "timeout": 1.5,
+}
+
+
+def given(**options: Unpack[NodeKeywords]) -> NodeOptions:
+    """The options of a node that was made with these."""
+    return TaskNode("a", **options).options
+
+
+def test_what_is_not_said_is_left_to_others() -> None:
+    """`None` leaves the decision to the parent or the config."""
+    options = given()
+
+    assert (options.parallel, options.depends_on, options.max_queued) == (True, (), DEFAULT_MAX_QUEUED)
+    assert (options.max_retries, options.timeout, options.on_failure) == (None, None, None)
+
+
+def test_all_options_are_kept() -> None:
+    """Each option is kept as it was given, in its own type."""
+    options = given(**OPTIONS)
+
+    assert (options.parallel, options.depends_on, options.max_queued) == (True, ("b",), 5)
+    assert (options.max_retries, options.timeout, options.on_failure) == (2, 1.5, OnFailure.FINISH)
+
+
+def test_every_option_is_known_to_this_test() -> None:
+    """A new option comes with its rules here."""
+    assert sorted(NodeOptions.__slots__) == sorted([*OPTIONS, "parallel"])
+
+
+def test_equal_options_are_one_object() -> None:
+    """Thousands of nodes with the same options cost the memory of one."""
+    assert given(**OPTIONS) is given(**OPTIONS)
+    assert given() is given()
+    assert given(timeout=None, depends_on=(), on_failure=None, max_queued=None) == given()
+
+
+def test_zero_is_zero() -> None:
+    """0 is a value and `None` is absence."""
+    options = given(timeout=0, max_retries=0)
+
+    assert (options.timeout, options.max_retries) == (0, 0)
+
+
+WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"parallel": 1}, TypeError, "parallel is 1; expected True or False"),
+    ({"parallel": None}, TypeError, "parallel is None; expected True or False"),
+    ({"max_retries": 1.5}, TypeError, "max_retries is 1.5; expected a whole number or None"),
+    ({"max_retries": True}, TypeError, "max_retries is True; expected a whole number or None"),
+    ({"max_retries": -1}, ValueError, "max_retries is -1; expected at least 0; None means the config's max_retries"),
+    ({"max_queued": "many"}, TypeError, "max_queued is 'many'; expected a whole number or None"),
+    ({"max_queued": 0}, ValueError, "max_queued is 0; expected at least 1; None means the default, 1,000"),
+    ({"timeout": "5"}, TypeError, "timeout is '5'; expected a number of seconds or None"),
+    ({"timeout": True}, TypeError, "timeout is True; expected a number of seconds or None"),
+    (
+        {"timeout": -0.5},
+        ValueError,
+        "timeout is -0.5; expected a finite number of seconds from 0; None means the config's default_task_timeout",
+    ),
+    (
+        {"timeout": float("nan")},
+        ValueError,
+        "timeout is nan; expected a finite number of seconds from 0; None means the config's default_task_timeout",
+    ),
+    (
+        {"timeout": float("inf")},
+        ValueError,
+        "timeout is inf; expected a finite number of seconds from 0; None means the config's default_task_timeout",
+    ),
+    ({"on_failure": "stop"}, ValueError, "on_failure is 'stop'; expected one of 'cancel', 'finish', 'continue'"),
+    ({"on_failure": 3}, ValueError, "on_failure is 3; expected one of 'cancel', 'finish', 'continue'"),
+    ({"depends_on": "b"}, TypeError, "depends_on is 'b'; expected a list of ids: ['b']"),
+    ({"depends_on": 5}, TypeError, "depends_on is 5; expected a list of ids"),
+    ({"depends_on": ["b", ["c"]]}, TypeError, "depends_on has ['c']; expected ids, which are strings"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "problem"), WRONG)
+def test_wrong_value_is_refused_by_name(options: dict[str, Any], error: type[Exception], problem: str) -> None:
+    """Wherever an option may be said, a wrong value is refused there, naming the node, the option and the fix."""
+    with pytest.raises(error, match=exactly(f"node 'a': {problem}")):
+        TaskNode("a", **options)
+    with pytest.raises(error, match=exactly(f"node 'a': {problem}")):
+        TreeBuilder("a", **options)
+    if options.get("parallel", 0) is not None:  # None takes the config's default there
+        with pytest.raises(error, match=exactly(f"node 'a': {problem}")):
+            TreeBuilder("root").add_child("a", **options)
+
+
+def test_node_is_no_id() -> None:
+    """A node in the place of its id is a frequent slip."""
+    other = TaskNode("b")
+
+    problem = "node 'a': depends_on has <TaskNode 'b' pending, 0 children>; expected ids, which are strings"
+    with pytest.raises(TypeError, match=exactly(problem)):
+        TaskNode("a", depends_on=[other])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "when",
+        "retry",
+        "allow_failure",
+        "priority",
+        "cost",
+        "tags",
+        "limits",
+        "cache",
+        "version",
+        "always",
+        "keep_done",
+        "backend",
+        "max_parallel",
+    ],
+)
+def test_option_of_a_later_version_is_refused_by_name(option: str) -> None:
+    """What is not built yet is never accepted and ignored."""
+    options: dict[str, Any] = {option: None}
+    problem = exactly(f"node 'a': option '{option}' is not available in this version of TreeTask")
+    with pytest.raises(TypeError, match=problem):
+        TaskNode("a", **options)
+    with pytest.raises(TypeError, match=problem):
+        TreeBuilder("root").add_node("a", **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("timout", "did you mean 'timeout'?"),
+        ("max_retry", "did you mean 'max_retries'?"),
+        ("depend_on", "did you mean 'depends_on'?"),
+        (
+            "xyz",
+            "there are 'children', 'data', 'depends_on', 'error', 'max_queued', 'max_retries', 'name', 'on_failure', …",
+        ),
+        ("task", "did you mean 'task_fn'?"),
+    ],
+)
+def test_unknown_option_is_refused_with_the_closest(option: str, hint: str) -> None:
+    """A slip of the pen is answered with what was meant."""
+    options: dict[str, Any] = {option: 1}
+    with pytest.raises(TypeError, match=exactly(f"node 'a' has no option '{option}' ({hint})")):
+        TaskNode("a", **options)
+
+
+def test_options_cannot_be_changed_in_place() -> None:
+    """Many nodes share one object."""
+    with pytest.raises(AttributeError):
+        node_options("node 'a'").timeout = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class TestOnFailure:
+    def test_policies_are_strings(self) -> None:
+        """A policy equals its name."""
+        assert [policy.value for policy in OnFailure] == ["cancel", "finish", "continue"]
+        assert given(on_failure="continue").on_failure == "continue"
+        assert given(on_failure=OnFailure.CANCEL).on_failure is OnFailure.CANCEL
