@@ -6,7 +6,7 @@ import __future__
 import functools
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from typing import Annotated, Any, Optional, Protocol, TypeVar, Union, cast
 
 import pytest
@@ -285,6 +285,14 @@ def _stepping_on() -> SyncSpawns[int]:
     return _stepper()
 
 
+async def _iterating() -> AsyncIterator[object]:
+    yield []
+
+
+def _stepping() -> Iterable[object]:
+    yield []
+
+
 def _many(*urls: str) -> None: ...
 def _stray(url: str, node: TaskNode) -> None: ...
 def _stray_by_name(*, node: TaskNode) -> None: ...
@@ -294,6 +302,7 @@ def _reserved(url: str, config: str = "") -> None: ...
 WRAPS = "name its parameters, or take one list; if it is made by a decorator, use functools.wraps there"
 KIND = "write the wrapper as the kind of function that it wraps"
 LATE = "it is a plain `def`, run in a thread, that returns "
+YIELDS = "its return type does not say that it yields children; annotate it "
 STRAY = (
     "'node: TaskNode' is not its first positional parameter; put it first to receive the node; nodes are no arguments"
 )
@@ -346,6 +355,16 @@ METHOD = "it is a method; declare a function outside the class that calls it"
             _stepping_on,
             "_stepping_on",
             LATE + "a generator; let it `yield from` what it returns",
+        ),
+        (
+            _iterating,
+            "_iterating",
+            YIELDS + "`-> Spawns[...]`",
+        ),
+        (
+            _stepping,
+            "_stepping",
+            YIELDS + "`-> SyncSpawns[...]`",
         ),
         (
             logged(_annotated),

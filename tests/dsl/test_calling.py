@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ ARGUMENTS: Calls = [
 
 @pytest.mark.parametrize(("function", "args", "kwargs", "message"), [*CALLS, *ARGUMENTS])
 def test_arguments_that_do_not_fit_are_refused_at_once(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], message: str
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any], message: str
 ) -> None:
     """The function and the parameter are named where they are given, and nothing of the body has run."""
     with pytest.raises(TypeError, match=exactly(message)):

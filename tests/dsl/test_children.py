@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import Child, MisplacedDependencyError, Registry, TaskNode, TaskTree
+from treetask import Child, MisplacedDependencyError, Registry, Task, TaskNode, TaskTree
 from treetask.dsl._bound import BoundBody
 from treetask.model import BodyKind, SyncSpawns, kind_of
 
@@ -17,7 +17,7 @@ def made(child: Child[Any], parent_id: str = "t") -> TaskNode:
     return child.template.make_node(child, f"{parent_id}/{child.key}")
 
 
-def called(node: TaskNode) -> Any:
+def called(node: TaskNode) -> object:
     """What the body of a node gives when the engine calls it."""
     assert node.task_fn is not None
     return node.task_fn(node)
@@ -138,7 +138,8 @@ def test_each_call_of_a_body_is_a_new_attempt() -> None:
         return 1
 
     node = made(stepper.child())
-    first, second = called(node), called(node)
+    first: Any = called(node)
+    second: Any = called(node)
 
     assert first is not second
     assert next(first) == next(second) == []
@@ -345,9 +346,8 @@ def test_spawned_nodes_are_found_by_handle() -> None:
         # The engine notes what a node was made from.
         built.root.add_child(made(child))._child = child
 
-    def ids(handle: Any) -> list[str]:
-        nodes: list[TaskNode] = handle.nodes_in(built)
-        return [node.id for node in nodes]
+    def ids(handle: Task[..., Any]) -> list[str]:
+        return [node.id for node in handle.nodes_in(built)]
 
     assert ids(folder) == ["t/folder[a]", "t/folder[b]"]
     assert ids(checks) == ["t/folder[a]/checks", "t/folder[b]/checks"]

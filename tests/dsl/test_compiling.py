@@ -381,7 +381,7 @@ def test_reference_inside_a_container_is_refused() -> None:
 
     for default in defaults:
 
-        async def after(node: TaskNode, values: Any = default) -> None: ...
+        async def after(node: TaskNode, values: list[Any] = default) -> None: ...
 
         with pytest.raises(
             DefinitionError,

@@ -35,7 +35,7 @@ class BoundBody:
         #: The parameters that other nodes fill, each with the id of its node.
         self.inputs: Final = inputs
 
-    def __call__(self, node: TaskNode) -> Any:
+    def __call__(self, node: TaskNode) -> object:
         body = self.declaration.body
         assert body is not None
         kwargs = {**self.kwargs, **self._outputs(node)} if self.inputs else self.kwargs
@@ -61,14 +61,14 @@ class BoundBody:
 class _Node(BoundBody):
     __slots__ = ()
 
-    def __call__(self, node: TaskNode) -> Any:
+    def __call__(self, node: TaskNode) -> object:
         return self.fn(node)
 
 
 class _NodeAndOne(BoundBody):
     __slots__ = ()
 
-    def __call__(self, node: TaskNode) -> Any:
+    def __call__(self, node: TaskNode) -> object:
         (argument,) = self.args
         return self.fn(node, argument)
 
@@ -76,14 +76,14 @@ class _NodeAndOne(BoundBody):
 class _Nothing(BoundBody):
     __slots__ = ()
 
-    def __call__(self, node: TaskNode) -> Any:
+    def __call__(self, node: TaskNode) -> object:
         return self.fn()
 
 
 class _One(BoundBody):
     __slots__ = ()
 
-    def __call__(self, node: TaskNode) -> Any:
+    def __call__(self, node: TaskNode) -> object:
         (argument,) = self.args
         return self.fn(argument)
 

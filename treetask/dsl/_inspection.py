@@ -12,7 +12,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
 from enum import Enum, auto
 from inspect import Parameter
 from typing import Any, Final, cast
@@ -29,6 +29,11 @@ from treetask.model import BodyKind, TaskNode, kind_of
 RESERVED: Final = frozenset({"config"})
 
 _BY_POSITION: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+#: What a body that yields has to be annotated with, for the type checker to take it for one.
+_YIELDING: Final[Mapping[BodyKind, tuple[type, str]]] = {
+    BodyKind.SPAWNER: (AsyncGenerator, "Spawns[...]"),
+    BodyKind.THREAD_SPAWNER: (Generator, "SyncSpawns[...]"),
+}
 #: What a plain function may not return: the type checker takes it for another kind of body.
 _LATE: Final = (
     (Awaitable, "an awaitable", "write it as `async def`"),
@@ -105,18 +110,22 @@ def _refuse_shape(function: Callable[..., Any], parameters: list[Parameter], nam
 
 
 def _checked_kind(function: Callable[..., Any], name: str, place: Place) -> BodyKind:
-    """Return the kind of a body; refuse a plain function that only hands on what another kind of body returns."""
+    """Return the kind of a body; refuse one that the type checker would take for another kind."""
     kind = kind_of(function)
-    if kind is not BodyKind.THREAD:
-        return kind
-    if kind_of(inspect.unwrap(function)) is not BodyKind.THREAD:
+    if kind is BodyKind.THREAD and kind_of(inspect.unwrap(function)) is not kind:
         problem = "it is a plain `def` wrapped around an async function or a generator"
         raise BodyError(name, place, problem, "write the wrapper as the kind of function that it wraps")
     annotation = _resolved(_signature(function).return_annotation, function)
     returned = typing.get_origin(annotation) or annotation
-    for late, what, fix in _LATE:
-        if isinstance(returned, type) and issubclass(returned, late):
+    if not isinstance(returned, type) or returned is Parameter.empty:
+        return kind
+    for late, what, fix in _LATE if kind is BodyKind.THREAD else ():
+        if issubclass(returned, late):
             raise BodyError(name, place, f"it is a plain `def`, run in a thread, that returns {what}", fix)
+    expected, shown = _YIELDING.get(kind, (object, ""))
+    if not issubclass(returned, expected):
+        problem = "its return type does not say that it yields children"
+        raise BodyError(name, place, problem, f"annotate it `-> {shown}`")
     return kind
 
 
@@ -190,7 +199,7 @@ def _resolved(annotation: object, function: Callable[..., Any]) -> object:
     return annotation
 
 
-def _innermost(function: Callable[..., Any]) -> Any:
+def _innermost(function: Callable[..., Any]) -> object:
     """Return the function whose module the annotations were written in."""
     inner: Any = inspect.unwrap(function)
     while isinstance(inner, functools.partial):

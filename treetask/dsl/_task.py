@@ -73,8 +73,8 @@ class Task(Declared, Generic[P, R_co]):
     @overload
     def build(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskTree: ...
     @overload
-    def build(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> TaskTree: ...
-    def build(self, /, *args: Any, **kwargs: Any) -> TaskTree:
+    def build(self, /, *args: object, config: TreeTaskConfig | None, **kwargs: object) -> TaskTree: ...
+    def build(self, /, *args: object, **kwargs: object) -> TaskTree:
         """Return the tree that has this task, called with these arguments, as its root; every check is made.
 
         Raises `TypeError` for arguments that do not fit and `DefinitionError` for a tree that could not run.
@@ -84,8 +84,8 @@ class Task(Declared, Generic[P, R_co]):
     @overload
     async def run(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
     @overload
-    async def run(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> ExecutionResult[R_co]: ...
-    async def run(self, /, *args: Any, **kwargs: Any) -> ExecutionResult[R_co]:
+    async def run(self, /, *args: object, config: TreeTaskConfig | None, **kwargs: object) -> ExecutionResult[R_co]: ...
+    async def run(self, /, *args: object, **kwargs: object) -> ExecutionResult[R_co]:
         """Build the tree that has this task as its root, run it and return its result.
 
         Raises what `build` raises, and `TreeFailed` if anything failed.
@@ -96,8 +96,8 @@ class Task(Declared, Generic[P, R_co]):
     @overload
     def run_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
     @overload
-    def run_sync(self, /, *args: Any, config: TreeTaskConfig | None, **kwargs: Any) -> ExecutionResult[R_co]: ...
-    def run_sync(self, /, *args: Any, **kwargs: Any) -> ExecutionResult[R_co]:
+    def run_sync(self, /, *args: object, config: TreeTaskConfig | None, **kwargs: object) -> ExecutionResult[R_co]: ...
+    def run_sync(self, /, *args: object, **kwargs: object) -> ExecutionResult[R_co]:
         """Do what `run` does, on an event loop of its own."""
         tree, config = self._build("run_sync", args, kwargs)
         return runner().run_sync(tree, config=config)
@@ -111,9 +111,9 @@ class Task(Declared, Generic[P, R_co]):
         return make_node(self._declared, child, node_id)
 
     def _build(
-        self, called: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, called: str, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[TaskTree, TreeTaskConfig | None]:
-        config: TreeTaskConfig | None = kwargs.pop("config", None)
+        config = cast("TreeTaskConfig | None", kwargs.pop("config", None))
         self._check_arguments(f"{self.label}.{called}()", args, kwargs)
         return build_tree(self._declared, args, kwargs, config), config
 
@@ -126,7 +126,7 @@ class Task(Declared, Generic[P, R_co]):
                     "def f(x=task.output)"
                 )
 
-    def _call_body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _call_body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
         """Call the function as plain Python; one that wants a node gets a node that is in no tree."""
         declared, called = self._declared, f"{self.label}()"
         body = declared.body
@@ -157,7 +157,7 @@ class Task(Declared, Generic[P, R_co]):
 
     if not TYPE_CHECKING:
         # To the type checker only the kinds below can be called.
-        def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        def __call__(self, /, *args: object, **kwargs: object) -> object:
             return self._call_body(args, kwargs)
 
     def __repr__(self) -> str:
