@@ -1,0 +1,124 @@
+"""What things look like: icons, lines of the tree, bars; in Unicode, or in ASCII where the output has nothing else.
+
+What a config names is merged over the defaults. Knows no tree and no terminal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from treetask.display._safe_text import safe_text
+from treetask.display._width import display_width
+from treetask.model import DEFAULT_ICONS, DEFAULT_TREE_CHARS, TaskStatus, TreeTaskConfig
+
+#: Columns of each of our own icons, so that wcwidth need not be loaded to know them.
+ICON_WIDTH: Final = 2
+#: Levels that a line is indented by; beyond it the indentation is a number.
+DEEPEST_PREFIX: Final = 40
+
+ASCII_ICONS: Final = {
+    "pending": "[ ]",
+    "working": "[>]",
+    "done": "[+]",
+    "failed": "[!]",
+    "retrying": "[~]",
+    "cancelled": "[/]",
+    "skipped": "[-]",
+    "timed_out": "[T]",
+}
+ASCII_TREE_CHARS: Final = {"branch": "|-- ", "last_branch": "`-- ", "vertical": "|   ", "empty": "    "}
+_OWN_ICONS: Final = frozenset(DEFAULT_ICONS.values())
+
+#: What stands for our own signs on an output that cannot encode them.
+_ASCII_SIGNS: Final = str.maketrans(
+    {icon: ASCII_ICONS[status] for status, icon in DEFAULT_ICONS.items()}
+    | {"├": "|", "└": "`", "│": "|", "─": "-", "━": "#", "╸": "-", "…": "...", "·": "-", "›": ">", "×": "x"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The signs of one output."""
+
+    icons: dict[str, str]
+    icon_widths: dict[str, int]
+    branch: str
+    last_branch: str
+    vertical: str
+    empty: str
+    ellipsis: str
+    #: Between two facts on one line.
+    dot: str
+    #: Between the names of a path.
+    arrow: str
+    bar_full: str
+    bar_half: str
+    bar_empty: str
+    #: The output's encoding, where it has not all characters.
+    encoding: str | None
+
+    def text(self, value: object, limit: int | None = None) -> str:
+        """Return a text that others wrote, safe to be shown on this output."""
+        safe = safe_text(value, limit=limit)
+        return safe if self.encoding is None else encodable(safe, self.encoding)
+
+    def icon(self, status: TaskStatus) -> str:
+        """Return the icon of a status."""
+        return self.icons[status.value]
+
+    def prefix(self, lasts: tuple[bool, ...]) -> str:
+        """Return what stands before a row: one entry per level below the root, whether its node is the last there."""
+        if not lasts:
+            return ""
+        own = self.last_branch if lasts[-1] else self.branch
+        if len(lasts) > DEEPEST_PREFIX:
+            return self.deep_prefix(len(lasts), is_last=lasts[-1])
+        return "".join(self.empty if last else self.vertical for last in lasts[:-1]) + own
+
+    def deep_prefix(self, depth: int, *, is_last: bool) -> str:
+        """Return what stands before a row that is too deep to be indented."""
+        return f"{self.levels(depth - DEEPEST_PREFIX)}{self.last_branch if is_last else self.branch}"
+
+    def levels(self, count: int) -> str:
+        """Return a sign for levels that are not drawn."""
+        return f"{self.ellipsis} +{count:,} {'level' if count == 1 else 'levels'} "
+
+
+def theme_for(config: TreeTaskConfig, encoding: str | None = None) -> Theme:
+    """Return the signs that a config asks for; on an output of a narrow encoding those of ASCII."""
+    unicode = encoding is None
+    icons = {**DEFAULT_ICONS, **config.icons}
+    chars = {**DEFAULT_TREE_CHARS, **config.tree_chars}
+    if not unicode:
+        icons = {name: icon if icon.isascii() else ASCII_ICONS.get(name, "?") for name, icon in icons.items()}
+        chars = {name: sign if sign.isascii() else ASCII_TREE_CHARS.get(name, "    ") for name, sign in chars.items()}
+    icons = {name: safe_text(icon) for name, icon in icons.items()}
+    return Theme(
+        icons=icons,
+        icon_widths={name: _icon_width(icon) for name, icon in icons.items()},
+        branch=safe_text(chars["branch"]),
+        last_branch=safe_text(chars["last_branch"]),
+        vertical=safe_text(chars["vertical"]),
+        empty=safe_text(chars["empty"]),
+        ellipsis="…" if unicode else "...",
+        dot="·" if unicode else "-",
+        arrow="›" if unicode else ">",
+        bar_full="━" if unicode else "#",
+        bar_half="╸" if unicode else "-",
+        bar_empty="─" if unicode else ".",
+        encoding=encoding,
+    )
+
+
+def _icon_width(icon: str) -> int:
+    return ICON_WIDTH if icon in _OWN_ICONS else display_width(icon)
+
+
+def encodable(text: str, encoding: str) -> str:
+    """Return a text with everything that an encoding lacks in ASCII: our own signs as such, the rest as escapes."""
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return text.translate(_ASCII_SIGNS).encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -1,0 +1,76 @@
+"""Numbers, times and troubles as people say them. Knows nodes and their counters; nothing of screens."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from treetask.display._safe_text import safe_text
+from treetask.model import TaskNode, TaskTree, TreeTaskConfig
+
+#: More of an error or a reason than this fits no line, and an error may be a page long.
+NOTE_SHOWN: Final = 200
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: `0.4s`, `12.4s`, `1m 12s`, `3h 05m`, `2d 03h`."""
+    if seconds < 59.95:  # noqa: PLR2004 - what would be rounded to 60.0 is a minute
+        return f"{max(0.0, seconds):.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days:,}d {hours:02}h"
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+
+
+def number(value: float) -> str:
+    """Return a count with separators; one decimal where it is no whole number (progress may be given so)."""
+    return f"{int(value):,}" if value == int(value) else f"{value:,.1f}"
+
+
+def percent(current: float, total: float, *, ended: bool) -> int:
+    """Return whole percents, rounded down; 100 if, and only if, everything has ended."""
+    if ended:
+        return 100
+    return 0 if total <= 0 else max(0, min(99, int(current / total * 100)))
+
+
+def has_ended(tree: TaskTree) -> bool:
+    """Whether nothing in a tree is still to be done."""
+    if tree.root.status.is_terminal:
+        return True
+    stats = tree.get_work_node_stats()
+    return stats["total"] > 0 and stats["pending"] + stats["working"] + stats["retrying"] == 0
+
+
+def progress_text(tree: TaskTree) -> str:
+    """Return `Progress: 1/4 (25%)`."""
+    stats = tree.get_progress_stats()
+    current, total = stats["current"], stats["total"]
+    share = percent(current, total, ended=has_ended(tree))
+    return f"Progress: {_bare(current)}/{_bare(total)} ({share}%)"
+
+
+def _bare(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.1f}"
+
+
+def trouble(node: TaskNode) -> str:
+    """Return the first line of what went wrong with a node; empty if nothing is known."""
+    lines = (node.error or "").strip().splitlines()
+    said = lines[0] if lines else ""
+    if node.exception is not None:
+        kind = type(node.exception).__name__
+        if not said:
+            said = kind
+        elif not said.startswith(kind):
+            said = f"{kind}: {said}"
+    return safe_text(said, limit=NOTE_SHOWN)
+
+
+def retries(node: TaskNode, tree: TaskTree | None) -> tuple[int, int]:
+    """Return the retries used and the most that there may be, by the node's own options or the tree's config."""
+    most = node.options.max_retries
+    if most is None:
+        most = (TreeTaskConfig() if tree is None else tree.config).max_retries
+    return node.retry_count, most
