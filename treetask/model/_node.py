@@ -167,6 +167,8 @@ class TaskNode:
         self._refuse_while_running("parallel")
         options = {field: getattr(self.options, field) for field in NodeOptions.__slots__}
         self.options = node_options(f"node '{self.id}'", **{**options, "parallel": parallel})
+        if self._tree is not None:
+            self._tree.version += 1
 
     @property
     def task_fn(self) -> TaskFunction | None:
