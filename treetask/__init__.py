@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from treetask.builder import TreeBuilder
     from treetask.display import LiveDisplay, TreeRenderer
-    from treetask.dsl import BodyError, Group, MisplacedDependencyError, Registry, Task
+    from treetask.dsl import AsyncTask, BodyError, Group, MisplacedDependencyError, Registry, SyncTask, Task
     from treetask.engine import AsyncExecutor, SpawnError
     from treetask.model import (
         JOIN,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JOIN",
     "AsyncExecutor",
+    "AsyncTask",
     "BodyError",
     "Child",
     "DefinitionError",
@@ -96,6 +97,7 @@ __all__ = [
     "StatusChanged",
     "StatusError",
     "SyncSpawns",
+    "SyncTask",
     "Task",
     "TaskFailed",
     "TaskNode",
@@ -122,7 +124,7 @@ _HOMES = {
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",
-    "treetask.dsl": "BodyError Group MisplacedDependencyError Registry Task",
+    "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Registry SyncTask Task",
     "treetask.engine": "AsyncExecutor SpawnError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,16 @@ def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseExc
 def without_engine_frames(error: BaseException) -> BaseException:
     """Return the error with a traceback that begins in the user's code."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+    while trace is not None and _is_of_the_engine(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return error if trace is None else error.with_traceback(trace)
+
+
+def _is_of_the_engine(filename: str) -> bool:
+    if filename.startswith(_PACKAGE):
+        return True
+    # What the engine calls bodies through: event loops and thread pools.
+    return any(f"{os.sep}{library}{os.sep}" in filename for library in ("anyio", "asyncio", "trio", "concurrent"))
 
 
 def tree_failed(tree: TaskTree) -> TreeFailed:

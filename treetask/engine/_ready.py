@@ -16,35 +16,35 @@ class ReadyQueue:
     earlier of the two heads goes first.
     """
 
-    __slots__ = ("_heap", "_line")
+    __slots__ = ("heap", "line")
 
     def __init__(self) -> None:
-        self._line: deque[TaskNode] = deque()
-        self._heap: list[tuple[int, int, TaskNode]] = []
+        self.line: deque[TaskNode] = deque()
+        self.heap: list[tuple[int, int, TaskNode]] = []
 
     def push(self, node: TaskNode) -> None:
         """Add a node that may start."""
-        line = self._line
+        line = self.line
         if not line or line[-1]._order < node._order:
             line.append(node)
         else:
             # The second number keeps nodes from being compared.
-            heappush(self._heap, (node._order, id(node), node))
+            heappush(self.heap, (node._order, id(node), node))
 
     def push_all(self, nodes: Sequence[TaskNode]) -> None:
         """Add nodes that stand in the order in which they were declared."""
-        if nodes and (not self._line or self._line[-1]._order < nodes[0]._order):
-            self._line.extend(nodes)
+        if nodes and (not self.line or self.line[-1]._order < nodes[0]._order):
+            self.line.extend(nodes)
         else:
             for node in nodes:
                 self.push(node)
 
     def pop(self) -> TaskNode | None:
         """Return the node that goes first, or None if there is none."""
-        line = self._line
-        if self._heap and (not line or self._heap[0][0] < line[0]._order):
-            return heappop(self._heap)[2]
+        line = self.line
+        if self.heap and (not line or self.heap[0][0] < line[0]._order):
+            return heappop(self.heap)[2]
         return line.popleft() if line else None
 
     def __len__(self) -> int:
-        return len(self._line) + len(self._heap)
+        return len(self.line) + len(self.heap)

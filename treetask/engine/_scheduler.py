@@ -218,7 +218,7 @@ class Scheduler:
         for node in nodes:
             node._waits -= CLOSED
             if not node._waits:
-                if node.task_fn is not None:
+                if node._body is not None:
                     ready.append(node)
                 else:
                     self._todo.append((self._start_bodiless, (node,)))
@@ -243,15 +243,14 @@ class Scheduler:
             self._conclude(group)
 
     def _start(self, node: TaskNode, at: float) -> None:
-        node._group = Group(node) if node._children else None
+        if node._children:
+            node._group = Group(node)
         was_pending = node._status is _PENDING
         self.tree.move(node, _WORKING, at)
         parent = node.parent
-        if parent is not None and was_pending:
-            watch = parent._group.watch
-            if watch is not None:
-                parent._group.unstarted -= 1
-                watch.child_started()
+        if parent is not None and parent._group.watch is not None and was_pending:
+            parent._group.unstarted -= 1
+            parent._group.watch.child_started()
 
     def let_children_go(self, node: TaskNode, at: float) -> None:
         """A body asks for its static children while it goes on."""
@@ -355,7 +354,7 @@ class Scheduler:
         while True:
             was_pending = node._status is _PENDING
             self.tree.move(node, status, self._at)
-            if node in self._dependents:
+            if self._dependents and node in self._dependents:
                 self._todo.append((self._tell_dependents, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):

@@ -61,13 +61,15 @@ class Slots:
         """Give a slot, and a thread if need be, to the first ready node; None if none may start now."""
         if self._slots_used >= self._slots or self.is_paused:
             return None
+        ready = self._ready
         while True:
-            node = self._ready.pop()
+            # The line of the queue, where all of it stands in order, is taken from without a call.
+            node = ready.line.popleft() if ready.line and not ready.heap else ready.pop()
             if node is None:
                 return None
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
-            kind = self.kind(node)
+            kind = self._last_kind if node._body is self._last_body else self.kind(node)
             if kind in _IN_THREADS:
                 if self._threads_used >= self._threads:
                     self._lack_thread.append(node)
@@ -79,9 +81,7 @@ class Slots:
 
     def kind(self, node: TaskNode) -> BodyKind:
         """Return how the body of a node has to be driven."""
-        body: Any = node.task_fn
-        if body is self._last_body:
-            return self._last_kind
+        body: Any = node._body
         kind = getattr(body, "kind", None)
         if kind is None:
             try:

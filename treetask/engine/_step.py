@@ -49,10 +49,13 @@ def begin(node: TaskNode) -> tuple[Steppable, Any]:
     Raises StopIteration with the result if the body waits for nothing.
     """
     current_node.set(node)
-    steps: Steppable = node.task_fn(node)  # type: ignore[misc]  # pyright: ignore[reportOptionalCall] - it has one
-    if not hasattr(steps, "send"):
+    steps: Steppable = node._body(node)  # type: ignore[misc]  # pyright: ignore[reportOptionalCall] - it has one
+    try:
+        send = steps.send
+    except AttributeError:
         steps = awaited(steps)
-    return steps, steps.send(None)
+        send = steps.send
+    return steps, send(None)
 
 
 async def run_in(context: Context, steps: Steppable) -> Any:
