@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -66,23 +66,30 @@ def _node_to_dict(node: TaskNode) -> NodeDict:
     }
     left_out: list[str] = []
     if node._data:
-        if _is_json(node._data):
-            entry["data"] = dict(node._data)
-        else:
+        data = _as_json(node._data)
+        if data is _NO_FORM:
             left_out.append("data")
-    if node.result is not None:
-        if _is_json(node.result):
-            entry["result"] = node.result
         else:
+            entry["data"] = data
+    if node.result is not None:
+        result = _as_json(node.result)
+        if result is _NO_FORM:
             left_out.append("result")
+        else:
+            entry["result"] = result
     if left_out:
         entry["left_out"] = left_out
     return entry
 
 
-def _is_json(value: object) -> bool:
-    """Whether JSON gives the value back as it was."""
+#: Stands for a value that JSON would not give back as it was.
+_NO_FORM: Final = object()
+
+
+def _as_json(value: object) -> Any:  # noqa: ANN401 - what JSON gives back
+    """Return a copy of the value in JSON's own types, which the run does not change any more."""
     try:
-        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+        copy = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return False
+        return _NO_FORM
+    return copy if copy == value else _NO_FORM

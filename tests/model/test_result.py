@@ -1,0 +1,161 @@
+"""What came of a tree: success, failures, results by handle, and the errors that carry them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.sentences import exactly
+from treetask import (
+    ExecutionResult,
+    TaskNode,
+    TaskStatus,
+    TaskTree,
+    TreeBuilder,
+    TreeCancelled,
+    TreeFailed,
+    TreeTaskError,
+)
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+
+class Handle:
+    """A declaration whose nodes are those that carry its name."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    @property
+    def output(self) -> int:
+        raise NotImplementedError
+
+    def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
+        return [node for node in tree.walk() if node.name == self.label]
+
+
+def ended(**statuses: str) -> TaskTree:
+    """A tree of a root and children in these statuses, each with a number as its result."""
+    builder = TreeBuilder("root")
+    for node_id in statuses:
+        if node_id != "root":
+            builder.add_child(node_id, node_id.rstrip("0123456789"))
+    tree = builder.build()
+    for number, (node_id, status) in enumerate(statuses.items()):
+        node = tree.find(node_id)
+        assert node is not None
+        for step in ["working", status] if status not in {"pending", "skipped"} else [status]:
+            if node.status != step:
+                node.status = TaskStatus(step)
+        node.result = number
+    return tree
+
+
+class TestByHand:
+    def test_of_a_tree_that_did_not_run(self) -> None:
+        """A result may be made of any tree; nothing is done yet."""
+        result = ExecutionResult(TreeBuilder("root").add_child("a").build())
+
+        assert (result.success, result.failed_nodes, result.stats["pending"]) == (False, [], 2)
+
+    @pytest.mark.parametrize("status", ["pending", "failed", "cancelled", "skipped", "timed_out"])
+    def test_success_means_that_the_root_is_done(self, status: str) -> None:
+        """No other status of the root is a success."""
+        assert ExecutionResult(ended(root=status)).success is False
+        assert ExecutionResult(ended(root="done")).success is True
+
+    def test_failures_that_were_handled_are_among_the_failed(self) -> None:
+        """A run can be a success with failed nodes in it; they are told in the order of the tree."""
+        tree = ended(a="done", b="timed_out", c="failed", d="cancelled", e="skipped", root="done")
+
+        result = ExecutionResult(tree)
+
+        assert [node.id for node in result.failed_nodes] == ["b", "c"]
+        assert result.success
+        assert result.stats == tree.get_stats()
+        assert (result.stats["done"], result.stats["failed"], result.stats["total"]) == (2, 1, 6)
+
+    def test_it_is_a_view_of_the_tree(self) -> None:
+        """What happens to the tree is seen."""
+        tree = ended(root="pending")
+        result = ExecutionResult(tree)
+        tree.root.status = "failed"
+
+        assert (result.tree, result.failed_nodes) == (tree, [tree.root])
+        assert repr(result) == "<ExecutionResult of 'root', root failed>"
+
+    def test_value_is_the_roots(self) -> None:
+        """What the root's body returned."""
+        tree = ended(root="done")
+        tree.root.result = [1, 2]
+
+        assert ExecutionResult(tree).value == [1, 2]
+
+
+class TestByHandle:
+    def test_result_of_the_only_node(self) -> None:
+        """One node, done: its result."""
+        assert ExecutionResult(ended(a="done", b="done", root="done"))[Handle("b")] == 1
+
+    def test_no_node(self) -> None:
+        """A declaration that this run did not have."""
+        with pytest.raises(KeyError) as caught:
+            ExecutionResult(ended(a="done", root="done"))[Handle("load")]
+        assert caught.value.args == ("'load' has 0 nodes in 'root'; it was not part of this run",)
+
+    def test_several_nodes(self) -> None:
+        """Which one was meant cannot be known; `all` has them."""
+        result = ExecutionResult(ended(page1="done", page2="failed", page3="done", root="failed"))
+
+        with pytest.raises(KeyError) as caught:
+            result[Handle("page")]
+        assert caught.value.args == ("'page' has 3 nodes in 'root'; use result.all(handle)",)
+        assert result.all(Handle("page")) == [0, 2]
+        assert result.all(Handle("load")) == []
+
+    @pytest.mark.parametrize("status", ["pending", "working", "failed", "cancelled", "skipped", "timed_out"])
+    def test_node_that_is_not_done(self, status: str) -> None:
+        """It has no result, and the message says how it stands."""
+        with pytest.raises(KeyError) as caught:
+            ExecutionResult(ended(a=status))[Handle("a")]
+        assert caught.value.args == (f"'a' has no result: it is {status}",)
+
+
+class TestErrors:
+    def test_failed_run_is_a_group_with_its_result(self) -> None:
+        """It is caught as a group, as an error of TreeTask and by `except*`, and carries the whole tree."""
+        result = ExecutionResult(ended(a="failed", root="failed"))
+
+        error = TreeFailed("'root' failed, 2 errors", [OSError("a"), ValueError("b")], result)
+
+        assert isinstance(error, ExceptionGroup)
+        assert isinstance(error, TreeTaskError)
+        assert error.result is result
+        assert str(error) == "'root' failed, 2 errors (2 sub-exceptions)"
+
+    def test_part_of_a_failed_run_keeps_the_result(self) -> None:
+        """`except*` and `split` hand on groups of the same class."""
+        result = ExecutionResult(ended(root="failed"))
+        error = TreeFailed("'root' failed, 2 errors", [OSError("a"), ValueError("b")], result)
+
+        matching, rest = error.split(OSError)
+
+        for part, left in ((matching, OSError), (rest, ValueError)):
+            assert isinstance(part, TreeFailed)
+            assert part.result is result
+            assert [type(one) for one in part.exceptions] == [left]
+
+    @pytest.mark.parametrize(
+        ("reason", "message"), [(None, "'root' was cancelled"), ("enough", "'root' was cancelled: enough")]
+    )
+    def test_cancelled_run_says_why(self, reason: str | None, message: str) -> None:
+        """With the reason where there was one, and the result of what was done before."""
+        result = ExecutionResult(ended(a="done", root="cancelled"))
+
+        error = TreeCancelled(reason, result)
+
+        assert (error.reason, error.result) == (reason, result)
+        with pytest.raises(TreeTaskError, match=exactly(message)):
+            raise error
