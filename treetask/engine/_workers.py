@@ -150,56 +150,53 @@ class Crew:
         self._workers += 1
         self._loop.start(self._work)
 
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: C901, PLR0912 - one loop, the hot path; one coroutine, as many may wait
         """Take nodes and run their bodies until there is nothing to take, or this turn of the loop has lasted long."""
         worker = self._enter()
         crash: BaseException | None = None
-        try:
-            await self._run_bodies(worker)
-        except BaseException as error:
-            crash = error
-        self._leave(worker, crash)
-
-    async def _run_bodies(self, worker: Worker) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
         slots, scope, is_intact, generators = scheduler.slots, worker.scope, worker.guard.is_intact, self.generators.of
         at = self._turn_began
-        while worker.is_fit and not scope.cancel_called:
-            if at - self._turn_began > TURN:
-                return
-            node = scheduler.take(at)
-            if node is None:
-                return
-            if not self._has_spare and slots.can_start_more():
-                self._ask_for_spare()
-            worker.node, worker.kind = node, slots.taken_kind
-            node._attempt = worker
-            if announcer.pending:
-                announcer.tell()
-            if self._default_timeout is not None or node.options.timeout is not None:
-                self._set_deadline(worker, at)
-            try:
-                if slots.taken_kind is _ASYNC:
-                    context = self.context.copy()
-                    try:
-                        steps, trap = context.run(begin, node)
-                    except StopIteration as end:
-                        result = end.value
+        try:
+            while worker.is_fit and not scope.cancel_called:
+                if at - self._turn_began > TURN:
+                    break
+                node = scheduler.take(at)
+                if node is None:
+                    break
+                if not self._has_spare and slots.can_start_more():
+                    self._ask_for_spare()
+                worker.node, worker.kind = node, slots.taken_kind
+                node._attempt = worker
+                if announcer.pending:
+                    announcer.tell()
+                if self._default_timeout is not None or node.options.timeout is not None:
+                    self._set_deadline(worker, at)
+                try:
+                    if slots.taken_kind is _ASYNC:
+                        context = self.context.copy()
+                        try:
+                            steps, trap = context.run(begin, node)
+                        except StopIteration as end:
+                            result = end.value
+                        else:
+                            result = await resume(context, steps, trap)
                     else:
-                        result = await resume(context, steps, trap)
+                        result = await self._drive(worker)
+                    if not is_intact() and not scope.cancel_called:
+                        raise LeakedScopeError(node.id)
+                    if generators and node in generators:
+                        await self.generators.close(node, shield=True)
+                except BaseException as error:
+                    at = await self._body_failed(worker, error)
                 else:
-                    result = await self._drive(worker)
-                if not is_intact() and not scope.cancel_called:
-                    raise LeakedScopeError(node.id)
-                if generators and node in generators:
-                    await self.generators.close(node, shield=True)
-            except BaseException as error:
-                at = await self._body_failed(worker, error)
-            else:
-                at = now()
-                self._body_done(worker, node, result, at)
-            if announcer.pending:
-                announcer.tell()
+                    at = now()
+                    self._body_done(worker, node, result, at)
+                if announcer.pending:
+                    announcer.tell()
+        except BaseException as error:
+            crash = error
+        self._leave(worker, crash)
 
     def _enter(self) -> Worker:
         self._has_spare = False
