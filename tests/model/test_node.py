@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.model.engine import Engine
 from tests.sentences import exactly
 from treetask import (
     DuplicateNodeError,
@@ -19,28 +20,6 @@ from treetask import (
     TreeRunningError,
     TreeTaskError,
 )
-
-
-class Engine:
-    """Stands for an engine that runs a tree and does nothing."""
-
-    def add(self, child: TaskNode, parent: TaskNode) -> None:
-        raise NotImplementedError
-
-    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
-        raise NotImplementedError
-
-    def now(self) -> float:
-        return 5.0
-
-    async def wait_for(self, child: object) -> None:
-        raise NotImplementedError
-
-    def spawn(self, child: object, parent: TaskNode) -> None:
-        raise NotImplementedError
-
-    def cancel(self, node: TaskNode, reason: str | None) -> None:
-        raise NotImplementedError
 
 
 def run_by_nothing(tree: TaskTree) -> TaskTree:

@@ -1,0 +1,27 @@
+"""An engine that runs nothing: what a tree looks like while it is in the hands of one."""
+
+from __future__ import annotations
+
+from treetask import TaskNode
+
+
+class Engine:
+    """Stands for an engine that runs a tree and does nothing."""
+
+    def add(self, child: TaskNode, parent: TaskNode) -> None:
+        raise NotImplementedError
+
+    def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
+        raise NotImplementedError
+
+    def now(self) -> float:
+        return 5.0
+
+    async def wait_for(self, child: object) -> None:
+        raise NotImplementedError
+
+    def spawn(self, child: object, parent: TaskNode) -> None:
+        raise NotImplementedError
+
+    def cancel(self, node: TaskNode, reason: str | None) -> None:
+        raise NotImplementedError
