@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treetask import TaskNode
+from treetask import TaskNode, TaskTree
 
 
 class Engine:
@@ -25,3 +25,9 @@ class Engine:
 
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         raise NotImplementedError
+
+
+def run_by_nothing(tree: TaskTree) -> TaskTree:
+    """The same tree, in the hands of an engine."""
+    tree.drive(Engine())
+    return tree
