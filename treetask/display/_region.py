@@ -1,0 +1,216 @@
+"""The rows at the bottom of a terminal that are painted over and over, and what is said above them for good.
+
+The cursor is parked at the top of the region, on a row that is left empty where there is room: what somebody else
+prints appears above the region, whole; the next full frame paints the region below it. So does a terminal that wraps
+the old rows anew when its width changes: whatever it made of them is below the cursor, and is painted over.
+
+Knows rows of text and escape sequences; nothing of trees. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from treetask.display._terminal import (
+    BEGIN_FRAME,
+    END_FRAME,
+    ERASE_BELOW,
+    ERASE_LINE_END,
+    HIDE_CURSOR,
+    SHOW_CURSOR,
+    WRAP_OFF,
+    WRAP_ON,
+    Size,
+    Terminal,
+    down,
+    up,
+)
+from treetask.display._width import display_width
+
+#: Rows of the screen that a region leaves free at least.
+_ROWS_LEFT: Final = 2
+#: From this height on, the row that the cursor is parked on stays empty.
+_ROOMY: Final = 6
+#: At least this often a frame is painted in full, in seconds, whatever has become of the screen since.
+_REPAINT_SECONDS: Final = 1.0
+#: How long the end of the process waits for a frame that is being written, in seconds.
+_LAST_WAIT: Final = 0.2
+
+
+def region_height(size: Size) -> int:
+    """Return how many rows a region may take: half of the screen, and never all but one."""
+    return max(0, min(size.rows - _ROWS_LEFT, size.rows // 2))
+
+
+def has_spacer(height: int) -> bool:
+    """Whether a region of that height begins with an empty row."""
+    return height >= _ROOMY
+
+
+class Region:
+    """The painted rows of one terminal.
+
+    Where nobody else writes there (`alone`), only what has changed is painted, and everything once in a while. Else
+    each frame is painted in full: after a line that somebody printed, no row is where it was.
+    """
+
+    def __init__(self, terminal: Terminal, *, alone: bool) -> None:
+        self._terminal = terminal
+        self._alone = alone
+        self._painted: list[str] = []
+        self._size: Size | None = None
+        self._repainted = float("-inf")
+        self._cursor_hidden = False
+        #: Reentrant, so that a signal handler in the midst of a frame finds out instead of waiting for itself.
+        self._lock = threading.RLock()
+        self._busy = False
+        self._left = False
+
+    def hide_cursor(self) -> None:
+        """Hide the cursor until `show_cursor`, `erase` or the end of the process."""
+        _remember(self)
+        self._left = False
+        self._cursor_hidden = True
+        self._terminal.write(HIDE_CURSOR)
+
+    def show_cursor(self) -> None:
+        """Show the cursor again."""
+        self._cursor_hidden = False
+        self._terminal.write(SHOW_CURSOR)
+        if not self._painted:
+            _forget(self)
+
+    def paint(self, rows: list[str], size: Size, now: float, above: Iterable[str] = ()) -> bool:
+        """Show these rows in place of the last ones, and lines above them for good, in one write.
+
+        Every row must be narrower than the screen. Nothing is written where nothing changed. Returns False if a frame
+        of this very thread is half written, as in a signal handler.
+        """
+        with self._lock:
+            if self._busy:
+                return False
+            self._busy = True
+            try:
+                self._paint(rows, size, now, list(above))
+            finally:
+                self._busy = False
+        return True
+
+    def _paint(self, rows: list[str], size: Size, now: float, above: list[str]) -> None:
+        if self._left or (rows == self._painted and size == self._size and not above):
+            return
+        whole = not self._alone or bool(above) or size != self._size or now - self._repainted >= _REPAINT_SECONDS
+        frame = [BEGIN_FRAME]
+        if not self._cursor_hidden and rows:
+            _remember(self)
+            self._cursor_hidden = True
+            frame.append(HIDE_CURSOR)
+        frame.append("\r")
+        frame += [_said(line, size.columns) for line in above]
+        frame += [WRAP_OFF, *self._changes(rows, whole=whole), WRAP_ON, END_FRAME]
+        self._terminal.write("".join(frame))
+        self._painted = rows
+        self._size = size
+        if whole:
+            self._repainted = now
+
+    def _changes(self, rows: list[str], *, whole: bool) -> Iterable[str]:
+        """Yield what makes the painted rows these ones, the cursor going from the first row to the last and back."""
+        old = self._painted
+        erases = whole or len(old) > len(rows)
+        last = len(rows) - 1
+        for index, row in enumerate(rows):
+            if index:
+                yield "\r\n"
+            if whole or index >= len(old) or row != old[index] or (erases and index == last):
+                yield row + ERASE_LINE_END
+        if not rows:
+            yield ERASE_LINE_END
+        if erases:
+            # After the last row, never from the top left corner: some terminals save in their history what is erased
+            # from there.
+            yield ERASE_BELOW
+        yield up(last)
+        yield "\r"
+
+    def erase(self, text: str = "") -> None:
+        """Take the rows away, leave `text` in their place for good, and show the cursor."""
+        with self._lock:
+            frame = [BEGIN_FRAME, "\r"]
+            if self._painted:
+                frame.append(
+                    f"{ERASE_LINE_END}\r\n{ERASE_BELOW}{up(1)}\r" if len(self._painted) > 1 else ERASE_LINE_END
+                )
+            frame.append(text.replace("\n", "\r\n"))
+            frame.append(END_FRAME)
+            if self._cursor_hidden:
+                frame.append(SHOW_CURSOR)
+            if self._painted or text or self._cursor_hidden:
+                self._terminal.write("".join(frame))
+            self._reset()
+
+    def leave(self) -> None:
+        """Leave the rows where they are, with the cursor visible below them, and paint no more before `hide_cursor`.
+
+        Safe at any moment, in any thread and in a signal handler.
+        """
+        held = self._lock.acquire(timeout=_LAST_WAIT)
+        try:
+            if self._painted or self._cursor_hidden:
+                below = f"\r{down(len(self._painted) - 1)}\r\n" if self._painted else ""
+                self._terminal.write(f"{END_FRAME}{WRAP_ON}{below}{SHOW_CURSOR}")
+            self._left = True
+            self._reset()
+        finally:
+            if held:
+                self._lock.release()
+
+    def _reset(self) -> None:
+        self._painted = []
+        self._size = None
+        self._cursor_hidden = False
+        _forget(self)
+
+
+def _said(line: str, columns: int) -> str:
+    """Return a line that stays, over whatever stood there; one that fills its last row leaves nothing to erase."""
+    width = display_width(line)
+    return f"{line}\r\n" if width and width % columns == 0 else f"{line}{ERASE_LINE_END}\r\n"
+
+
+#: The regions that the end of the process has to clean up after, and the process that made them.
+_open: Final[dict[Region, int]] = {}
+
+
+def _remember(region: Region) -> None:
+    if region not in _open:
+        atexit.unregister(restore_terminal)
+        atexit.register(restore_terminal)
+        _open[region] = os.getpid()
+
+
+def _forget(region: Region) -> None:
+    _open.pop(region, None)
+
+
+def is_painted_on(terminal: Terminal) -> bool:
+    """Whether some region is on this terminal now: a second one there would paint over it."""
+    return any(region._terminal.is_same_as(terminal) for region in list(_open))
+
+
+def restore_terminal() -> None:
+    """Leave every terminal as it was found: the cursor visible below what is shown, lines wrapping.
+
+    For whoever ends the process without leaving the `with` block of a display, as on a second signal. May be called at
+    any time, more than once; what is shown stays. A normal end of the process does this by itself.
+    """
+    for region, process in list(_open.items()):
+        with suppress(KeyError):
+            del _open[region]
+        if process == os.getpid():
+            region.leave()

@@ -1,0 +1,192 @@
+"""How the rows of a window look at a width: icon, name, bar, notes, times. Pure: copies go in, lines come out.
+
+A line never takes more columns than it was given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from treetask.display._theme import Theme
+from treetask.display._width import clip, display_width
+from treetask.display._window import MoreRow, NodeRow, Row, Window
+from treetask.display._words import duration, number, percent
+from treetask.model import TaskStatus
+
+#: Below this many columns a row has no time, and the last line no words.
+_NARROW: Final = 30
+#: Names are padded to this, so that what stands beside them does not jump when a longer name comes; on a narrow screen
+#: to a part of its width.
+_NAME_COLUMNS: Final = 14
+_NAME_PART: Final = 5
+#: The part of a row, without its indentation, that names may take where something stands beside them.
+_NAMES_SHARE: Final = 0.45
+_LEAST_NAME: Final = 8
+#: Fewer columns than this say nothing beside a name.
+_LEAST_DETAIL: Final = 6
+_LONGEST_BAR: Final = 26
+_SHORTEST_BAR: Final = 8
+#: However wide the terminal is: a time far away from its name belongs to nothing.
+_WIDEST: Final = 110
+#: Between name, detail and time.
+_SPACE: Final = 2
+#: Columns of a time, where there is none yet: `58.1s`.
+_USUAL_TIME: Final = 5
+#: A time that changes from frame to frame is noise while it is this short, in seconds.
+_LEAST_RUNNING_TIME: Final = 1.0
+
+
+@dataclass(slots=True)
+class Columns:
+    """Where things stand, kept from frame to frame: a column only moves to the right, else the eye has to search.
+
+    To be made anew for another width.
+    """
+
+    #: The right end of the times. They stand close to what they belong to, also because a row that leaves the end of
+    #: the line free survives a terminal that is made narrower: it need not be wrapped.
+    edge: int = 0
+    #: For each depth, where that begins which stands beside the names.
+    beside: dict[int, int] = field(default_factory=dict[int, int])
+
+
+def window_lines(window: Window, width: int, now: float, theme: Theme, columns: Columns | None = None) -> list[str]:
+    """Return the rows of a window and its last line at the time `now`, each at most `width` columns wide."""
+    return [*row_lines(window.rows, width, now, theme, columns), last_line(window, width, now, theme)]
+
+
+def row_lines(rows: tuple[Row, ...], width: int, now: float, theme: Theme, columns: Columns | None = None) -> list[str]:
+    """Return the rows alone."""
+    return _Layout(min(width, _WIDEST), now, theme, Columns() if columns is None else columns).lines(rows)
+
+
+class _Head(NamedTuple):
+    """The start of a row, up to the name."""
+
+    #: Columns before the name.
+    indent: int
+    text: str
+    width: int
+
+
+class _Layout:
+    """The rows of one frame, measured together: what stands beside the names begins in one column for each depth."""
+
+    def __init__(self, width: int, now: float, theme: Theme, columns: Columns) -> None:
+        self._width = width
+        self._now = now
+        self._theme = theme
+        self._columns = columns
+
+    def lines(self, rows: tuple[Row, ...]) -> list[str]:
+        heads = [self._head(row) for row in rows]
+        beside = self._columns.beside
+        for row, head in zip(rows, heads, strict=True):
+            if isinstance(row, NodeRow) and not row.gap:
+                depth = len(row.lasts)
+                beside[depth] = max(beside.get(depth, 0), self._name_end(head) + _SPACE)
+        drawn = [self._drawn(row, head) for row, head in zip(rows, heads, strict=True)]
+        ends = [used + _SPACE + max(len(time), _USUAL_TIME) for _, used, time in drawn]
+        edge = self._columns.edge = min(self._width, max([self._columns.edge, *ends]))
+        return [f"{left}{' ' * (edge - used - len(time))}{time}" if time else left for left, used, time in drawn]
+
+    def _drawn(self, row: Row, head: _Head) -> tuple[str, int, str]:
+        """Return a row up to its time, the columns of that, and the time."""
+        if isinstance(row, MoreRow):
+            return self._clip(head.text, self._width), 0, ""
+        time = self._time(row) if self._width >= _NARROW else ""
+        room = self._width - (len(time) + _SPACE if time else 0)
+        beside = self._name_end(head) + _SPACE if row.gap else self._columns.beside[len(row.lasts)]
+        detail = self._detail(row, room - beside) if room - beside >= _LEAST_DETAIL else ""
+        left, used = head.text, head.width
+        longest = beside - _SPACE if detail else room
+        if used > longest:
+            left = self._clip(left, longest)
+            used = display_width(left)
+        if detail:
+            detail = self._clip(detail, room - beside)
+            left += " " * (beside - used) + detail
+            used = beside + display_width(detail)
+        return left, used, time
+
+    def _clip(self, text: str, width: int) -> str:
+        return clip(text, width, self._theme.ellipsis)
+
+    def _head(self, row: Row) -> _Head:
+        theme = self._theme
+        prefix = theme.prefix(row.lasts)
+        indent = display_width(prefix)
+        if isinstance(row, MoreRow):
+            text = f"{theme.ellipsis} {row.standing.more(row.children)}"
+            return _Head(indent, prefix + text, indent + len(text))
+        if row.gap:
+            levels = theme.levels(row.gap)
+            prefix += levels
+            indent += len(levels)
+        name = theme.text(row.name)
+        indent += theme.icon_widths[row.status.value] + 1
+        return _Head(indent, f"{prefix}{theme.icon(row.status)} {name}", indent + display_width(name))
+
+    def _name_end(self, head: _Head) -> int:
+        """Return the column where a name ends, or is cut, if something stands beside it."""
+        longest = head.indent + max(_LEAST_NAME, int((self._width - head.indent) * _NAMES_SHARE))
+        return min(max(head.width, head.indent + min(_NAME_COLUMNS, self._width // _NAME_PART)), longest)
+
+    def _time(self, row: NodeRow) -> str:
+        if row.started_at is None:
+            return ""
+        if row.ended_at is not None:
+            return duration(row.ended_at - row.started_at)
+        elapsed = self._now - row.started_at
+        return duration(elapsed) if elapsed >= _LEAST_RUNNING_TIME else ""
+
+    def _detail(self, row: NodeRow, room: int) -> str:
+        """Return what stands beside a name: how far it is, or why it is not."""
+        note = self._theme.text(row.note) if row.note else ""
+        retry = "" if row.retry is None else f"retry {row.retry[0]}/{row.retry[1]}"
+        if row.status is TaskStatus.RETRYING:
+            return f"{retry}  {note}".rstrip()
+        if row.status is not TaskStatus.WORKING and note:
+            attempts = 1 if row.retry is None else row.retry[0] + 1
+            return f"{note} ({attempts} attempts)" if attempts > 1 else note
+        if row.progress is None or not row.lasts:
+            # The root's progress is the last line.
+            return retry if row.status is TaskStatus.WORKING else ""
+        current, total = row.progress
+        count = f"{number(current)}/{number(total)}"
+        if len(count) > room:
+            return ""  # a part of a number is another number
+        if row.status is not TaskStatus.WORKING:
+            return count
+        count = f"{count}  {retry}".rstrip()
+        columns = min(_LONGEST_BAR, room - _SPACE - len(count))
+        return f"{bar(current, total, columns, self._theme)}  {count}" if columns >= _SHORTEST_BAR else count
+
+
+def bar(current: float, total: float, columns: int, theme: Theme) -> str:
+    """Return a bar of that many columns, filled in half columns."""
+    halves = max(0, min(columns * 2, int(current / total * columns * 2))) if total > 0 else 0
+    full, half = divmod(halves, 2)
+    return theme.bar_full * full + theme.bar_half * half + theme.bar_empty * (columns - full - half)
+
+
+def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
+    """Return `Progress: 4,214/5,003 (84%) · 1m 12s · 16 running, 1 failed`; the numbers alone where it is narrow."""
+    share = percent(window.current, window.total, ended=window.ended)
+    count = f"{number(window.current)}/{number(window.total)}"
+    if width < _NARROW:
+        return clip(f"{share}% {count}", width, theme.ellipsis)
+    facts: list[str] = []
+    if window.started_at is not None:
+        until = now if window.ended_at is None else window.ended_at
+        facts.append(duration(until - window.started_at))
+    standing = [f"{window.running:,} running"] if window.running else []
+    standing += [f"{window.failed:,} failed"] if window.failed else []
+    if standing:
+        facts.append(", ".join(standing))
+    line = clip(f"Progress: {count} ({share}%)", width, theme.ellipsis)
+    for fact in facts:
+        longer = f"{line} {theme.dot} {fact}"
+        line = longer if len(longer) <= width else line
+    return line
