@@ -233,8 +233,17 @@ class TaskTree:
             if status in _BAD_ENDS:
                 self.failed[node] = None
             self.recent.append(node)
+        elif status is _PENDING:
+            self._forget_ending(node)
         if self._listener is not None:
             self._listener.status_changed(node, old, status, at)
+
+    def _forget_ending(self, node: TaskNode) -> None:
+        """A node that had ended is brought back."""
+        node.started_at = node.ended_at = None
+        self.failed.pop(node, None)
+        if node in self.recent:
+            self.recent.remove(node)
 
     def _move_progress(self, node: TaskNode, status: TaskStatus) -> None:
         """A node with a progress of its own counts in full from its end on, and not before."""
@@ -388,9 +397,6 @@ class TaskTree:
             # It says that it is at work, but nothing runs it: an engine takes back only what has ended.
             self.move(node, TaskStatus.CANCELLED, 0.0)
         self.move(node, TaskStatus.PENDING, 0.0)
-        self.failed.pop(node, None)
-        if node in self.recent:
-            self.recent.remove(node)
 
     def reset(self) -> None:
         """Bring every node back to where it was before it ran. Not while the tree runs."""
