@@ -91,14 +91,14 @@ def test_fewer_rows_show_what_matters_more() -> None:
         (
             39,
             [
-                "🔄 nightly                  1m 12s",
-                "├── 🔄 crawl    3,211/4,000  59.6s",
-                "└── … 1,003 more (1,000 done, 3 waitin…",
+                "🔄 nightly                      1m 12s",
+                "├── … +1 level ❌ fetch[7.html]  31.0s",
+                "└── … 5,002 more (4,210 done, 16 runni…",
                 "Progress: 4,211/5,003 (84%) · 1m 12s",
             ],
         ),
-        (19, ["🔄 nightly", "├── 🔄 crawl", "└── … 1,003 more (…", "84% 4,211/5,003"]),
-        (9, ["🔄 night…", "├── 🔄 c…", "└── … 1,…", "84% 4,21…"]),
+        (19, ["🔄 nightly", "├── … +1 level ❌ …", "└── … 5,002 more (…", "84% 4,211/5,003"]),
+        (9, ["🔄 night…", "├── … +1…", "└── … 5,…", "84% 4,21…"]),
         (1, ["…", "…", "…", "…"]),
         (0, ["", "", "", ""]),
     ],
@@ -286,9 +286,27 @@ def test_failure_far_below_is_shown_with_the_ancestors_that_fit() -> None:
     assert lines_of(hand, rows=6) == [
         "🔄 n0",
         "└── 🔄 n1              ━━━━━━━━━━━━━━━━━━━━━━━━━━  1/1",
-        "    ├── … +99,997 levels ❌ n99999          boom         0.0s",
-        "    └── … 1 more",
+        "    └── 🔄 n2              ━━━━━━━━━━━━━━━━━━━━━━━━━━  1/1",
+        "        ├── … +99,996 levels ❌ n99999          boom         0.0s",
+        "        └── … 1 more",
         "Progress: 1/1 (100%) · 0.0s · 1 failed",
+    ]
+    assert lines_of(hand, rows=3) == [
+        "🔄 n0",
+        "├── … +99,998 levels ❌ n99999          boom   0.0s",
+        "└── … 1 more",
+        "Progress: 1/1 (100%) · 0.0s · 1 failed",
+    ]
+
+
+def test_what_is_hidden_is_counted_further_up_where_rows_are_short() -> None:
+    """R50: on four rows one count must do for the page's neighbours and for the group's."""
+    assert lines_of(running_nightly(), rows=4) == [
+        "🔄 nightly                                                     1m 12s",
+        "├── 🔄 crawl           ━━━━━━━━━━━━━━━━━━━━╸─────  3,211/4,000  59.6s",
+        "│   └── ❌ fetch[7.html]   503 Service Unavailable              31.0s",
+        "└── … 5,002 more (4,210 done, 16 running, 776 waiting)",
+        "Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed",
     ]
 
 

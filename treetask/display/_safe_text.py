@@ -18,9 +18,7 @@ _SUSPECT: Final = (
 )
 #: Pictures that a zero-width joiner makes one of, and signs that a variation selector turns into pictures.
 _PICTURES: Final = r"\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
-_SIGNS: Final = (
-    _PICTURES + r"\u00a9\u00ae\u203c\u2049\u2100-\u214f\u2300-\u23ff\u25a0-\u25ff\u3030\u303d\u3297\u3299"
-)
+_SIGNS: Final = _PICTURES + r"\u00a9\u00ae\u203c\u2049\u2100-\u214f\u2300-\u23ff\u25a0-\u25ff\u3030\u303d\u3297\u3299"
 #: Marks drawn over the character before them.
 _MARKS: Final = r"\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 #: Languages put at most this many marks on one character; a hundred of them are drawn over the lines above and below.

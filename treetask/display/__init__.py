@@ -1,0 +1,22 @@
+"""What a person sees: trees as text, the live region of a terminal, plain lines.
+
+Reads trees and never changes them; knows no event loop.
+"""
+
+from treetask.display._live import LiveDisplay
+from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
+from treetask.display._region import restore_terminal
+from treetask.display._renderer import TreeRenderer
+from treetask.display._safe_text import safe_text
+from treetask.display._width import display_width
+
+__all__ = [
+    "LiveDisplay",
+    "PlainDisplay",
+    "QuietDisplay",
+    "TreeRenderer",
+    "display_width",
+    "make_display",
+    "restore_terminal",
+    "safe_text",
+]

@@ -1,0 +1,45 @@
+"""The displays that a command can be asked for by name."""
+
+from __future__ import annotations
+
+from typing import Final, TextIO
+
+from treetask._errors import did_you_mean
+from treetask.display._live import Face, LiveDisplay
+from treetask.display._plain import PlainLog, Silence
+from treetask.model import TreeTaskConfig
+
+
+class PlainDisplay(LiveDisplay):
+    """A display that writes the lines of a log, on a terminal too."""
+
+    def _choose(self) -> Face:
+        return PlainLog(self._terminal, self._theme_for(None))
+
+
+class QuietDisplay(LiveDisplay):
+    """A display that shows nothing of a run, and at the end only a tree that did not end well. Messages are printed."""
+
+    def _choose(self) -> Face:
+        return Silence(self._terminal, self._theme_for(None))
+
+
+_KINDS: Final[dict[str, type[LiveDisplay]]] = {
+    "auto": LiveDisplay,
+    "live": LiveDisplay,
+    "plain": PlainDisplay,
+    "quiet": QuietDisplay,
+}
+
+
+def make_display(mode: str, config: TreeTaskConfig | None = None, output: TextIO | None = None) -> LiveDisplay:
+    """Return the display of that name: `auto` (live on a terminal, else plain), `live`, `plain` or `quiet`.
+
+    Raises `ValueError` for another name, and for `live` on an output that cannot be painted on.
+    """
+    if mode not in _KINDS:
+        raise ValueError(f"there is no display '{mode}'{did_you_mean(mode, _KINDS)}")
+    display = _KINDS[mode](config=config, output=output)
+    if mode == "live" and not display._terminal.can_paint:
+        raise ValueError("display 'live' needs a terminal, and the output is not one; use 'auto' or 'plain'")
+    return display

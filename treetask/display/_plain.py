@@ -1,0 +1,300 @@
+"""The plain face of a display: lines for a pipe, a file or a terminal that obeys nothing. No escape sequence, ever.
+
+Told of a tree from time to time, it finds out by itself what has happened since: it looks at the upper levels, at the
+groups that have few children, one by one; of all others it tells the progress, and what failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar, Final
+
+from treetask import _clock
+from treetask.display._standing import FEW, of_node, of_stats
+from treetask.display._terminal import Terminal
+from treetask.display._theme import Theme
+from treetask.display._words import duration, number, percent, retries, trouble
+from treetask.model import TaskNode, TaskStatus, TaskTree
+
+#: Groups with more children than this are told of as a whole.
+_TOLD_CHILDREN: Final = 20
+#: Levels whose nodes are told of one by one, and names of a path; what is above them is left out.
+_LEVELS: Final = 5
+#: Failures told one by one when many come at once.
+_FAILURES_AT_ONCE: Final = 20
+#: A progress is told of when it has moved by so many percent, or after so many seconds.
+_PROGRESS_PERCENT: Final = 5
+_PROGRESS_SECONDS: Final = 5.0
+#: However fast the work is, the progress of one group is told at most this often, in seconds.
+_LEAST_SECONDS: Final = 1.0
+#: After so many seconds of silence a log says that it is alive.
+_HEARTBEAT_SECONDS: Final = 30.0
+
+_BAD_ENDS: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was last said of a node."""
+
+    status: TaskStatus
+    retry_count: int
+    percent: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulse:
+    """What the next heartbeat says: how far it is, and what has run longest since when, on the display's clock."""
+
+    progress: str
+    longest: str
+    since: float
+
+
+class PlainLog:
+    """The face of a display on anything that is no terminal."""
+
+    paints: ClassVar[bool] = False
+
+    def __init__(self, terminal: Terminal, theme: Theme, wall: Callable[[], float] = _clock.wall) -> None:
+        self._terminal = terminal
+        self.theme = theme
+        self._wall = wall
+        self._tree: TaskTree | None = None
+        self._told: dict[TaskNode, _Told] = {}
+        self._failures = 0
+        self._lines: deque[str] = deque()
+        self._pulse: _Pulse | None = None
+        self._wrote_at = float("-inf")
+
+    # -- what a display is asked -----------------------------------------------------------------------------------
+
+    def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
+        """Find out what has happened since the last time. To be called where the tree may be read."""
+        if tree.root.status is TaskStatus.PENDING:
+            return
+        if tree is not self._tree:
+            self._begin(tree, now)
+        told, closed = self._upper_nodes(tree, max_depth)
+        self._tell_deep_failures(tree, set(told))
+        ended = [node for node in told if node.status.is_terminal and self._told[node].status is not node.status]
+        for node in sorted(ended, key=_end):
+            self._told[node].status = node.status
+            self._log(_path(node, self.theme), self._end(tree, node))
+        for node in told:
+            if not node.status.is_terminal:
+                self._tell_retry(tree, node)
+        for node in closed:
+            self._tell_progress(tree, node, now)
+        self._pulse = self._pulse_of(tree, now)
+
+    def show(self, now: float) -> None:
+        """Write what has happened, or, after a long silence, what still runs. For any thread."""
+        lines = self._drain()
+        pulse = self._pulse
+        if not lines and pulse is not None and now - self._wrote_at >= _HEARTBEAT_SECONDS:
+            longest = f", longest {pulse.longest} {duration(now - pulse.since)}" if pulse.longest else ""
+            lines = [self._line(f"still running: {pulse.progress}{longest}")]
+        if lines:
+            self._wrote_at = now
+            self._terminal.write("".join(f"{line}\n" for line in lines))
+
+    def say(self, lines: list[str], now: float) -> None:
+        """Write lines as they are."""
+        self._lines.extend(lines)
+        self.show(now)
+
+    def hide_cursor(self) -> None:
+        """Do nothing: here is no cursor."""
+
+    def show_cursor(self) -> None:
+        """Do nothing: here is no cursor."""
+
+    def clear(self) -> None:
+        """Do nothing: what was written stays."""
+
+    def finish(self, tree: TaskTree, text: str) -> None:
+        """Write a text after all that was to be said of the tree."""
+        self._last_news(tree)
+        self._terminal.write("".join(f"{line}\n" for line in [*self._drain(), text]))
+
+    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
+        """Write what was still to be said of the tree; its end is the last line."""
+        self._last_news(tree)
+        self._terminal.write("".join(f"{line}\n" for line in self._drain()))
+
+    def abandon(self) -> None:
+        """Do nothing: nothing has to be put right."""
+
+    def _drain(self) -> list[str]:
+        lines: list[str] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        return lines
+
+    def _last_news(self, tree: TaskTree) -> None:
+        if tree is self._tree:
+            self.take(tree, _LEVELS, self._wrote_at)
+
+    # -- finding out what happened ---------------------------------------------------------------------------------
+
+    def _begin(self, tree: TaskTree, now: float) -> None:
+        self._tree = tree
+        self._told.clear()
+        self._failures = 0
+        self._wrote_at = now
+        known = tree.get_work_node_stats()["total"]
+        self._log(self.theme.text(tree.root.name), f"started: {known:,} {'task' if known == 1 else 'tasks'} known")
+
+    def _upper_nodes(self, tree: TaskTree, max_depth: int | None) -> tuple[list[TaskNode], list[TaskNode]]:
+        """Return the nodes that are told of one by one, children before parents, and those of them that are closed."""
+        deepest = _LEVELS if max_depth is None else min(max_depth, _LEVELS)
+        told: list[TaskNode] = []
+        closed: list[TaskNode] = []
+        waiting = [(tree.root, 0)]
+        while waiting:
+            node, depth = waiting.pop()
+            told.append(node)
+            known = self._told.setdefault(node, _Told(TaskStatus.PENDING, 0, 0, float("-inf")))
+            if known.status.is_terminal or node.status is TaskStatus.PENDING:
+                continue
+            if depth < deepest and 0 < len(node.children) <= _TOLD_CHILDREN:
+                waiting.extend((child, depth + 1) for child in node.children)
+            else:
+                closed.append(node)
+        told.reverse()
+        return told, closed
+
+    def _tell_deep_failures(self, tree: TaskTree, told: set[TaskNode]) -> None:
+        """Write a line for each task below the upper levels that has failed since the last time; many are counted."""
+        fresh = list(islice(reversed(tree.failed), max(0, len(tree.failed) - self._failures)))
+        self._failures = len(tree.failed)
+        # A group failed because of something that is told, or is told of itself.
+        tasks = [node for node in reversed(fresh) if not node.children and node not in told]
+        for node in tasks[:_FAILURES_AT_ONCE]:
+            self._log(_path(node, self.theme), self._end(tree, node))
+        if len(tasks) > _FAILURES_AT_ONCE:
+            self._lines.append(self._line(f"{len(tasks) - _FAILURES_AT_ONCE:,} more failed"))
+
+    def _end(self, tree: TaskTree, node: TaskNode) -> str:
+        """Return how a node ended: `done 1,000/1,000 in 12.4s`, `failed after 3 attempts: HTTPError: 503`."""
+        status = node.status
+        words = str(status).replace("_", " ")
+        if status in _BAD_ENDS:
+            if node.retry_count:
+                words += f" after {node.retry_count + 1} attempts"
+        elif status is TaskStatus.DONE and node.children:
+            standing = of_stats(tree.subtree_stats(node))
+            words += f" {number(standing.current)}/{number(standing.total)}" if standing.total else ""
+        if node.started_at is not None and node.ended_at is not None:
+            words += f" in {duration(node.ended_at - node.started_at)}"
+        if node is tree.root and status is not TaskStatus.DONE:
+            standing = of_stats(tree.subtree_stats(node)).plus(of_node(node))
+            return f"{words}: {standing.words()}" if standing.words() else words
+        said = trouble(node) if status in _BAD_ENDS else node.reason
+        return f"{words}: {self.theme.text(said, 200)}" if said else words
+
+    def _tell_retry(self, tree: TaskTree, node: TaskNode) -> None:
+        told = self._told[node]
+        if node.retry_count > told.retry_count:
+            used, most = retries(node, tree)
+            said = trouble(node)
+            self._log(_path(node, self.theme), f"retry {used}/{most}{f': {self.theme.text(said)}' if said else ''}")
+        told.retry_count = node.retry_count
+
+    def _tell_progress(self, tree: TaskTree, node: TaskNode, now: float) -> None:
+        if node.status.is_terminal:
+            return
+        standing = of_stats(tree.subtree_stats(node)) if node.children else of_node(node)
+        if standing.total <= 1:
+            return
+        told = self._told[node]
+        share = percent(standing.current, standing.total, ended=False)
+        silence = now - told.at
+        moved = share - told.percent
+        if told.at == float("-inf"):
+            told.at = now
+        elif (moved >= _PROGRESS_PERCENT and silence >= _LEAST_SECONDS) or (moved and silence >= _PROGRESS_SECONDS):
+            told.percent, told.at = share, now
+            count = f"{number(standing.current)}/{number(standing.total)}"
+            self._log(_path(node, self.theme), f"{count} ({share}%)")
+
+    def _pulse_of(self, tree: TaskTree, now: float) -> _Pulse | None:
+        if tree.root.status.is_terminal:
+            return None
+        stats = tree.get_progress_stats()
+        progress = f"{number(stats['current'])}/{number(stats['total'])}"
+        longest = next((node for node in islice(tree.active, FEW * 8) if not node.children), None)
+        if longest is None or longest.started_at is None:
+            return _Pulse(progress, "", now)
+        return _Pulse(progress, _path(longest, self.theme), now - (tree.now() - longest.started_at))
+
+    # -- writing it down -------------------------------------------------------------------------------------------
+
+    def _log(self, name: str, said: str) -> None:
+        self._lines.append(self._line(f"{name}  {said}"))
+
+    def _line(self, said: str) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(self._wall()))
+        return f"{clock} {said}"
+
+
+def _end(node: TaskNode) -> float:
+    return node.ended_at or 0.0
+
+
+def _path(node: TaskNode, theme: Theme) -> str:
+    """Return the names from below the root down to a node; of a deep path the last ones."""
+    names: list[str] = []
+    each: TaskNode | None = node
+    while each is not None and len(names) < _LEVELS and (each.parent is not None or each is node):
+        names.append(theme.text(each.name))
+        each = each.parent
+    if each is not None and each.parent is not None:
+        names.append(theme.ellipsis)
+    return f" {theme.arrow} ".join(reversed(names))
+
+
+class Silence:
+    """The face of a display that shows nothing but what it is told to say, and a tree that did not end well."""
+
+    paints: ClassVar[bool] = False
+
+    def __init__(self, terminal: Terminal, theme: Theme) -> None:
+        self._terminal = terminal
+        self.theme = theme
+
+    def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
+        """Do nothing."""
+
+    def show(self, now: float) -> None:
+        """Do nothing."""
+
+    def say(self, lines: Iterable[str], now: float) -> None:
+        """Write lines as they are."""
+        self._terminal.write("".join(f"{line}\n" for line in lines))
+
+    def hide_cursor(self) -> None:
+        """Do nothing."""
+
+    def show_cursor(self) -> None:
+        """Do nothing."""
+
+    def clear(self) -> None:
+        """Do nothing."""
+
+    def finish(self, tree: TaskTree, text: str) -> None:
+        """Write a text, if the tree did not end well."""
+        if tree.root.status is not TaskStatus.DONE:
+            self._terminal.write(f"{text}\n")
+
+    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
+        """Do nothing: what went wrong is told by the summary of a run."""
+
+    def abandon(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,113 @@
+"""The live face of a display: the window of a tree, painted in the region of a terminal.
+
+A window is taken on the thread that runs the tree; painting needs nothing but that copy, so another thread keeps the
+times running while a body blocks the event loop.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar, Final
+
+from treetask.display._region import Region, has_spacer, region_height
+from treetask.display._rows import Columns, row_lines, window_lines
+from treetask.display._terminal import Size, Terminal
+from treetask.display._theme import Theme
+from treetask.display._window import Memory, Window, final_window, take_window
+from treetask.display._words import progress_text
+from treetask.model import TaskTree
+
+#: Rows of the tree that is left behind at the end. It may be longer than the screen: nothing is painted over it.
+_FINAL_ROWS: Final = 60
+
+
+class Screen:
+    """The face of a display on a terminal."""
+
+    paints: ClassVar[bool] = True
+
+    def __init__(self, terminal: Terminal, theme: Theme) -> None:
+        self._terminal = terminal
+        self.theme = theme
+        self._region = Region(terminal, alone=not terminal.is_shared())
+        self._memory = Memory()
+        #: The window, and what its tree's clock is ahead of the display's.
+        self._taken: tuple[Window, float] | None = None
+        #: Where things stand on the screen, and the size that this was found for.
+        self._columns = Columns()
+        self._size: Size | None = None
+        #: Lines that wait to be said above the region.
+        self._above: deque[str] = deque()
+
+    def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
+        """Copy what the next frames show. To be called where the tree may be read."""
+        height = region_height(self._terminal.size())
+        at = tree.now()
+        window = take_window(tree, height - 1 - has_spacer(height), max_depth, at, self._memory)
+        self._memory = window.memory
+        self._taken = window, at - now
+
+    def show(self, now: float) -> None:
+        """Paint the window that was taken last, with the times of now. For any thread."""
+        above = self._drain()
+        size = self._terminal.size()
+        painted = self._region.paint(self._rows(size, now), size, now, above)
+        if not painted:
+            self._above.extendleft(reversed(above))
+
+    def _rows(self, size: Size, now: float) -> list[str]:
+        height = region_height(size)
+        if self._taken is None or height == 0:
+            return []
+        window, ahead = self._taken
+        if size != self._size:
+            self._size, self._columns = size, Columns()
+        # One column stays free: a cursor that waits behind the last one is treated differently everywhere.
+        lines = window_lines(window, size.columns - 1, now + ahead, self.theme, self._columns)
+        spacer = [""] if has_spacer(height) else []
+        excess = len(lines) + len(spacer) - height
+        if excess > 0:
+            # The screen has shrunk since the window was taken; the next one will be right.
+            lines = [*lines[: max(0, len(lines) - 1 - excess)], lines[-1]]
+        return [*spacer, *lines]
+
+    def _drain(self) -> list[str]:
+        lines: list[str] = []
+        while self._above:
+            lines.append(self._above.popleft())
+        return lines
+
+    def say(self, lines: list[str], now: float) -> None:
+        """Print lines above the region, for good."""
+        self._above.extend(lines)
+        self.show(now)
+
+    def hide_cursor(self) -> None:
+        self._region.hide_cursor()
+
+    def show_cursor(self) -> None:
+        self._region.show_cursor()
+
+    def clear(self) -> None:
+        """Take the region away, after what was still to be said above it."""
+        self._replace("")
+
+    def finish(self, tree: TaskTree, text: str) -> None:
+        """Put a text in place of the region, for good."""
+        self._replace(f"{text}\n")
+
+    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
+        """Put the tree with the rows of the live region in its place, for good: what failed open, the rest closed."""
+        window = final_window(tree, _FINAL_ROWS, max_depth, tree.now())
+        lines = row_lines(window.rows, self._terminal.size().columns - 1, window.at, self.theme)
+        self._replace("\n".join([*lines, progress_text(tree), ""]))
+
+    def _replace(self, text: str) -> None:
+        self._taken = None
+        self._memory = Memory()
+        said = "".join(f"{line}\n" for line in self._drain())
+        self._region.erase(said + text)
+
+    def abandon(self) -> None:
+        """Stop painting; what is shown stays."""
+        self._region.leave()
