@@ -51,11 +51,15 @@ class Slots:
 
     def has_ready(self) -> bool:
         """Whether anything is queued that lacks nothing but a slot."""
-        return len(self._ready) > 0
+        return len(self._ready) > 0 or (len(self._lack_thread) > 0 and self._threads_used < self._threads)
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
-        return self._slots_used < self._slots and not self.is_paused and len(self._ready) > 0
+        return (
+            self._slots_used < self._slots
+            and not self.is_paused
+            and (len(self._ready) > 0 or (len(self._lack_thread) > 0 and self._threads_used < self._threads))
+        )
 
     def take(self) -> TaskNode | None:
         """Give a slot, and a thread if need be, to the first ready node; None if none may start now."""
@@ -63,8 +67,12 @@ class Slots:
             return None
         ready = self._ready
         while True:
-            # The line of the queue, where all of it stands in order, is taken from without a call.
-            node = ready.line.popleft() if ready.line and not ready.heap else ready.pop()
+            node: TaskNode | None
+            if self._lack_thread and self._threads_used < self._threads:
+                node = self._lack_thread.popleft()
+            else:
+                # The line of the queue, where all of it stands in order, is taken from without a call.
+                node = ready.line.popleft() if ready.line and not ready.heap else ready.pop()
             if node is None:
                 return None
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
@@ -110,8 +118,6 @@ class Slots:
     def free_thread(self) -> None:
         """Take a thread back, which may be later than its slot."""
         self._threads_used -= 1
-        if self._lack_thread:
-            self.push(self._lack_thread.popleft())
         if self._returning:
             self._hand_on()
 

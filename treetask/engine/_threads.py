@@ -55,38 +55,59 @@ class Threads:
         """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(math.inf)
-        lock = threading.Lock()
         state = _Call()
 
-        def run() -> Any:
+        # In a tuple, since trio takes a function that returns a coroutine for a mistake.
+        def run() -> tuple[Any]:
+            if not state.begin():
+                return (None,)
             try:
-                return context.run(_as_a_thread, function, *args)
+                return (context.run(_as_a_thread, function, *args),)
             except StopIteration as error:
                 # Futures refuse it, and it would end a generator that is none of its own.
                 raise RuntimeError("the body raised StopIteration") from error
             finally:
-                with lock:
-                    state.has_returned = True
-                if state.is_abandoned:
+                if state.end():
                     self._on_return()
 
         self._busy.count += 1
         try:
-            return await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
+            (result,) = await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
+            return result
         finally:
             self._busy.count -= 1
-            with lock:
-                state.is_abandoned = not state.has_returned
-            if state.is_abandoned:
+            if state.give_up():
                 self._on_abandon()
 
 
 class _Call:
-    __slots__ = ("has_returned", "is_abandoned")
+    """How far a call is: the thread and the event loop each tell it, and are told of the other."""
+
+    __slots__ = ("_has_begun", "_has_ended", "_is_given_up", "_lock")
 
     def __init__(self) -> None:
-        self.has_returned = False
-        self.is_abandoned = False
+        self._lock = threading.Lock()
+        self._has_begun = False
+        self._has_ended = False
+        self._is_given_up = False
+
+    def begin(self) -> bool:
+        """Return whether the function is still to be called. Told by the thread."""
+        with self._lock:
+            self._has_begun = not self._is_given_up
+            return self._has_begun
+
+    def end(self) -> bool:
+        """Return whether nobody waits for the end any more. Told by the thread."""
+        with self._lock:
+            self._has_ended = True
+            return self._is_given_up
+
+    def give_up(self) -> bool:
+        """Return whether the function still runs, and will be told as ended late. Told by the event loop."""
+        with self._lock:
+            self._is_given_up = True
+            return self._has_begun and not self._has_ended
 
 
 def _as_a_thread(function: Callable[..., Any], *args: object) -> Any:
