@@ -156,7 +156,7 @@ class Scheduler:
         self._drain()
 
     def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
-        if not group.gate_open:
+        if not group.body_ended:
             group.added.append(child)
         if group.watch is not None and child._status is _PENDING:
             group.unstarted += 1
@@ -175,7 +175,11 @@ class Scheduler:
 
     def _skip_lost(self, pairs: Iterable[tuple[TaskNode, TaskNode]]) -> None:
         for node, lost in pairs:
-            self._todo.append((self._stop, (node, _SKIPPED, because(lost))))
+            self._todo.append((self._skip, (node, because(lost))))
+
+    def _skip(self, node: TaskNode, reason: str) -> None:
+        if node._tree is self.tree:
+            self._stop(node, _SKIPPED, reason)
 
     # -- what happened: control --------------------------------------------------------------------------------------
 
@@ -331,20 +335,48 @@ class Scheduler:
         node._group = None
         self.tree.move(node, _RETRYING, self._at)
         if group is not None:
-            for child in group.added:
-                self.tree.remove(child)
-            for below in node.walk():
-                if below is not node and below._status is not _DONE:
-                    below.exception = below.error = below.reason = None
-                    self._reset(below)
+            self._reset_below(node, group)
         if node.task_fn is not None:
             self.slots.push(node)
         else:
             self._todo.append((self._start_bodiless, (node,)))
 
+    def _reset_below(self, top: TaskNode, group: Group) -> None:
+        """Discard what the bodies of an attempt added, and begin again with what is not done.
+
+        What is done stays, with all below it: its body took responsibility for that.
+        """
+        discarded: list[TaskNode] = []
+        again: list[TaskNode] = []
+        waiting: list[tuple[TaskNode, Group | None]] = [(top, group)]
+        while waiting:
+            node, attempt = waiting.pop()
+            added: set[TaskNode] = set() if attempt is None else set(attempt.added)
+            for child in node._children:
+                if child in added:
+                    discarded.append(child)
+                elif child._status is not _DONE:
+                    again.append(child)
+                    waiting.append((child, child._group))
+        for node in discarded:
+            self._discard(node)
+        for node in again:
+            self._reset(node)
+        # Only now, when all are reset: a dependency that has ended badly is one that nobody will tell of.
+        self._skip_lost(self._waiting.lost(again))
+
+    def _discard(self, top: TaskNode) -> None:
+        """Take a node out of the tree; who waits for it, or for a node below, waits in vain."""
+        below = list(top.walk())
+        self.tree.remove(top)
+        for node in below:
+            for dependent in self._dependents.pop(node, ()):
+                self._todo.append((self._skip, (dependent, f"'{node.id}' was discarded")))
+
     def _reset(self, node: TaskNode) -> None:
         if node._status.is_terminal:
             self.tree.reset_node(node)
+        node.exception = node.error = node.reason = None
         node._group = node.started_at = node.ended_at = None
         node.retry_count = 0
         self._waiting.close(node)
@@ -355,6 +387,7 @@ class Scheduler:
             was_pending = node._status is _PENDING
             self.tree.move(node, status, self._at)
             if self._dependents and node in self._dependents:
+                self._waiting.untold.add(node)
                 self._todo.append((self._tell_dependents, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):
@@ -391,7 +424,8 @@ class Scheduler:
             self._conclude(group)
 
     def _tell_dependents(self, node: TaskNode) -> None:
-        for dependent in self._dependents[node]:
+        self._waiting.untold.discard(node)
+        for dependent in self._dependents.get(node, ()):
             if dependent._status is not _PENDING or dependent._tree is not self.tree:
                 continue
             if node._status is _DONE:

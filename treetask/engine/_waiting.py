@@ -15,6 +15,8 @@ class Waiting:
         self._dependencies: Final = dependencies_of(tree)
         #: The nodes that wait for the end of one.
         self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
+        #: Nodes that have ended, but whose dependents were not told yet.
+        self.untold: Final[set[TaskNode]] = set()
         #: Nodes that could never start when they came in, each with the dependency that has not ended well.
         self.lost_at_start: Final = self._note(self._dependencies.nodes())
 
@@ -36,7 +38,16 @@ class Waiting:
             self.close(node)
         return lost
 
+    def lost(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
+        """Return those that can never start, each with the dependency that has not ended well."""
+        return [
+            (node, one)
+            for node in nodes
+            for one in self._dependencies.of(node)
+            if one.is_done() and not one.is_successful()
+        ]
+
     def close(self, node: TaskNode) -> None:
         """Let a node wait, for its parent and for the dependencies that are not met."""
-        unmet = sum(one._status is not TaskStatus.DONE for one in self._dependencies.of(node))
+        unmet = sum(one._status is not TaskStatus.DONE or one in self.untold for one in self._dependencies.of(node))
         node._waits = CLOSED + unmet
