@@ -60,6 +60,8 @@ class Scheduler:
         self._dependents: Final = self._waiting.dependents
         self._todo: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
+        #: Nodes without children whose bodies are being stopped, and why; children may still come.
+        self._interrupted: Final[dict[TaskNode, str]] = {}
         #: Called with each node that ends, where somebody waits for it.
         self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
         self._skip_lost(self._waiting.lost_at_start)
@@ -94,6 +96,8 @@ class Scheduler:
         """A body returned: its children go ahead, or its node is done."""
         self._at = at
         self.slots.free(kind)
+        if self._interrupted:
+            self._interrupted.pop(node, None)
         group = node._group
         if group is None:
             self._finish(node, _DONE)
@@ -112,6 +116,7 @@ class Scheduler:
         """
         self._at = at
         self.slots.free(kind)
+        self._interrupted.pop(node, None)
         group = node._group
         if group is None:
             self._attempt_over(node, status, may_retry=not final, by_body=True)
@@ -202,6 +207,8 @@ class Scheduler:
         group = node._group
         if group is None:
             group = node._group = Group(node)
+            group.stopping = self._interrupted.get(node)
+            group.is_final = group.stopping is not None
         return group  # type: ignore[no-any-return]
 
     def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
@@ -529,6 +536,7 @@ class Scheduler:
             node.reason = reason
         group: Group | None = node._group
         if group is None:
+            self._interrupted[node] = reason
             self._driver.interrupt(node)
             return False
         if group.stopping is not None:
