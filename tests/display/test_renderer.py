@@ -222,6 +222,7 @@ def test_progress_may_have_fractions() -> None:
     assert TreeRenderer().render(tree, show_stats=True) == "🔄 load (0.5/1.5)\n\nProgress: 0.5/1.5 (33%)"
 
 
+@pytest.mark.slow
 def test_very_deep_tree_is_rendered_without_recursion() -> None:
     """R7: a chain of 100,000; beyond 40 levels the indentation is a number."""
     hand = chain(100_000)

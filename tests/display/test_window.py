@@ -277,6 +277,7 @@ def test_depth_limits_what_opens() -> None:
     assert names(take_window(hand.tree, 10, 0, hand.time)) == ["nightly", "crawl", "fetch[7.html]"]
 
 
+@pytest.mark.slow
 def test_failure_far_below_is_shown_with_the_ancestors_that_fit() -> None:
     """R7, R50: a failure at the bottom of a chain; the levels between are a number."""
     hand = chain(100_000)
@@ -402,6 +403,7 @@ def moved_trees(draw: st.DrawFn) -> HandEngine:
     return hand
 
 
+@pytest.mark.slow
 @given(moved_trees(), st.integers(-1, 30), st.none() | st.integers(0, 6), st.integers(0, 100))
 def test_window_fits_and_counts_everything_once(hand: HandEngine, height: int, depth: int | None, width: int) -> None:
     """R50, property: never more rows than asked for, never wider; what is shown, closed or counted is the whole."""
@@ -417,6 +419,7 @@ def test_window_fits_and_counts_everything_once(hand: HandEngine, height: int, d
         hand.time += 1.0
 
 
+@pytest.mark.slow
 @given(moved_trees(), st.none() | st.integers(0, 4))
 def test_high_window_shows_all_failures_and_all_that_runs(hand: HandEngine, depth: int | None) -> None:
     """R50, property: where there is room, nothing that failed is hidden, whatever the depth."""
