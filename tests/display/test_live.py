@@ -9,11 +9,14 @@ import re
 import subprocess
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, flat, nightly, pipeline
 from treetask.display import LiveDisplay, TreeRenderer, restore_terminal
@@ -258,6 +261,31 @@ def test_messages_stay_above_the_rows() -> None:
     display.print_message("after the last")
     assert screen.text.split("\n") == [*expected, "after the last"]
     assert screen.unknown == []
+
+
+@given(st.text(st.characters()), st.text(st.characters()), st.integers(1, 100), st.integers(1, 40))
+def test_no_text_gets_through_to_the_terminal(name: str, error: str, columns: int, rows: int) -> None:
+    """R57, property: whatever names, errors, reasons and messages are, only our own sequences are written."""
+    hand = flat(3)
+    for node in hand.tree.walk():
+        node.name = name
+    hand.move("working", "root", "t0")
+    hand.fail("t0", error)
+    hand.tree.root.children[1].reason = error
+    hand.move("skipped", "t1")
+    screen, log = ScreenTerminal(columns, rows), io.StringIO()
+    for output in (screen, log):
+        display = shown_on(screen, hand) if output is screen else LiveDisplay(config=CALM, output=log)
+        with display:
+            display.update(hand.tree, force=True)
+            display.print_message(error)
+        display.finalize(hand.tree)
+
+    ours = r"\x1b\[(\?(2026|25|7)[hl]|K|J|\d+[AB])|\r|\n"
+    written = re.sub(ours, "", "".join(screen.writes)) + log.getvalue().replace("\n", "")
+    assert screen.unknown == []
+    # What joins the parts of an emoji may stay.
+    assert {each for each in written if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} <= {"\u200d"}
 
 
 def test_exception_leaves_the_final_tree_behind() -> None:

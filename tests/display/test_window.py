@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -366,6 +368,32 @@ def test_waiting_row_names_what_it_waits_for(needed: list[str], note: str) -> No
         row for row in take_window(hand.tree, 10, 2, 0.0).rows if isinstance(row, NodeRow) and row.name == "waits"
     ]
     assert row.note == note
+
+
+def test_frame_of_a_large_tree_takes_no_more_steps() -> None:
+    """R43: the candidates are few whatever the tree; a count of calls, since a walk would make thousands."""
+
+    def steps(count: int) -> int:
+        hand = flat(count)
+        tasks = [f"t{number}" for number in range(count)]
+        hand.move("working", "root", *tasks[: count // 2])
+        hand.time = 1.0
+        hand.move("done", *tasks[: count // 3])
+        hand.fail(tasks[count // 3], "boom")
+        calls = 0
+
+        def count_call(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count_call)
+        try:
+            take_window(hand.tree, 10, 2, hand.time)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert steps(20_000) < 1.2 * steps(1_000)
 
 
 @pytest.mark.parametrize(("rows", "height"), [(1, 0), (2, 0), (3, 1), (4, 2), (10, 5), (24, 12), (50, 25)])
