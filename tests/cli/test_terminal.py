@@ -1,0 +1,137 @@
+"""The command in a terminal: the tree at the bottom, what tasks print above it, and a terminal left as it was."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.cli.in_terminal import in_terminal, program_in_terminal
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+
+CTRL_C = "\x03"
+CTRL_Z = "\x1a"
+
+APP = """
+import logging
+import sys
+import anyio
+from treetask import Registry
+
+logging.basicConfig(format="%(levelname)s %(message)s")
+
+prints = Registry("prints", parallel=False)
+
+@prints.task
+async def table() -> None:
+    for number in range(100):
+        print(f"row {number}")
+        print(f"error {number}", file=sys.stderr)
+        if not number % 10:
+            await anyio.sleep(0.01)
+    logging.warning("logged")
+    print("\\x1b[31mred\\x1b[0m, half a line", end="")
+
+@prints.task
+async def asks() -> None:
+    print(sys.stdout.isatty(), sys.stdout.encoding)
+
+waits = Registry("waits")
+
+@waits.task
+async def for_ever() -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        print("cleaned up")
+
+@waits.task
+async def stubborn() -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep_forever()
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A folder with the pipelines above."""
+    (tmp_path / "app.py").write_text(textwrap.dedent(APP), encoding="utf-8")
+    return tmp_path
+
+
+def test_prints_stand_above_the_tree_whole_and_in_order(app: Path) -> None:
+    """Prints, errors and logs of tasks, line by line, nothing of the tree between them or left behind them."""
+    with in_terminal(app, "app:prints") as command:
+        assert command.finish() == 0
+        shown = command.everything()
+
+    rows = [text for number in range(100) for text in (f"row {number}", f"error {number}")]
+    assert [re.sub(r" +\d+\.\ds$", "", row) for row in shown] == [
+        *rows,
+        "WARNING logged",
+        "red, half a lineFalse utf-8",
+        "✅ prints",
+        "├── ✅ table",
+        "└── ✅ asks",
+        "Progress: 2/2 (100%)",
+    ]
+    assert not command.screen.cursor.hidden
+
+
+def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:
+    """R38: the first asks for order, the second for haste, the third leaves; the cursor is there again."""
+    with in_terminal(app, "app:waits") as command:
+        command.wait_for("2 running")
+        hidden = command.screen.cursor.hidden
+        command.type(CTRL_C)
+        command.wait_for("cleaned up")
+        command.type(CTRL_C)
+        command.wait_for("still waiting for 'waits/stubborn'")
+        command.type(CTRL_C)
+
+        assert command.finish() == 130
+        assert (hidden, command.screen.cursor.hidden) == (True, False)
+        assert "cancelling… 2 cleaning up; Ctrl-C again to stop waiting for them" in command.everything()
+        assert "cancelling… 1 cleaning up; Ctrl-C again to leave at once" in command.everything()
+        assert not any("Traceback" in row for row in command.everything())
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(app: Path) -> None:
+    """R38: stopped, the cursor is there and nothing is painted; continued, the tree is at the bottom again."""
+    with program_in_terminal(app, "bash", "--norc", "-i") as shell:
+        shell.type(f'PS1="shell> "; "{sys.executable}" -m treetask app:waits\n')
+        shell.wait_for("2 running")
+        shell.type(CTRL_Z)
+        shell.wait_for("Stopped")
+        stopped = shell.screen.cursor.hidden
+        shell.type("clear\n")
+        shell.wait_for("2 running", gone=True)
+        shell.type("fg\n")
+        shell.wait_for("2 running")
+        continued = shell.screen.cursor.hidden
+        shell.type(CTRL_C)
+        shell.wait_for("cleaned up")
+        shell.type(CTRL_C)
+        shell.wait_for("still waiting for 'waits/stubborn'")
+        shell.type(CTRL_C)
+        shell.type("echo code $?; exit\n")
+        shell.wait_for("code 130")
+
+    assert (stopped, continued) == (False, True)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])
+def test_region_fits_the_screen(app: Path, columns: int, rows: int) -> None:
+    """R50: at most half of the screen is the tree's, whatever is printed above it."""
+    with in_terminal(app, "app:prints", columns=columns, rows=rows) as command:
+        assert command.finish() == 0
+        shown = command.everything()
+
+    assert [row for row in shown if row.startswith("row ")] == [f"row {number}" for number in range(100)]
+    assert shown[-1] == "Progress: 2/2 (100%)"

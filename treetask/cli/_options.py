@@ -1,0 +1,166 @@
+"""The words of a command line, read and checked. Knows no files and no trees."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from treetask.cli._problem import CommandProblem, closest, suggestion
+from treetask.model import OnFailure
+
+DISPLAYS: Final = ("auto", "live", "plain", "quiet")
+
+#: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
+_LATER_OPTIONS: Final = frozenset(
+    [
+        *("--only", "--skip", "--from-failed", "-n", "--dry-run", "--set", "--color"),
+        *("--events", "--report", "--store", "--no-store", "--backend"),
+    ]
+)
+_LATER_COMMANDS: Final = frozenset(
+    ["list", "plan", "resume", "rerun", "runs", "show", "replay", "report", "prune"],
+)
+_LATER_DISPLAYS: Final = frozenset(["json"])
+_HELP: Final = "'treetask --help' shows how it is used"
+
+# Help is read on terminals of 80 columns.
+_DESCRIPTION: Final = """\
+Run a pipeline: the tree of its tasks is shown on standard error while it runs,
+standard output has what the tasks print.
+
+TARGET is module:attribute or path/file.py:attribute. The attribute is a
+Registry, a group or a task (dotted: app:tree.crawl), a TaskTree, a
+TreeBuilder, or a function without arguments that returns one of these.
+Without a TARGET it is 'target' in [tool.treetask] of the nearest
+pyproject.toml."""
+
+_EPILOG: Final = """\
+Ctrl-C cancels the run and lets its tasks clean up; a second one does not wait
+for that, a third leaves at once.
+
+exit codes: 0 all well, 1 a task failed, 2 wrong usage or a pipeline that
+cannot run, 124 the run's timeout; 129, 130 and 143 after SIGHUP, SIGINT
+(Ctrl-C) and SIGTERM"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a command asks for. None leaves the decision to the pipeline."""
+
+    target: str | None = None
+    max_concurrency: int | None = None
+    on_failure: OnFailure | None = None
+    timeout: float | None = None
+    display: str = "auto"
+    shows_version: bool = False
+    #: The whole help text, where it was asked for.
+    help: str | None = None
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Return what the words ask for. Raises `CommandProblem` for the first that is wrong."""
+    parser = _parser()
+    # Words and unknown options come back together, in their order: argparse alone would take a command between two
+    # options for an option's value, and would not say which option was meant.
+    known, rest = parser.parse_known_args(list(arguments))
+    for word in rest:
+        if word.startswith("-") and word != "-":
+            _refuse_option(word.partition("=")[0], parser)
+    if known.keep_going and known.fail_fast:
+        raise CommandProblem("-k/--keep-going and -x/--fail-fast contradict each other; give one of them")
+    policy = OnFailure.CONTINUE if known.keep_going else OnFailure.CANCEL if known.fail_fast else None
+    # Help and version answer whatever else is in the line.
+    asked_back = known.help or known.version
+    return Options(
+        target=None if asked_back else _target(rest),
+        max_concurrency=known.jobs,
+        on_failure=policy,
+        timeout=known.timeout,
+        display=known.display,
+        shows_version=known.version,
+        help=parser.format_help() if known.help else None,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports what is wrong as a `CommandProblem`, instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandProblem(f"{message.removeprefix('argument ')}; {_HELP}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="treetask",
+        usage="treetask TARGET [run] [options]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    option = parser.add_argument
+    option("-j", dest="jobs", metavar="N", type=_at_least_one, help="run at most N bodies at once")
+    option("-k", "--keep-going", action="store_true", help="after a failure, run all that does not depend on it")
+    option("-x", "--fail-fast", action="store_true", help="after a failure, cancel what runs; start nothing new")
+    option("--timeout", metavar="SECONDS", type=_seconds, help="give the whole run at most so long")
+    option("--display", metavar="MODE", default="auto", type=_display, help=f"{', '.join(DISPLAYS)} (default: auto)")
+    option("--version", action="store_true", help="show the version and leave")
+    option("-h", "--help", action="store_true", help="show this and leave")
+    return parser
+
+
+def _target(words: list[str]) -> str | None:
+    """Return the target among the words that are no options; `run` may follow it, or stand alone."""
+    words = [word for word in words if word != "--"]
+    if words and words[0] in _LATER_COMMANDS:
+        raise CommandProblem(f"'{words[0]}' is not available in this version")
+    target = None if not words or words[0] == "run" else words[0]
+    for place, word in enumerate(words[0 if target is None else 1 :]):
+        if word in _LATER_COMMANDS:
+            raise CommandProblem(f"'{word}' is not available in this version; the only command is 'run'")
+        if place or word != "run":
+            hint = suggestion(word, ["run"]) if not place else ""
+            raise CommandProblem(f"unexpected '{word}'{hint or '; expected TARGET [run]'}; {_HELP}")
+    return target
+
+
+def _refuse_option(option: str, parser: argparse.ArgumentParser) -> NoReturn:
+    if option in _LATER_OPTIONS:
+        raise CommandProblem(f"{option} is not available in this version")
+    names = [name for action in parser._actions for name in action.option_strings]
+    close = closest(option, [name for name in names if name.startswith("--")]) if option.startswith("--") else None
+    raise CommandProblem(f"unknown option '{option}'{f' (did you mean {close}?)' if close else ''}; {_HELP}")
+
+
+def _at_least_one(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found '{text}'")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, found '{text}'")
+    return seconds
+
+
+def _display(text: str) -> str:
+    if text in _LATER_DISPLAYS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not available in this version; there are {', '.join(DISPLAYS)}")
+    if text not in DISPLAYS:
+        close = closest(text, DISPLAYS)
+        hint = f"did you mean '{close}'?" if close else f"expected one of {', '.join(DISPLAYS)}"
+        raise argparse.ArgumentTypeError(f"there is no display '{text}'; {hint}")
+    return text

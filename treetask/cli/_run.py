@@ -1,0 +1,80 @@
+"""Runs a tree as a command: display and summary on standard error, and the exit code for whoever started it."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TextIO
+
+from treetask._errors import DefinitionError, TreeRunningError
+from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._relay import original, printed_above
+from treetask.cli._streams import say, width_of_errors
+from treetask.cli._suspend import suspendable
+from treetask.display import LiveDisplay, make_display, restore_terminal, safe_text
+from treetask.display._summary import failure_summary
+from treetask.display._terminal import Terminal
+from treetask.engine import AsyncExecutor, Interrupted, run_in_main
+from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed
+
+
+def run_tree(tree: TaskTree, *, display: str) -> int:
+    """Run a tree to its end, whatever that is, and return the exit code."""
+    try:
+        shown = make_display(display, tree.config, original(sys.stderr))
+    except ValueError as error:
+        raise CommandProblem(str(error)) from error
+    executor = AsyncExecutor(tree, on_update=shown.update)
+    with shown, suspendable(shown), printed_above(shown.print_message, partial(_is_painted_on, shown)):
+        code, sentence = _outcome(executor, shown)
+    shown.conclude(tree)
+    if tree.root.status is not TaskStatus.DONE:
+        say(failure_summary(tree, width=width_of_errors()))
+    if sentence is not None:
+        say([f"treetask: {safe_text(sentence)}"])
+    return code
+
+
+def _is_painted_on(display: LiveDisplay, stream: TextIO) -> bool:
+    """Whether a stream leads to the terminal that a display paints on."""
+    return display._face.paints and display._terminal.is_same_as(Terminal(stream))
+
+
+def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | None]:
+    """Run to the end and say how it was: the exit code, and a sentence where the tree does not show it."""
+
+    def tell(signals: int) -> None:
+        running = executor.tree.get_work_node_stats()["working"]
+        again = "stop waiting for them" if signals == 1 else "leave at once"
+        display.print_message(f"cancelling… {running:,} cleaning up; Ctrl-C again to {again}")
+
+    try:
+        run_in_main(executor, on_signal=tell, before_leaving=restore_terminal)
+    except TreeFailed as failure:
+        timeout = _run_timeout(failure)
+        return (ExitCode.TASK_FAILED, None) if timeout is None else (ExitCode.RUN_TIMED_OUT, str(timeout))
+    except (DefinitionError, TreeRunningError) as refused:
+        # Nothing has started: a tree that was changed after it was built, or that has run already.
+        raise CommandProblem(str(refused)) from refused
+    except TreeCancelled as cancelled:
+        return ExitCode.TASK_FAILED, str(cancelled)
+    except Interrupted as interrupted:
+        return interrupted.exit_code, str(interrupted)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED, "a task raised KeyboardInterrupt"
+    except SystemExit as left:
+        return _left_with(left)
+    return ExitCode.ALL_WELL, None
+
+
+def _run_timeout(failure: TreeFailed) -> TimeoutError | None:
+    """Return the timeout of the run, if that is what ended it: the one that no body raised and that names no node."""
+    error, *more = failure.exceptions
+    return error if isinstance(error, TimeoutError) and not more and not getattr(error, "__notes__", None) else None
+
+
+def _left_with(left: SystemExit) -> tuple[int, str | None]:
+    """Return what a body asked for by `sys.exit`, as Python itself understands it."""
+    if left.code is None or isinstance(left.code, int):
+        return left.code or ExitCode.ALL_WELL, None
+    return 1, str(left.code)
