@@ -7,7 +7,7 @@ import pytest
 from hypothesis import event, given, settings
 
 from treetask import DependencyCycleError, TaskNode, TreeBuilder
-from treetask.model import Dependencies
+from treetask.model import dependencies_of
 
 pytestmark = pytest.mark.slow
 
@@ -84,18 +84,39 @@ def test_refused_exactly_if_it_could_not_run(builder: TreeBuilder) -> None:
     assert path[1] in declared.options.depends_on
 
 
-@given(builders())
-@settings(max_examples=100, deadline=None)
-def test_checked_one_by_one_as_all_at_once(builder: TreeBuilder) -> None:
-    """Nodes that come in one after another are refused as soon as the first circle is closed, and never before."""
-    tree = builder._tree
-    stuck = stuck_nodes(tree.root)
-    dependencies = Dependencies(tree)
-    refused = False
-    for node in tree.walk():
-        try:
-            dependencies.include([node])
-        except DependencyCycleError:
-            refused = True
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_branches_that_come_in_are_checked_like_a_whole_tree(data: st.DataObject) -> None:
+    """One after another, below any node: each is taken if and only if the tree with it could run."""
+    tree = TreeBuilder("root", parallel=data.draw(st.booleans())).add_child("0").build()
+    dependencies = dependencies_of(tree)
+    refusals = 0
+    for number in range(1, data.draw(st.integers(2, 10))):
+        branch = draw_branch(data, number, tree.ids())
+        parent = data.draw(st.sampled_from(list(tree.walk())))
+        parent.add_child(branch)
+        stuck = stuck_nodes(tree.root)
+        if not stuck:
+            dependencies.include(branch.walk())
+            continue
+        with pytest.raises(DependencyCycleError) as caught:
+            dependencies.include(branch.walk())
+        assert set(caught.value.path) <= stuck
+        parent.remove_child(branch)
+        refusals += 1
+    event(f"refusals: {min(refusals, 2)}")
 
-    assert refused == bool(stuck)
+
+def draw_branch(data: st.DataObject, number: int, known: list[str]) -> TaskNode:
+    """One to three nodes in a line or side by side, depending on nodes of the tree and on each other."""
+    ids = [f"{number}.{place}" for place in range(data.draw(st.integers(1, 3)))]
+    is_line, top, last = data.draw(st.booleans()), None, None
+    for node_id in ids:
+        wanted = data.draw(dependencies([*known, *(other for other in ids if other != node_id)]))
+        node = TaskNode(node_id, parallel=data.draw(st.booleans()), depends_on=wanted)
+        if last is not None:
+            last.add_child(node)
+        top = top or node
+        last = node if is_line else top
+    assert top is not None
+    return top

@@ -8,7 +8,8 @@ declared dependency, so only nodes with one are searched from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from treetask._errors import DependencyCycleError, UnknownDependencyError
@@ -40,6 +41,13 @@ class Dependencies:
         self._of: dict[TaskNode, tuple[TaskNode, ...]] = {}
         #: The sibling before each child of a sequential parent; filled when a search first passes there.
         self._before: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
+        #: The same for the sibling behind.
+        self._behind: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
+        self._has_whole_tree = False
+        #: A group, and what waits for its end: kept while children come in below the same one.
+        self._after: tuple[TaskNode, set[_Vertex]] | None = None
+        #: Who depends on each node; made when first needed.
+        self._dependents: dict[TaskNode, list[TaskNode]] | None = None
 
     def of(self, node: TaskNode) -> tuple[TaskNode, ...]:
         """Return the nodes whose ends a node waits for."""
@@ -50,24 +58,40 @@ class Dependencies:
         return list(self._of)
 
     def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
-        """Resolve and check the dependencies of nodes of the tree; return those that have any.
+        """Resolve and check the dependencies of nodes; return those that have any.
 
+        The first time they are those of the whole tree, after that those of one branch that was just added, top first.
         Raises `UnknownDependencyError` and `DependencyCycleError`; nothing is included then.
         """
-        added: list[TaskNode] = []
+        came = list(nodes)
+        added = [node for node in came if node.options.depends_on]
+        if self._after is not None and self._after[0] is not came[0].parent:
+            self._after = None
+        if added and self._has_whole_tree and self._dependents is None:
+            self._dependents = {}
+            self._note_dependents(self._of, self._dependents)
         try:
-            for node in nodes:
-                if node.options.depends_on:
-                    added.append(node)
-                    self._of[node] = self._resolve(node)
+            for node in added:
+                self._of[node] = self._resolve(node)
             if added:
                 self._before.clear()
-                self._refuse_cycles(added)
+                if self._has_whole_tree:
+                    self._refuse_new_cycles(came, added)
+                else:
+                    self._refuse_cycles(added)
         except (UnknownDependencyError, DependencyCycleError):
             for node in added:
                 self._of.pop(node, None)
             raise
+        self._has_whole_tree = True
+        if self._dependents is not None:
+            self._note_dependents(added, self._dependents)
         return added
+
+    def _note_dependents(self, nodes: Iterable[TaskNode], dependents: dict[TaskNode, list[TaskNode]]) -> None:
+        for node in nodes:
+            for dependency in self._of[node]:
+                dependents.setdefault(dependency, []).append(node)
 
     def _resolve(self, node: TaskNode) -> tuple[TaskNode, ...]:
         found: list[TaskNode] = []
@@ -78,12 +102,40 @@ class Dependencies:
             found.append(dependency)
         return tuple(found)
 
-    def _refuse_cycles(self, sources: Iterable[TaskNode]) -> None:
+    def _refuse_new_cycles(self, branch: list[TaskNode], added: list[TaskNode]) -> None:
+        """Search only where a branch can have closed a cycle, so that a node costs the same in a tree of any size.
+
+        What was there before waits for the branch at one place: the end of its parent waits for the end of its top. So
+        a new cycle comes back from a dependency to that end, or does not leave the branch.
+        """
+        parent = branch[0].parent
+        assert parent is not None
+        after = self._what_waits_for_end_of(parent)
+        if any((dependency, True) in after for node in added for dependency in self._of[node]):
+            self._refuse_cycles(added)
+        elif len(branch) > 1:
+            self._refuse_cycles(added, within=set(branch))
+
+    def _what_waits_for_end_of(self, group: TaskNode) -> set[_Vertex]:
+        if self._after is None:
+            assert self._dependents is not None
+            after: set[_Vertex] = set()
+            waiting: list[_Vertex] = [(group, True)]
+            while waiting:
+                vertex = waiting.pop()
+                if vertex not in after:
+                    after.add(vertex)
+                    waiting.extend(self._who_waits_for(vertex, self._dependents))
+            self._behind.clear()
+            self._after = (group, after)
+        return self._after[1]
+
+    def _refuse_cycles(self, sources: Iterable[TaskNode], within: Container[TaskNode] | None = None) -> None:
         finished: set[_Vertex] = set()
         for source in sources:
-            self._search((source, False), finished)
+            self._search((source, False), finished, within)
 
-    def _search(self, source: _Vertex, finished: set[_Vertex]) -> None:
+    def _search(self, source: _Vertex, finished: set[_Vertex], within: Container[TaskNode] | None) -> None:
         """Depth first along what waits for what; a vertex met again on the way down closes a cycle."""
         if source in finished:
             return
@@ -94,7 +146,7 @@ class Dependencies:
                 if wanted in path:
                     vertices = list(path)
                     raise self._cycle(vertices[vertices.index(wanted) :])
-                if wanted not in finished:
+                if wanted not in finished and (within is None or wanted[0] in within):
                     path[wanted] = self._waits_for(wanted)
                     break
             else:
@@ -118,10 +170,34 @@ class Dependencies:
                 if earlier is not None:
                     yield earlier, True
 
+    def _who_waits_for(self, vertex: _Vertex, dependents: dict[TaskNode, list[TaskNode]]) -> Iterator[_Vertex]:
+        """The same edges from the other side."""
+        node, is_end = vertex
+        if not is_end:
+            yield node, True
+            for child in node._children:
+                yield child, False
+            return
+        for dependent in dependents.get(node, ()):
+            yield dependent, False
+        parent = node.parent
+        if parent is not None:
+            yield parent, True
+            if not parent.options.parallel:
+                later = self._later_siblings(parent).get(node)
+                if later is not None:
+                    yield later, False
+
+    def _later_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
+        if parent not in self._behind:
+            siblings = parent._children
+            self._behind[parent] = dict(pairwise(siblings))
+        return self._behind[parent]
+
     def _earlier_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
         if parent not in self._before:
             siblings = parent._children
-            self._before[parent] = dict(zip(siblings[1:], siblings, strict=False))
+            self._before[parent] = {later: earlier for earlier, later in pairwise(siblings)}
         return self._before[parent]
 
     def _cycle(self, vertices: list[_Vertex]) -> DependencyCycleError:
