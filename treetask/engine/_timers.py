@@ -20,7 +20,6 @@ class Timers:
         self._count = 0
         self._nap: anyio.CancelScope | None = None
         self._is_running = False
-        self._loop.leave()
         self._is_closed = False
 
     def at(self, when: float, act: Callable[[], None]) -> None:
