@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -143,7 +142,3 @@ def _check_signs(name: str, signs: dict[str, str], known: dict[str, str]) -> Non
             raise ValueError(f"TreeTaskConfig: {name} has no '{key}'{did_you_mean(str(key), known)}")
         if not isinstance(sign, str):
             raise TypeError(f"TreeTaskConfig: {name}['{key}'] is {sign!r}; expected text")
-
-
-#: A clock: seconds on a scale that never goes back.
-Now = Callable[[], float]
