@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from treetask import TaskNode, TaskStatus, TaskTree, TreeBuilder
+from treetask.model import dependencies_of
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +102,17 @@ class TestDepth:
 
         with pytest.raises(Exception, match="it is the node itself or above it"):
             node.add_child(free)
+
+
+def test_line_that_grows_in_a_run_is_checked_in_linear_time() -> None:
+    """Each node that comes in depends on the one before; searching all of them each time would take minutes."""
+    tree = TreeBuilder("root").add_child("0").build()
+    dependencies = dependencies_of(tree)
+    for number in range(1, 20_000):
+        node = tree.root.add_child(TaskNode(f"{number}", depends_on=[f"{number - 1}"]))
+        dependencies.include([node])
+
+    assert dependencies.of(tree.root.children[-1]) == (tree.root.children[-2],)
 
 
 @pytest.fixture
