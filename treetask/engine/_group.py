@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from treetask._errors import InternalError
-from treetask.model import CLOSED, Child, OnFailure, TaskNode, TaskStatus
+from treetask.model import BAD_ENDINGS, CLOSED, Child, OnFailure, TaskNode, TaskStatus
 
 
 class ChildWatch(Protocol):
@@ -89,18 +89,9 @@ class Group:
         ]
 
 
-#: How a status that is no success reads in a reason.
-ENDINGS: Final = {
-    TaskStatus.FAILED: "failed",
-    TaskStatus.TIMED_OUT: "timed out",
-    TaskStatus.CANCELLED: "was cancelled",
-    TaskStatus.SKIPPED: "was skipped",
-}
-
-
 def because(node: TaskNode) -> str:
     """Return the reason that an ended node is for another one's end."""
-    return f"'{node.id}' {ENDINGS.get(node._status, node._status)}"
+    return f"'{node.id}' {BAD_ENDINGS.get(node._status, node._status)}"
 
 
 def is_claimed(node: TaskNode) -> bool:

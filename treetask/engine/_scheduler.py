@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from treetask._errors import FinishedParentError
-from treetask.engine._group import ENDINGS, ChildWatch, Group, because, claim, is_claimed
+from treetask.engine._group import ChildWatch, Group, because, claim, is_claimed
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
-from treetask.model import CLOSED, BodyKind, OnFailure, TaskNode, TaskStatus, TaskTree
+from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, OnFailure, TaskNode, TaskStatus, TaskTree
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -124,7 +124,7 @@ class Scheduler:
             group.body_ended = True
             group.is_final = group.is_final or final
             group.verdict = group.verdict or status
-            self._stop_entered(group, f"its parent '{node.id}' {ENDINGS[status]}")
+            self._stop_entered(group, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
             if group.is_down:
                 self._conclude(group)
         self._drain()
@@ -324,7 +324,7 @@ class Scheduler:
             if not child._status.is_terminal:
                 # Never let go ahead: it waited for this node's body.
                 never = _CANCELLED if status is _CANCELLED else _SKIPPED
-                self._stop(child, never, f"its parent '{node.id}' {ENDINGS[status]}")
+                self._stop(child, never, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
         self._finish(node, status)
 
     def _retries(self, node: TaskNode, *, by_body: bool) -> int:

@@ -34,10 +34,11 @@ from treetask.model._spawn import (
     UnplacedChildError,
     Yieldable,
 )
-from treetask.model._status import NEXT, TERMINAL, TaskStatus
+from treetask.model._status import BAD_ENDINGS, NEXT, TERMINAL, TaskStatus
 from treetask.model._tree import TaskTree
 
 __all__ = [
+    "BAD_ENDINGS",
     "CLOSED",
     "DEFAULT_ICONS",
     "DEFAULT_MAX_QUEUED",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAl
 from typing_extensions import Self, TypeVar
 
 from treetask._errors import TreeTaskError
-from treetask.model._status import TaskStatus
+from treetask.model._status import BAD_ENDINGS, TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
@@ -90,17 +90,9 @@ class TaskFailed(TreeTaskError):
         said = f": {node.error}" if node.error else ""
         self.others: Final = tuple(others)
         more = f" (and {len(self.others)} more)" if self.others else ""
-        super().__init__(f"child '{node.id}' {_ENDING.get(node.status, node.status)}{said}{more}")
+        super().__init__(f"child '{node.id}' {BAD_ENDINGS.get(node.status, node.status)}{said}{more}")
         self.child: Final = child
         self.__cause__ = node.exception
-
-
-_ENDING: Final = {
-    TaskStatus.FAILED: "failed",
-    TaskStatus.TIMED_OUT: "timed out",
-    TaskStatus.CANCELLED: "was cancelled",
-    TaskStatus.SKIPPED: "was skipped",
-}
 
 
 class Template(Protocol):

@@ -53,6 +53,14 @@ for _slot, _status in enumerate(TaskStatus):
     _status.slot = _slot
     _status.is_terminal = _status in TERMINAL
 
+#: How an end that is no success reads in a sentence.
+BAD_ENDINGS: Final = {
+    _FAILED: "failed",
+    _TIMED_OUT: "timed out",
+    _CANCELLED: "was cancelled",
+    _SKIPPED: "was skipped",
+}
+
 #: Every change that exists. A terminal status is left by a reset alone.
 NEXT: Final[dict[TaskStatus, frozenset[TaskStatus]]] = {
     _PENDING: frozenset({_WORKING, _DONE, _FAILED, _CANCELLED, _SKIPPED}),
