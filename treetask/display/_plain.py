@@ -18,7 +18,7 @@ from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
 from treetask.display._words import duration, number, percent, retries, trouble
-from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
 
 #: Groups with more children than this are told of as a whole.
 _TOLD_CHILDREN: Final = 20
@@ -33,8 +33,6 @@ _PROGRESS_SECONDS: Final = 5.0
 _LEAST_SECONDS: Final = 1.0
 #: After so many seconds of silence a log says that it is alive.
 _HEARTBEAT_SECONDS: Final = 30.0
-
-_BAD_ENDS: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
 @dataclass(slots=True)
@@ -185,7 +183,7 @@ class PlainLog:
         """Return how a node ended: `done 1,000/1,000 in 12.4s`, `failed after 3 attempts: HTTPError: 503`."""
         status = node.status
         words = str(status).replace("_", " ")
-        if status in _BAD_ENDS:
+        if status in FAILURES:
             if node.retry_count:
                 words += f" after {node.retry_count + 1} attempts"
         elif status is TaskStatus.DONE and node.children:
@@ -196,7 +194,7 @@ class PlainLog:
         if node is tree.root and status is not TaskStatus.DONE:
             standing = of_stats(tree.subtree_stats(node)).plus(of_node(node))
             return f"{words}: {standing.words()}" if standing.words() else words
-        said = trouble(node) if status in _BAD_ENDS else node.reason
+        said = trouble(node) if status in FAILURES else node.reason
         return f"{words}: {self.theme.text(said, 200)}" if said else words
 
     def _tell_retry(self, tree: TaskTree, node: TaskNode) -> None:

@@ -9,9 +9,8 @@ from treetask.display._safe_text import safe_text
 from treetask.display._standing import Standings
 from treetask.display._theme import DEEPEST_PREFIX, Theme, theme_for
 from treetask.display._words import NOTE_SHOWN, number, progress_text, retries, trouble
-from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree, TreeTaskConfig
 
-_BAD_ENDS = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 _NOT_RUN = (TaskStatus.SKIPPED, TaskStatus.CANCELLED)
 
 
@@ -136,7 +135,7 @@ def _label(node: TaskNode, tree: TaskTree | None, theme: Theme) -> str:
     """Return icon and name, and what little else helps: retries, a progress under way, what went wrong."""
     status = node.status
     label = f"{theme.icon(status)} {safe_text(node.name)}"
-    if status in _BAD_ENDS:
+    if status in FAILURES:
         said = trouble(node)
         return f"{label}  {said}" if said else label
     if status in _NOT_RUN and node.reason:

@@ -13,7 +13,7 @@ from typing import Final, cast
 from treetask.display._safe_text import safe_text
 from treetask.display._traceback import exception_lines, frame_lines, user_frames
 from treetask.display._words import duration
-from treetask.model import TaskFailed, TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -76,7 +76,7 @@ def _is_own(node: TaskNode) -> bool:
     if node.status is TaskStatus.TIMED_OUT:
         # A root without an exception: the run took too long, and its caller says so.
         return node.parent is not None
-    return not any(child.status in (TaskStatus.FAILED, TaskStatus.TIMED_OUT) for child in node.children)
+    return not any(child.status in FAILURES for child in node.children)
 
 
 def _is_handled(node: TaskNode) -> bool:

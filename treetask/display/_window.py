@@ -13,14 +13,12 @@ from typing import Final, TypeAlias
 from treetask.display._selection import Lineage, Selection
 from treetask.display._standing import FEW, NOTHING, Standing, Standings
 from treetask.display._words import NOTE_SHOWN, has_ended, retries, trouble
-from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
 
 #: A row that was shown stays at least so long, in seconds: what flickers cannot be read.
 ROW_STAYS: Final = 0.5
 #: Dependencies that one row names.
 _DEPENDENCIES_SHOWN: Final = 3
-
-_BAD_ENDS: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ def _progress(node: TaskNode, standings: Standings) -> tuple[float, float] | Non
 
 def _note(node: TaskNode, tree: TaskTree) -> str:
     status = node.status
-    if status in _BAD_ENDS or status is TaskStatus.RETRYING:
+    if status in FAILURES or status is TaskStatus.RETRYING:
         return trouble(node)
     if node.reason is not None:
         return node.reason[: NOTE_SHOWN + 1]

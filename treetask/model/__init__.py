@@ -34,7 +34,7 @@ from treetask.model._spawn import (
     UnplacedChildError,
     Yieldable,
 )
-from treetask.model._status import BAD_ENDINGS, NEXT, TERMINAL, TaskStatus
+from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, TERMINAL, TaskStatus
 from treetask.model._tree import TaskTree
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "DEFAULT_ICONS",
     "DEFAULT_MAX_QUEUED",
     "DEFAULT_TREE_CHARS",
+    "FAILURES",
     "JOIN",
     "NEXT",
     "NO_CHILDREN",

@@ -48,6 +48,9 @@ _PENDING, _WORKING, _RETRYING, _DONE, _FAILED, _CANCELLED, _SKIPPED, _TIMED_OUT 
 
 TERMINAL: Final = frozenset({_DONE, _FAILED, _CANCELLED, _SKIPPED, _TIMED_OUT})
 
+#: The ends that are a failure of the node's own or of one below it.
+FAILURES: Final = frozenset({_FAILED, _TIMED_OUT})
+
 # Plain attributes, not properties: every status change reads them.
 for _slot, _status in enumerate(TaskStatus):
     _status.slot = _slot

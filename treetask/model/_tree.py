@@ -31,14 +31,13 @@ from treetask.model._counts import (
 from treetask.model._driver import Driver, Listener
 from treetask.model._node import TaskNode, check_free
 from treetask.model._snapshot import TreeDict, tree_to_dict
-from treetask.model._status import NEXT, TaskStatus
+from treetask.model._status import FAILURES, NEXT, TaskStatus
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
 RECENT_ENDINGS: Final = 100
 
 _WORKING: Final = TaskStatus.WORKING
 _PENDING: Final = TaskStatus.PENDING
-_BAD_ENDS: Final = frozenset({TaskStatus.FAILED, TaskStatus.TIMED_OUT})
 
 
 class TaskTree:
@@ -162,7 +161,7 @@ class TaskTree:
 
     def get_failed_nodes(self) -> list[TaskNode]:
         """Return the nodes that failed or timed out, in the order of the tree."""
-        return [node for node in self.walk() if node._status in _BAD_ENDS] if self.failed else []
+        return [node for node in self.walk() if node._status in FAILURES] if self.failed else []
 
     def get_timing_stats(self) -> dict[str, Any]:
         """Return `count`, `total`, `average`, `min` and `max` of the seconds that nodes with a body took to be done.
@@ -230,7 +229,7 @@ class TaskTree:
             node.ended_at = at
             if old is not _PENDING:
                 del self.active[node]
-            if status in _BAD_ENDS:
+            if status in FAILURES:
                 self.failed[node] = None
             self.recent.append(node)
         elif status is _PENDING:
@@ -352,7 +351,7 @@ class TaskTree:
         if not node._status.is_terminal:
             self.active[node] = None
             return
-        if node._status in _BAD_ENDS:
+        if node._status in FAILURES:
             self.failed[node] = None
         self.recent.append(node)
 
