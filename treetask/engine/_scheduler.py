@@ -395,7 +395,8 @@ class Scheduler:
             self.tree.move(node, status, self._at)
             if self._dependents and node in self._dependents:
                 self._waiting.untold.add(node)
-                self._todo.append((self._tell_dependents, (node,)))
+                # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
+                self._todo.appendleft((self._tell_dependents, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):
                     wake()
