@@ -287,8 +287,9 @@ class Crew:
         if not worker.holds_slot:
             self._settle_slot(worker)
         at = self._loop.now()
-        self.scheduler.body_failed(node, worker.kind, at, status, final=worker.interrupted)
-        if error is not None and not isinstance(error, Exception):
+        is_fatal = error is not None and not isinstance(error, Exception)
+        self.scheduler.body_failed(node, worker.kind, at, status, final=worker.interrupted or is_fatal)
+        if error is not None and is_fatal:
             self._on_fatal(error, at)
         return at
 
