@@ -8,13 +8,11 @@ from typing import Any, Final, cast
 
 from treetask._errors import did_you_mean
 from treetask.dsl._declaration import Declaration, Declared
-from treetask.model import NodeOptions, node_options
-from treetask.model._options import _NOT_YET
+from treetask.model import OPTION_NAMES, node_options, refuse_later_option
 
 #: What a declared node has where nothing is said. Retries are asked for, never had by default: a body with an effect
 #: should not repeat it unasked.
 _DEFAULTS: Final[Mapping[str, Any]] = {"parallel": True, "max_retries": 0}
-_NODE_OPTIONS: Final = frozenset(NodeOptions.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str]) 
     if static is not None and not isinstance(static, bool):
         raise TypeError(f"{owner}: static is {static!r}; expected True or False")
     depends_on = None if options.get("depends_on") is None else _dependencies(owner, options["depends_on"])
-    of_node = {key: value for key, value in options.items() if key in _NODE_OPTIONS and key != "depends_on"}
+    of_node = {key: value for key, value in options.items() if key in OPTION_NAMES and key != "depends_on"}
     node_options(owner, **of_node)
     return ReadOptions(name, static, depends_on, of_node)
 
@@ -63,9 +61,8 @@ def check_label(label: object, what: str) -> str:
 
 def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str]) -> None:
     for name in options.keys() - names:
-        if name in _NOT_YET:
-            node_options(owner, **{name: None})
-        if name in _NODE_OPTIONS:
+        refuse_later_option(owner, name)
+        if name in OPTION_NAMES:
             raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")
 

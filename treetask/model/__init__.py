@@ -18,7 +18,14 @@ from treetask.model._driver import Driver, Listener
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._graph import Dependencies, dependencies_of
 from treetask.model._node import CLOSED, Spawnable, TaskNode
-from treetask.model._options import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
+from treetask.model._options import (
+    DEFAULT_MAX_QUEUED,
+    OPTION_NAMES,
+    NodeKeywords,
+    NodeOptions,
+    node_options,
+    refuse_later_option,
+)
 from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
@@ -47,6 +54,7 @@ __all__ = [
     "JOIN",
     "NEXT",
     "NO_CHILDREN",
+    "OPTION_NAMES",
     "TERMINAL",
     "BodyKind",
     "Child",
@@ -89,4 +97,5 @@ __all__ = [
     "dependencies_of",
     "kind_of",
     "node_options",
+    "refuse_later_option",
 ]

@@ -45,7 +45,8 @@ class NodeKeywords(TypedDict, total=False):
 
 
 DEFAULT_OPTIONS: Final = NodeOptions()
-_OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
+#: The options that nodes have.
+OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
 
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
 _NOT_YET: Final = frozenset(
@@ -79,11 +80,16 @@ def node_options(
     caller takes beside them) and for a value of the wrong kind, `ValueError` for one out of range; all name `owner`.
     """
     for name in options:
-        if name not in _OPTION_NAMES:
-            if name in _NOT_YET:
-                raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
-            raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(_OPTION_NAMES | parameters))}")
+        if name not in OPTION_NAMES:
+            refuse_later_option(owner, name)
+            raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(OPTION_NAMES | parameters))}")
     return _checked(owner, **options)
+
+
+def refuse_later_option(owner: str, name: str) -> None:
+    """Raise `TypeError` naming `owner` for an option that is none yet; do nothing for any other name."""
+    if name in _NOT_YET:
+        raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
 
 
 def _checked(
