@@ -71,6 +71,10 @@ class World:
         self.returning.remove(node)
         self.running.add(node)
 
+    def bound(self, node: TaskNode, at: float) -> None:
+        """No node of these trees has a timeout; the tape says whose time is up."""
+        raise AssertionError(node.id)
+
     # -- told by a spawner's watch -----------------------------------------------------------------------------------
 
     def child_started(self) -> None:

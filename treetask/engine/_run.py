@@ -203,8 +203,8 @@ class Run:
     def _time_is_up(self, limit: float) -> None:
         if not self.scheduler.is_cancelled and not self.scheduler.is_over:
             self._timed_out = TimeoutError(f"'{self.tree.root.id}' timed out after {limit} s")
-            if self.tree.root._group is not None:
-                self.tree.root._group.verdict = TaskStatus.TIMED_OUT
+            if self.tree.root.status is TaskStatus.WORKING:
+                self.scheduler.group_of(self.tree.root).verdict = TaskStatus.TIMED_OUT
             self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now())
             self._advance()
 
@@ -218,6 +218,10 @@ class Run:
     def grant(self, node: TaskNode) -> None:
         worker: Worker = node._attempt
         worker.grant_slot()
+
+    def bound(self, node: TaskNode, at: float) -> None:
+        assert node.options.timeout is not None
+        self._limit_group(node, at + node.options.timeout)
 
     # -- asked by spawners -------------------------------------------------------------------------------------------
 

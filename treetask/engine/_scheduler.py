@@ -1,7 +1,7 @@
 """Decides what may start and what becomes of it: told what happened, it says what is ready.
 
 Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to
-be done in the world goes through `Driver`, two small methods that must not call back.
+be done in the world goes through `Driver`, three small methods that must not call back.
 
 The way of a node: its parent lets it go ahead (`_open`), its dependencies are met, so it is ready (`_ready`): a node
 with a body queues for a slot, one without begins at once. `take` gives it a slot. When its body is over (`body_done`,
@@ -43,6 +43,9 @@ class Driver(Protocol):
 
     def grant(self, node: TaskNode) -> None:
         """Let a suspended body go on: it has a slot again."""
+
+    def bound(self, node: TaskNode, at: float) -> None:
+        """Call `expire` when the time is up of a group without a body, which has begun."""
 
 
 class Scheduler:
@@ -246,9 +249,12 @@ class Scheduler:
     def _start_bodiless(self, node: TaskNode) -> None:
         if node._status.is_terminal or node._waits:
             return
+        node.error = node.exception = None
         self._start(node, self._at)
         group = self.group_of(node)
         group.body_ended = True
+        if node.options.timeout is not None:
+            self._driver.bound(node, self._at)
         self.open_gate(node)
         if group.is_down:
             self._conclude(group)
@@ -323,7 +329,7 @@ class Scheduler:
         for child in node._children:
             if not child._status.is_terminal:
                 # Never let go ahead: it waited for this node's body.
-                never = _CANCELLED if status is _CANCELLED else _SKIPPED
+                never = _CANCELLED if status is _CANCELLED or self.is_cancelled else _SKIPPED
                 self._stop(child, never, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
         self._finish(node, status)
 
@@ -339,6 +345,7 @@ class Scheduler:
         """Bring a node and what is not done below it back to where it was before the attempt, and make it ready."""
         group = node._group
         node.retry_count += 1
+        node.reason = None
         node._group = None
         self.tree.move(node, _RETRYING, self._at)
         if group is not None:
