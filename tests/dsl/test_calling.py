@@ -140,6 +140,12 @@ ARGUMENTS: Calls = [
     (fetch.child, ("a", 2), {}, f"fetch.child() was given 2 arguments by position; expected at most 1; {TAKES}"),
     (extract.child, (1,), {}, "extract.child() was given 1 argument by position; expected none; it takes ()"),
     (fetch.child, ("a",), {"trees": 2}, f"fetch.child() has no parameter 'trees' (did you mean 'tries'?); {TAKES}"),
+    (
+        fetch.child,
+        ("a",),
+        {"trees": 2, "uri": 3, "x": 4},
+        f"fetch.child() has no parameter 'trees' (did you mean 'tries'?); {TAKES}",
+    ),
     (fetch.child, ("a",), {"node": 2}, f"fetch.child() has no parameter 'node' (there are 'tries', 'url'); {TAKES}"),
     (fetch.child, ("a",), {"url": "b"}, f"fetch.child() was given 'url' twice, by position and by name; {TAKES}"),
     (fetch.child, (), {"url": extract.output}, f"fetch.child() {NOT_HERE}"),

@@ -60,7 +60,9 @@ def check_label(label: object, what: str) -> str:
 
 
 def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str]) -> None:
-    for name in options.keys() - names:
+    for name in options:
+        if name in names:
+            continue
         refuse_later_option(owner, name)
         if name in OPTION_NAMES:
             raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")

@@ -60,8 +60,9 @@ class Parameters:
             expected = f"at most {most}" if most else "none"
             return f"was given {count} argument{plural} by position; expected {expected}"
         if not self._any_keyword:
-            for name in kwargs.keys() - self._keywords:
-                return f"has no parameter '{name}'{did_you_mean(name, sorted(self._keywords))}"
+            for name in kwargs:
+                if name not in self._keywords:
+                    return f"has no parameter '{name}'{did_you_mean(name, sorted(self._keywords))}"
         for name in self._positional[:count]:
             if name in kwargs and name in self._keywords:
                 return f"was given '{name}' twice, by position and by name"
