@@ -1,6 +1,6 @@
 """What the engine costs, beside a bare anyio task group.
 
-    python benchmarks/engine.py [--backend asyncio|trio] [--pairs 9] [--only WORD]
+    python -m benchmarks.engine [--backend asyncio|trio] [--pairs 9] [--only WORD]
 
 Every row runs a tree that was built before, and in turn the bodies in a bare task group: the same bodies where they all
 wait at once, no-op ones otherwise, which is the harder comparison. The deep rows are compared with a flat tree of ours.
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from measure import Prepare, ratio
 
+
+from benchmarks.measure import Prepare, ratio
 from treetask import AsyncExecutor, TaskTree, TreeBuilder, TreeTaskConfig
 
 Body = Callable[[Any], Coroutine[Any, Any, None]]
@@ -145,7 +146,8 @@ def run_bare(make: Callable[[], Body | TaskTree], count: int, backend: str) -> P
     def prepare() -> Callable[[], object]:
         body = make()
         if isinstance(body, TaskTree):
-            return run_tree(lambda: body, backend, observed=False)()
+            tree = body
+            return run_tree(lambda: tree, backend, observed=False)()
 
         async def main() -> None:
             async with anyio.create_task_group() as group:

@@ -39,7 +39,8 @@ def seconds(prepare: Prepare) -> float:
 
 def ratio(ours: Prepare, floor: Prepare, pairs: int) -> Ratio:
     """Measure two pieces of work in turn, after one unmeasured pair."""
-    seconds(ours), seconds(floor)
+    seconds(ours)
+    seconds(floor)
     times = [(seconds(ours), seconds(floor)) for _ in range(pairs)]
     ratios = [mine / other for mine, other in times]
     low, middle, high = statistics.quantiles(ratios, n=4)
