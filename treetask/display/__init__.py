@@ -1,4 +1,4 @@
-"""What a person sees: trees as text, the live region of a terminal, plain lines.
+"""What a person sees: trees as text, the live region of a terminal, plain lines, what went wrong.
 
 Reads trees and never changes them; knows no event loop.
 """
@@ -8,6 +8,8 @@ from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
 from treetask.display._region import restore_terminal
 from treetask.display._renderer import TreeRenderer
 from treetask.display._safe_text import safe_text
+from treetask.display._summary import failure_summary
+from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, short_path, user_frames
 from treetask.display._width import display_width
 
 __all__ = [
@@ -16,7 +18,13 @@ __all__ = [
     "QuietDisplay",
     "TreeRenderer",
     "display_width",
+    "exception_lines",
+    "failure_summary",
+    "frame_lines",
+    "is_raised_by_us",
     "make_display",
     "restore_terminal",
     "safe_text",
+    "short_path",
+    "user_frames",
 ]
