@@ -14,6 +14,7 @@ from treetask._errors import LeakedScopeError, did_you_mean
 ERRORS = [
     value
     for name in treetask.__all__
+    if name != "__version__"
     for value in [getattr(treetask, name)]
     if inspect.isclass(value) and issubclass(value, BaseException)
 ]
