@@ -15,7 +15,8 @@ from treetask.model import dependencies_of
 pytestmark = pytest.mark.slow
 
 DEPTH = 100_000
-WIDTH = 100_000
+WIDTH = 25_000
+"""What a node costs here it costs in a tree of 100,000, to a byte: the index is as full."""
 
 MOST_BYTES_A_NODE = 400
 """What a node of a built tree may cost, its id, its place in the index and among its siblings included."""
