@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from types import ModuleType
+from typing import get_origin
 
 import pytest
 
@@ -93,7 +94,8 @@ def foreign_problems(module: ModuleType) -> list[str]:
         f"{module.__name__}.{name} belongs to {value.__module__}"
         for name in getattr(module, "__all__", ())
         for value in [getattr(module, name, None)]
-        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.split(".")[0] != "treetask"
+        if inspect.isfunction(value) or (inspect.isclass(value) and get_origin(value) is None)
+        if value.__module__.split(".")[0] != "treetask"
     ]
 
 

@@ -160,7 +160,7 @@ def test_tree_that_has_run_is_told(project: Project) -> None:
         """,
     )
 
-    assert project.treetask("app:tree").refusal == ["treetask: tree 'once' is already done; call tree.reset() first"]
+    assert project.treetask("app:tree").refusal == ["treetask: node 'once' is already done; call tree.reset() before the run"]
 
 
 def test_wrong_config_is_told(project: Project) -> None:

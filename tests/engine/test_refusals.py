@@ -15,6 +15,7 @@ from treetask import (
     DuplicateNodeError,
     NodeOwnedError,
     TaskNode,
+    TaskStatus,
     TaskTree,
     TreeBuilder,
     TreeRunningError,
@@ -195,7 +196,8 @@ async def test_finished_tree_is_not_run_again_by_mistake() -> None:
     tree = TreeBuilder("root").add_child("a", task=ok).build()
     await AsyncExecutor(tree).run()
 
-    with pytest.raises(TreeRunningError, match=exactly("tree 'root' is already done; call tree.reset() first")):
+    message = "node 'root' is already done; call tree.reset() before the run"
+    with pytest.raises(TreeRunningError, match=exactly(message)):
         await AsyncExecutor(tree).run()
 
 
@@ -207,3 +209,14 @@ async def test_something_else_than_a_tree_is_refused() -> None:
         TypeError, match=r"^AsyncExecutor runs a TaskTree, not <.*>; TreeBuilder\.build\(\) returns one$"
     ):
         AsyncExecutor(builder)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_node_that_says_it_works_is_refused() -> None:
+    """A run begins from the beginning: a node that something else has started would never end."""
+    tree = TreeBuilder("root").add_child("half", task=ok).build()
+    (half,) = tree.root.children
+    half.status = TaskStatus.WORKING
+
+    message = "node 'half' is already working; call tree.reset() before the run"
+    with pytest.raises(TreeRunningError, match=exactly(message)):
+        await AsyncExecutor(tree).run()

@@ -8,7 +8,7 @@ from treetask._errors import TreeRunningError
 from treetask.abc import Observer
 from treetask.engine._observers import Announcer
 from treetask.engine._run import Run
-from treetask.model import TaskNode, TaskTree, TreeTaskConfig
+from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
 
 
 class AsyncExecutor:
@@ -55,10 +55,9 @@ class AsyncExecutor:
             raise TreeRunningError(
                 f"tree '{self.tree.root.id}' is already running; build a second tree to run it twice"
             )
-        if self.tree.root.status.is_terminal:
-            raise TreeRunningError(
-                f"tree '{self.tree.root.id}' is already {self.tree.root.status}; call tree.reset() first"
-            )
+        for node in (self.tree.root, *self.tree.active):
+            if node.status is not TaskStatus.PENDING:
+                raise TreeRunningError(f"node '{node.id}' is already {node.status}; call tree.reset() before the run")
         run = Run(self.tree, self.tree.config.validate(), self._announcer)
         self._has_begun = True
         self._run = run
