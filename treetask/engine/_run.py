@@ -194,8 +194,7 @@ class Run:
 
     def _expire(self, node: TaskNode, group: Group) -> None:
         if node._group is group and node.status is TaskStatus.WORKING:
-            timeout = node.options.timeout if node.options.timeout is not None else self._config.default_task_timeout
-            node.exception = TimeoutError(f"'{node.id}' timed out after {timeout} s")
+            node.exception = self._crew.timeout_error(node)
             node.error = str(node.exception)
             self.scheduler.expire(node, self.loop.now())
             self._advance()

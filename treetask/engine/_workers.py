@@ -127,6 +127,8 @@ class Crew:
         self.scheduler: Final = scheduler
         #: Bodies in threads that were abandoned and have not returned.
         self.abandoned = 0
+        #: What a body raised that is no Exception.
+        self.fatal: BaseException | None = None
         self._loop: Final = loop
         self._announcer: Final = announcer
         self._default_timeout: Final = default_timeout
@@ -274,7 +276,7 @@ class Crew:
                 status = TaskStatus.CANCELLED
             elif worker.scope.cancel_called:
                 status = TaskStatus.TIMED_OUT
-                error = TimeoutError(f"'{node.id}' timed out after {self._timeout_of(node)} s")
+                error = self.timeout_error(node)
             else:
                 error = LeakedScopeError(node.id)
         if error is not None:
@@ -300,6 +302,10 @@ class Crew:
             # The body has failed already, and is reported with what it raised.
             _logger.exception("an async generator of '%s', left open, raised when it was closed", node.id)
 
+    def timeout_error(self, node: TaskNode) -> TimeoutError:
+        """Return what a node whose time is up has failed with."""
+        return TimeoutError(f"'{node.id}' timed out after {self._timeout_of(node)} s")
+
     def _timeout_of(self, node: TaskNode) -> float | None:
         return self._default_timeout if node.options.timeout is None else node.options.timeout
 
@@ -307,6 +313,3 @@ class Crew:
         """KeyboardInterrupt, SystemExit and their like end the run, in order, and are raised by it."""
         self.fatal = error
         self.scheduler.cancel(f"{type(error).__name__} in a body", at)
-
-    #: What a body raised that is no Exception.
-    fatal: BaseException | None = None
