@@ -15,7 +15,7 @@ from treetask.builder import TreeBuilder
 from treetask.cli._load import load_module, title, trouble
 from treetask.cli._problem import CommandProblem, listed, suggestion
 from treetask.cli._target import Target
-from treetask.dsl import Group, Registry, Task
+from treetask.dsl import Group, Registry, Scope, Task
 from treetask.model import TaskTree
 
 Pipeline: TypeAlias = Registry | Task[..., Any] | TaskTree | TreeBuilder
@@ -64,8 +64,7 @@ def _find(module: ModuleType, target: Target) -> object:
 def _member(value: object, name: str, target: Target) -> object:
     """Return what a dotted name means: below a declaration another one, else an attribute."""
     if isinstance(value, (Registry, Task)):
-        declared = value._declared.members.get(name)
-        return _MISSING if declared is None else Task[..., Any](declared)
+        return value.handles.get(name, _MISSING) if isinstance(value, Scope) else _MISSING
     return _attribute(value, name, target)
 
 
@@ -79,7 +78,7 @@ def _attribute(owner: object, name: str, target: Target) -> object:
 
 def _members(value: object) -> list[str]:
     if isinstance(value, (Registry, Task)):
-        return list(value._declared.members)
+        return list(value.handles) if isinstance(value, Scope) else []
     return [name for name in dir(value) if not name.startswith("_")]
 
 

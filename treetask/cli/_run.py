@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
-from typing import TextIO
 
 from treetask._errors import DefinitionError, TreeRunningError
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import say, width_of_errors
 from treetask.cli._suspend import suspendable
-from treetask.display import LiveDisplay, make_display, restore_terminal, safe_text
-from treetask.display._summary import failure_summary
-from treetask.display._terminal import Terminal
+from treetask.display import LiveDisplay, failure_summary, make_display, restore_terminal, safe_text
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed
 
@@ -25,7 +21,7 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
     except ValueError as error:
         raise CommandProblem(str(error)) from error
     executor = AsyncExecutor(tree, on_update=shown.update)
-    with shown, suspendable(shown), printed_above(shown.print_message, partial(_is_painted_on, shown)):
+    with shown, suspendable(shown), printed_above(shown.print_message, shown.paints_on):
         code, sentence = _outcome(executor, shown)
     shown.conclude(tree)
     if tree.root.status is not TaskStatus.DONE:
@@ -33,11 +29,6 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
     if sentence is not None:
         say([f"treetask: {safe_text(sentence)}"])
     return code
-
-
-def _is_painted_on(display: LiveDisplay, stream: TextIO) -> bool:
-    """Whether a stream leads to the terminal that a display paints on."""
-    return display._face.paints and display._terminal.is_same_as(Terminal(stream))
 
 
 def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | None]:

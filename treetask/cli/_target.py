@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from treetask.cli._problem import CommandProblem, closest
-from treetask.display._traceback import short_path
+from treetask.display import short_path
 
 FORMS: Final = "module:attribute or path/file.py:attribute"
 

@@ -29,9 +29,6 @@ _SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 
-#: What Ctrl-Z sends, where there is such a thing.
-_STOP: Final[signal.Signals | None] = getattr(signal, "SIGTSTP", None)
-
 
 class Interrupted(TreeTaskError):
     """A run that a signal ended. `exit_code` is what a shell expects: 128 and the signal's number."""
@@ -49,17 +46,15 @@ def run_in_main(
     backend: str = "asyncio",
     on_signal: Callable[[int], None] | None = None,
     before_leaving: Callable[[], None] | None = None,
-    after_continuing: Callable[[], None] | None = None,
 ) -> TaskTree:
     """Run a tree to its end on a new event loop and return it.
 
     In the main thread SIGINT, SIGTERM and SIGHUP are handled: `on_signal(count)` is called on the loop for each of the
-    first two, `before_leaving()` before the third ends the process with 128 + its number. It is also called before
-    Ctrl-Z stops the process, and `after_continuing()` when it goes on.
+    first two, `before_leaving()` before the third ends the process with 128 + its number.
 
     Raises what `AsyncExecutor.run` raises, or `Interrupted` once the run that a signal cancelled has ended.
     """
-    watch = _SignalWatch(executor, on_signal, before_leaving, after_continuing)
+    watch = _SignalWatch(executor, on_signal, before_leaving)
     with watch.installed():
         try:
             return anyio.run(executor.run, backend=backend)
@@ -91,13 +86,11 @@ class _SignalWatch:
         executor: AsyncExecutor,
         on_signal: Callable[[int], None] | None,
         before_leaving: Callable[[], None] | None,
-        after_continuing: Callable[[], None] | None,
     ) -> None:
         self.first: int | None = None
         self._executor = executor
         self._on_signal = on_signal
         self._before_leaving = before_leaving
-        self._after_continuing = after_continuing
         self._count = 0
 
     @contextmanager
@@ -107,23 +100,11 @@ class _SignalWatch:
             yield
             return
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
-        if _STOP is not None and signal.getsignal(_STOP) is signal.SIG_DFL:
-            before[_STOP] = signal.signal(_STOP, self._stop)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        """Ctrl-Z: hand the terminal back, stop as any process does, and take up again."""
-        if self._before_leaving is not None:
-            self._before_leaving()
-        signal.signal(signum, signal.SIG_DFL)
-        signal.raise_signal(signum)
-        signal.signal(signum, self._stop)
-        if self._after_continuing is not None:
-            self._after_continuing()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         self._count += 1
