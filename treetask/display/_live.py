@@ -47,13 +47,26 @@ class Face(Protocol):
     def show(self, now: float) -> None:
         """Show what was copied; on any thread."""
 
-    def say(self, lines: list[str], now: float) -> None: ...
-    def hide_cursor(self) -> None: ...
-    def show_cursor(self) -> None: ...
-    def clear(self) -> None: ...
-    def finish(self, tree: TaskTree, text: str) -> None: ...
-    def conclude(self, tree: TaskTree, max_depth: int | None) -> None: ...
-    def abandon(self) -> None: ...
+    def say(self, lines: list[str], now: float) -> None:
+        """Write lines for good, above what is shown; on any thread."""
+
+    def hide_cursor(self) -> None:
+        """Hide the cursor, where there is one, until `show_cursor`."""
+
+    def show_cursor(self) -> None:
+        """Show the cursor again, where there is one."""
+
+    def clear(self) -> None:
+        """Take away what is painted; what was written for good stays."""
+
+    def finish(self, tree: TaskTree, text: str) -> None:
+        """Write the final text in place of what is shown, after all that was still to be said."""
+
+    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
+        """Leave the end of the tree behind for good, as this face shows trees."""
+
+    def abandon(self) -> None:
+        """Show nothing more, after a failure; another face takes over."""
 
 
 class LiveDisplay:

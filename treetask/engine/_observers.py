@@ -51,6 +51,7 @@ class Announcer:
         self._now: Callable[[], float] = tree.now
 
     def subscribe(self, observer: Observer) -> None:
+        """Tell one more observer, from now on; the run may last already."""
         self._observers.append(observer)
         if self._tree.is_running:
             self._tree.listen(self)

@@ -146,6 +146,7 @@ class Roll:
         self.changed: list[TaskNode] = []
 
     def stats(self) -> SubtreeStats:
+        """Return what was added up when this roll was settled last."""
         return SubtreeStats(*self.total)
 
     def _settle(self) -> None:
