@@ -17,7 +17,7 @@ from treetask import _clock
 from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
-from treetask.display._words import duration, number, percent, retries, trouble
+from treetask.display._words import NOTE_SHOWN, duration, number, percent, retries, trouble
 from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
 
 #: Groups with more children than this are told of as a whole.
@@ -33,6 +33,8 @@ _PROGRESS_SECONDS: Final = 5.0
 _LEAST_SECONDS: Final = 1.0
 #: After so many seconds of silence a log says that it is alive.
 _HEARTBEAT_SECONDS: Final = 30.0
+#: Nodes that run, groups among them, that are looked at for the task that has run longest.
+_LOOKED_AT: Final = FEW * 8
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ class PlainLog:
             standing = of_stats(tree.subtree_stats(node)).plus(of_node(node))
             return f"{words}: {standing.words()}" if standing.words() else words
         said = trouble(node) if status in FAILURES else node.reason
-        return f"{words}: {self.theme.text(said, 200)}" if said else words
+        return f"{words}: {self.theme.text(said, NOTE_SHOWN)}" if said else words
 
     def _tell_retry(self, tree: TaskTree, node: TaskNode) -> None:
         told = self._told[node]
@@ -227,7 +229,7 @@ class PlainLog:
             return None
         stats = tree.get_progress_stats()
         progress = f"{number(stats['current'])}/{number(stats['total'])}"
-        longest = next((node for node in islice(tree.active, FEW * 8) if not node.children), None)
+        longest = next((node for node in islice(tree.active, _LOOKED_AT) if not node.children), None)
         if longest is None or longest.started_at is None:
             return _Pulse(progress, "", now)
         return _Pulse(progress, _path(longest, self.theme), now - (tree.now() - longest.started_at))
