@@ -161,6 +161,20 @@ def target_part(name: str) -> str | None:
     return part if part in FLOORS else ""
 
 
+def border_problems(module: Module) -> list[str]:
+    """Private modules and names of other packages that a module reaches for, each as a sentence."""
+    problems: list[str] = []
+    for line, name in imported_names(module):
+        part = target_part(name)
+        private = [each for each in name.split(".")[2:] if each.startswith("_")]
+        if part and part != module.part and private:
+            home = f"{PACKAGE}.{part}"
+            problems.append(
+                f"{module.name}:{line} imports {name}: {private[0]} is private; {home} exports what others need"
+            )
+    return problems
+
+
 def purity_problems(module: Module) -> list[str]:
     """Event loops, clocks, input and output in a module that decides and does not act."""
     problems = [
@@ -207,6 +221,11 @@ def test_every_import_goes_down_the_floors() -> None:
     assert "treetask" in MODULES
 
     assert [problem for module in MODULES.values() for problem in import_problems(module)] == []
+
+
+def test_every_import_of_another_package_is_of_what_it_exports() -> None:
+    """Modules of one package share their private parts; to all others a package is its list of exports."""
+    assert [problem for module in MODULES.values() for problem in border_problems(module)] == []
 
 
 def test_model_and_scheduler_are_pure() -> None:
@@ -273,6 +292,29 @@ def test_import_that_leaves_the_floors_is_refused(name: str, source: str) -> Non
 def test_import_down_the_floors_is_accepted(name: str, source: str) -> None:
     """The table refuses nothing that the floors allow."""
     assert import_problems(parse(name, source)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (
+            "from treetask.model._node import TaskNode",
+            "imports treetask.model._node.TaskNode: _node is private; treetask.model exports what others need",
+        ),
+        (
+            "def f():\n    from ..model import _private",
+            "imports treetask.model._private: _private is private; treetask.model exports what others need",
+        ),
+        ("from treetask.engine._slots import Slots", None),
+        ("from treetask._errors import TreeTaskError\nfrom treetask import _clock", None),
+        ("from treetask.model import TaskNode", None),
+    ],
+)
+def test_reach_into_another_package_is_refused(source: str, problem: str | None) -> None:
+    """Floor 0 is for all; of every other package only its exports are."""
+    problems = border_problems(parse("treetask.engine._run", source))
+
+    assert [each.partition(" ")[2] for each in problems] == ([] if problem is None else [problem])
 
 
 def test_relative_import_in_a_package_means_that_package() -> None:
