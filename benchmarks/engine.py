@@ -17,7 +17,6 @@ from typing import Any
 
 import anyio
 
-
 from benchmarks.measure import Prepare, ratio
 from treetask import AsyncExecutor, TaskTree, TreeBuilder, TreeTaskConfig
 

@@ -160,7 +160,8 @@ def test_tree_that_has_run_is_told(project: Project) -> None:
         """,
     )
 
-    assert project.treetask("app:tree").refusal == ["treetask: node 'once' is already done; call tree.reset() before the run"]
+    message = "treetask: node 'once' is already done; call tree.reset() before the run"
+    assert project.treetask("app:tree").refusal == [message]
 
 
 def test_wrong_config_is_told(project: Project) -> None:

@@ -315,10 +315,9 @@ async def test_deadline_around_the_run_is_an_outer_cancel(virtual_clock: Virtual
     assert (statuses(tree), virtual_clock.now()) == ({"root": "cancelled", "runs": "cancelled"}, 5)
 
 
-async def test_native_cancel_of_an_asyncio_task(anyio_backend_name: str) -> None:
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_native_cancel_of_an_asyncio_task() -> None:
     """`task.cancel()`, twice, of a plain task that awaits `run()`: ordered as well, and the task ends as cancelled."""
-    if anyio_backend_name != "asyncio":
-        pytest.skip("a task of asyncio")
     import asyncio
 
     log = Log()
