@@ -23,7 +23,9 @@ class Timers:
         self._is_closed = False
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Call a function, which must not raise, at a time of the loop's clock, in seconds."""
+        """Call a function, which must not raise, at a time of the loop's clock, in seconds; never, once closed."""
+        if self._is_closed:
+            return
         self._count += 1
         heappush(self._due, (when, self._count, act))
         if not self._is_running:
