@@ -143,14 +143,18 @@ class Crew:
         self._turn_began = 0.0
 
     def wake(self) -> None:
-        """Ask for a worker, if there is something to start and none was asked for."""
-        if not self._has_spare and self.scheduler.slots.can_start_more():
+        """Ask for a worker, if there is something to start and none was asked for.
+
+        What is left in the queue at the end of a run is stale, and whoever still calls then finds no place for a task.
+        """
+        if not self._has_spare and self.scheduler.slots.can_start_more() and not self.scheduler.is_over:
             self._ask_for_spare()
 
     def _ask_for_spare(self) -> None:
         self._has_spare = True
         self._workers += 1
-        self._loop.start(self._work)
+        # A task starts with a copy of the context that it is made in, and this may be called by a body.
+        self.context.copy().run(self._loop.start, self._work)
 
     async def _work(self) -> None:  # noqa: C901, PLR0912 - one loop, the hot path; one coroutine, as many may wait
         """Take nodes and run their bodies until there is nothing to take, or this turn of the loop has lasted long."""
