@@ -15,9 +15,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from contextvars import Context
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast
 
 import anyio
+import anyio.lowlevel
 
 from treetask._errors import TreeTaskError
 from treetask.engine._group import Group, handle_of
@@ -56,10 +58,14 @@ class AsyncSteps:
         self._context = context
 
     async def send(self, value: object) -> Any:
-        return await self._step(self._generator.asend(value))
+        # Called in the context as well: who notes that a generator is begun is told at this call.
+        return await self._step(self._context.run(self._generator.asend, value))
 
     async def throw(self, error: BaseException) -> Any:
-        return await self._step(self._generator.athrow(error))
+        if self._generator.ag_frame is None:
+            # It has been closed. Throwing into it would do nothing, and look like one more yield.
+            raise error
+        return await self._step(self._context.run(self._generator.athrow, error))
 
     async def _step(self, step: Any) -> Any:
         try:
@@ -76,29 +82,53 @@ class ThreadSteps:
         self._context = context
         self._threads = threads
         self._cancelled = cancelled
+        self._lock = Lock()
+        self._is_stepping = False
+        self._is_given_up = Event()
 
     async def send(self, value: object) -> Any:
         return await self._step(self._generator.send, value)
 
     async def throw(self, error: BaseException) -> Any:
         if isinstance(error, self._cancelled):
-            # Plain code knows no cancellation; closing runs its `finally`.
-            with anyio.CancelScope(shield=True):
-                await self._threads.call(self._context, self._generator.close)
+            await self._close()
             raise error
         return await self._step(self._generator.throw, error)
 
     async def _step(self, function: Callable[[Any], Any], argument: object) -> Any:
         def step() -> tuple[bool, Any]:
+            with self._lock:
+                if self._is_given_up.is_set():
+                    return True, None
+                self._is_stepping = True
             try:
                 return False, function(argument)
             except StopIteration as end:
                 return True, end.value
+            finally:
+                with self._lock:
+                    self._is_stepping = False
+                    is_left_behind = self._is_given_up.is_set()
+                if is_left_behind:
+                    self._generator.close()
 
-        is_over, value = await self._threads.call(self._context, step)
+        try:
+            is_over, value = await self._threads.call(self._context, step)
+        except self._cancelled:
+            with self._lock:
+                self._is_given_up.set()
+                is_left_behind = self._is_stepping
+            if not is_left_behind:
+                await self._close()
+            raise
         if is_over:
             raise _Ended(value)
         return value
+
+    async def _close(self) -> None:
+        """Run the `finally` blocks: plain code knows no cancellation. A step left behind in a thread does it there."""
+        with anyio.CancelScope(shield=True):
+            await self._threads.call(self._context, self._generator.close)
 
 
 class Spawner:
@@ -112,6 +142,7 @@ class Spawner:
         self._group: Final[Group] = run.scheduler.watch(node, self)
         self._is_parallel: Final = node.options.parallel
         self._has_result = False
+        self._has_refused = False
         self._result: object = None
         #: What the body waits for at its yield, and how it is woken.
         self._until: Callable[[], bool] | None = None
@@ -150,6 +181,7 @@ class Spawner:
             name = yielded.__name__
             raise TypeError(f"'{self._node.id}': you yielded a call of '{name}'; write: yield {name}.child(...)")
         if self._group.stopping is not None:
+            await self._refuse()
             raise SpawnError(f"'{self._node.id}' is being stopped: nothing may be yielded while it cleans up")
         if self._has_result:
             raise SpawnError(f"'{self._node.id}' yielded after Return: only clean-up may follow it")
@@ -220,6 +252,7 @@ class Spawner:
         self._worker.leave_slot()
         try:
             await self._sleep(until)
+            await self._stop_here()
             await self._worker.retake_slot()
         except BaseException:
             if self._group.stopping is None:
@@ -228,6 +261,22 @@ class Spawner:
                 with anyio.CancelScope(shield=True):
                     await self._sleep(lambda: all(child.status.is_terminal for child in children))
             raise
+
+    async def _stop_here(self) -> None:
+        """Take the cancellation of a body that is being stopped, once its children are down; it comes last to it."""
+        if self._group.stopping is not None:
+            await self._sleep(lambda: self._group.is_down)
+            await anyio.lowlevel.checkpoint()
+
+    async def _refuse(self) -> None:
+        """Let a body that is being stopped hear of it by its cancellation, unless it has that and cleans up.
+
+        One that answers each refusal by a further yield gets it again, and the loop its turn.
+        """
+        if not self._worker.interrupted or self._has_refused:
+            self._worker.leave_slot()
+            await self._stop_here()
+        self._has_refused = True
 
     async def _sleep(self, until: Callable[[], bool]) -> None:
         self._until = until
