@@ -207,6 +207,7 @@ class TaskTree:
         old = node._status
         if status not in NEXT[old]:
             raise StatusError(node.id, old, status, "there is no such change")
+        # `row_of` written out: a call here is felt in every run.
         row = 0 if not node._children else 8
         if node._body is not None:
             row += 16
