@@ -1,11 +1,12 @@
 """The roots of what TreeTask raises, and the errors that need no other part of the package to be told.
 
 Errors that carry a node, a child or a result live beside these classes, on their floor; every one derives from
-`TreeTaskError`.
+`TreeTaskError`. At the end stand words that messages share.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -108,3 +109,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return " (there are none)"
     shown = ", ".join(f"'{name}'" for name in names[:_NAMES_SHOWN])
     return f" (there are {shown}{', …' if len(names) > _NAMES_SHOWN else ''})"
+
+
+def short_path(path: str) -> str:
+    """Return a path as one would type it here: relative where it is below the current folder."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path  # the current folder is gone, or on another drive
+    return path if path.startswith("<") or relative.startswith(os.pardir) else relative

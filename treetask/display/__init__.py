@@ -3,13 +3,14 @@
 Reads trees and never changes them; knows no event loop.
 """
 
+from treetask._errors import short_path
 from treetask.display._live import LiveDisplay
 from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
 from treetask.display._region import restore_terminal
 from treetask.display._renderer import TreeRenderer
 from treetask.display._safe_text import safe_text
 from treetask.display._summary import failure_summary
-from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, short_path, user_frames
+from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, user_frames
 from treetask.display._width import display_width
 
 __all__ = [

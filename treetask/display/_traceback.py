@@ -15,6 +15,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Final
 
+from treetask._errors import short_path
 from treetask.display._safe_text import safe_text
 
 #: More frames than this hide the one that matters, which is nearly always the last.
@@ -91,15 +92,6 @@ def is_raised_by_us(exception: BaseException) -> bool:
     """Whether TreeTask itself raised an exception, not code that it called."""
     frames = list(walk_tb(exception.__traceback__))
     return bool(frames) and _is_below(frames[-1][0].f_code.co_filename, _engine_folder())
-
-
-def short_path(path: str) -> str:
-    """Return a path as one would type it here: relative where it is below the current folder."""
-    try:
-        relative = os.path.relpath(path)
-    except (OSError, ValueError):
-        return path  # the current folder is gone, or on another drive
-    return path if path.startswith("<") or relative.startswith(os.pardir) else relative
 
 
 def _cause_lines(exception: BaseException) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from dataclasses import dataclass
 from typing import Any, Final
+
+from treetask._errors import short_path
 
 _OUR_PACKAGE: Final = __name__.rpartition(".")[0]
 
@@ -34,14 +35,4 @@ class Place:
         return cls(frame.f_code.co_filename, frame.f_lineno)
 
     def __str__(self) -> str:
-        return f"{_shortest(self.file)}:{self.line}"
-
-
-def _shortest(file: str) -> str:
-    """Return the path from the current folder if the file is below it, else the path as it is."""
-    try:
-        relative = os.path.relpath(file)
-    except (OSError, ValueError):
-        # The current folder is gone, or on another drive.
-        return file
-    return file if relative.startswith(os.pardir) else relative
+        return f"{short_path(self.file)}:{self.line}"
