@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -318,8 +319,6 @@ async def test_deadline_around_the_run_is_an_outer_cancel(virtual_clock: Virtual
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_native_cancel_of_an_asyncio_task() -> None:
     """`task.cancel()`, twice, of a plain task that awaits `run()`: ordered as well, and the task ends as cancelled."""
-    import asyncio
-
     log = Log()
     tree = TreeBuilder("root").add_child("runs", task=cleans_up(log)).build()
 

@@ -63,7 +63,7 @@ class Group:
         self.is_final = False
         #: How the attempt ends, whatever the children do; None leaves it to them.
         self.verdict: TaskStatus | None = None
-        #: Spawned children that have not started; counted for a spawner only.
+        #: Children that were let go ahead and have not started; counted for a spawner only.
         self.unstarted = 0
         self.watch: ChildWatch | None = None
 
@@ -71,6 +71,12 @@ class Group:
     def is_down(self) -> bool:
         """Whether no child runs or waits for its turn."""
         return not self.live and not self.line
+
+    def let_go(self, count: int) -> None:
+        """Count children that may go ahead from now on."""
+        self.live += count
+        if self.watch is not None:
+            self.unstarted += count
 
     def unclaimed(self, *statuses: TaskStatus) -> TaskNode | None:
         """Return the first child in one of the statuses that no body has taken responsibility for."""

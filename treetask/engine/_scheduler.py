@@ -166,16 +166,18 @@ class Scheduler:
     def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
         if not group.body_ended:
             group.added.append(child)
-        if group.watch is not None and child._status is _PENDING:
-            group.unstarted += 1
-        if group.stopping is not None or group.stopped is not None:
+        if child._status is not _PENDING:
+            # It comes in as it is; nobody will run it.
+            if group.gate_open and child._status in _BAD_ENDS:
+                group.bad.append(child)
+        elif group.stopping is not None or group.stopped is not None:
             self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
         elif at_once or group.gate_open:
             self._admit(child, group)
 
     def _admit(self, child: TaskNode, group: Group) -> None:
         if group.node.options.parallel:
-            group.live += 1
+            group.let_go(1)
             self._open(child)
         else:
             group.line.append(child)
@@ -292,7 +294,7 @@ class Scheduler:
             for child in waiting:
                 self._stop(child, _CANCELLED, reason)
         elif node.options.parallel:
-            group.live += len(waiting)
+            group.let_go(len(waiting))
             self._open_all(waiting)
         else:
             group.line.extend(waiting)
@@ -303,7 +305,7 @@ class Scheduler:
         while group.line and not group.live and group.stopped is None:
             child = group.line.popleft()
             if child._status is _PENDING:
-                group.live += 1
+                group.let_go(1)
                 self._open(child)
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -415,13 +417,13 @@ class Scheduler:
                 return
             if node._waits < CLOSED:
                 group.live -= 1
+                if was_pending and group.watch is not None:
+                    group.unstarted -= 1
             if status is not _DONE:
                 self._note_bad(group, node, status)
             if group.line:
                 self._advance(group)
             if group.watch is not None:
-                if was_pending:
-                    group.unstarted -= 1
                 group.watch.child_ended(node)
             if group.live or group.line:
                 return
