@@ -286,16 +286,16 @@ class Run:
         node = child.node
         body = current_node.get(None)
         worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
-        ended = anyio.Event()
-        self.scheduler.watched.setdefault(node, []).append(ended.set)
-        if worker is not None:
-            worker.leave_slot()
-        await ended.wait()
-        child.claimed = True
-        if node.parent is not None:
-            self.scheduler.claim_failures(node.parent, told=node)
-        if worker is not None:
-            await worker.retake_slot()
+
+        async def wait() -> None:
+            ended = anyio.Event()
+            self.scheduler.watched.setdefault(node, []).append(ended.set)
+            await ended.wait()
+            child.claimed = True
+            if node.parent is not None:
+                self.scheduler.claim_failures(node.parent, told=node)
+
+        await (wait() if worker is None else worker.without_slot(wait()))
 
     def _answer(self, act: Callable[[], T]) -> T:
         """Do something on the loop and return what comes of it, to whatever thread asked."""

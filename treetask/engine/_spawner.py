@@ -249,11 +249,8 @@ class Spawner:
         """Wait without a slot. A cancellation by the body's own scope ends the children that it waited for first."""
         if until():
             return
-        self._worker.leave_slot()
         try:
-            await self._sleep(until)
-            await self._stop_here()
-            await self._worker.retake_slot()
+            await self._worker.without_slot(self._sleep_or_stop(until))
         except BaseException:
             if self._group.stopping is None:
                 children = on_behalf()
@@ -261,6 +258,10 @@ class Spawner:
                 with anyio.CancelScope(shield=True):
                     await self._sleep(lambda: all(child.status.is_terminal for child in children))
             raise
+
+    async def _sleep_or_stop(self, until: Callable[[], bool]) -> None:
+        await self._sleep(until)
+        await self._stop_here()
 
     async def _stop_here(self) -> None:
         """Take the cancellation of a body that is being stopped, once its children are down; it comes last to it."""
@@ -274,8 +275,7 @@ class Spawner:
         One that answers each refusal by a further yield gets it again, and the loop its turn.
         """
         if not self._worker.interrupted or self._has_refused:
-            self._worker.leave_slot()
-            await self._stop_here()
+            await self._worker.without_slot(self._stop_here())
         self._has_refused = True
 
     async def _sleep(self, until: Callable[[], bool]) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, Final, cast
 
@@ -56,6 +56,7 @@ class Worker:
         "kind",
         "node",
         "scope",
+        "waits",
     )
 
     def __init__(self, crew: Crew, scope: anyio.CancelScope, guard: Guard) -> None:
@@ -71,6 +72,8 @@ class Worker:
         #: Whether the body was stopped from outside, which is not its own failure.
         self.interrupted = False
         self.holds_slot = True
+        #: In how many tasks the body waits for children.
+        self.waits = 0
         #: Set when the body, after a wait, has its slot again; None while nobody waits for that.
         self.granted: anyio.Event | None = None
 
@@ -78,30 +81,47 @@ class Worker:
         self.interrupted = True
         self.scope.cancel()
 
-    def leave_slot(self) -> None:
-        """Give the slot up before a wait for children."""
+    async def without_slot(self, wait: Awaitable[None]) -> None:
+        """Wait for children, and hold no slot meanwhile.
+
+        A body may wait in several of its tasks. As long as it waits in one, it holds no slot, whatever its others do:
+        what they wait for may need that very slot.
+        """
+        node = self.node
+        assert node is not None
+        self.waits += 1
         if self.holds_slot:
             self.holds_slot = False
             self._crew.scheduler.slots.free(self.kind)
             self._crew.wake()
+        elif self.granted is not None:
+            self._give_up_wish(node)
+        try:
+            await wait
+        finally:
+            if self.node is node and self.waits:
+                self.waits -= 1
+        if self.node is node and not self.waits and not self.holds_slot:
+            await self._retake_slot(node)
 
-    async def retake_slot(self) -> None:
-        """Go on only with a slot. Several waits of one body come back to the same one."""
-        if self.holds_slot:
-            return
-        assert self.node is not None
-        granted = self.granted
-        if granted is None:
-            granted = self.granted = anyio.Event()
-            self._crew.scheduler.slots.want(self.node, self.kind)
+    async def _retake_slot(self, node: TaskNode) -> None:
+        granted = self.granted = anyio.Event()
+        self._crew.scheduler.slots.want(node, self.kind)
         try:
             if not granted.is_set():
                 await granted.wait()
         except BaseException:
             # Cancelled: the body goes on without a slot, to clean up.
-            if self.granted is granted and self._crew.scheduler.slots.forget_wish(self.node):
-                self.granted = None
+            if self.granted is granted:
+                self._give_up_wish(node)
             raise
+
+    def _give_up_wish(self, node: TaskNode) -> None:
+        """Let the task that waits for the slot go on without it."""
+        assert self.granted is not None
+        self._crew.scheduler.slots.forget_wish(node)
+        self.granted.set()
+        self.granted = None
 
     def grant_slot(self) -> None:
         self.holds_slot = True
@@ -262,6 +282,7 @@ class Crew:
     def _settle_slot(self, worker: Worker) -> None:
         """Balance the books of a body that ends without the slot which its end gives back."""
         worker.holds_slot = True
+        worker.waits = 0
         self.scheduler.slots.seize(worker.kind)
 
     async def _body_failed(self, worker: Worker, raised: BaseException) -> float:
