@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from treetask import _clock
-from treetask._errors import DefinitionError, DuplicateNodeError, StatusError, TreeRunningError
+from treetask._errors import DefinitionError, DuplicateNodeError, FinishedParentError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
 from treetask.model._config import TreeTaskConfig
 from treetask.model._counts import (
@@ -295,6 +295,9 @@ class TaskTree:
     def add(self, child: TaskNode, parent: TaskNode) -> None:
         """Add a child below a node of this tree, through the engine while one runs it."""
         if self._driver is None:
+            # It would never run. One that has ended itself belongs to a tree that is made by hand, to be shown.
+            if parent._status.is_terminal and child._status is _PENDING:
+                raise FinishedParentError(parent.id, parent._status, child.id)
             self.attach(child, parent)
         else:
             self._driver.add(child, parent)
