@@ -65,6 +65,15 @@ class Loop(Protocol):
         ...
 
 
+def is_on_loop() -> bool:
+    """Return whether the caller runs on an event loop of either kind."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return True
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 def current_loop() -> Loop:
     """Return the event loop that the caller runs on."""
     trio = sys.modules.get("trio")

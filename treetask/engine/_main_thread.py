@@ -20,6 +20,7 @@ import anyio
 
 from treetask._errors import TreeTaskError
 from treetask.engine._executor import AsyncExecutor
+from treetask.engine._loop import is_on_loop
 from treetask.model import ExecutionResult, TaskTree, TreeCancelled, TreeFailed, TreeTaskConfig
 
 #: How many signals it takes to leave without waiting any longer.
@@ -68,8 +69,12 @@ def run_sync(tree: TaskTree, *, config: TreeTaskConfig | None = None) -> TaskTre
     """Run a tree to its end on a new asyncio loop and return it.
 
     Raises what `AsyncExecutor.run` raises; after a signal, and an ordered end, KeyboardInterrupt or `SystemExit` with
-    128 + its number.
+    128 + its number; `TreeTaskError` where an event loop runs already.
     """
+    if is_on_loop():
+        raise TreeTaskError(
+            f"'{tree.root.id}': run_sync was called on a running event loop, which it would block; write: await run()"
+        )
     try:
         return run_in_main(AsyncExecutor(tree, config=config))
     except Interrupted as interrupted:
