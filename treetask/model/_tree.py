@@ -74,6 +74,7 @@ class TaskTree:
         #: How many nodes have ever come in: what orders them by their coming.
         self._entered = 0
         self._driver: Driver | None = None
+        self._has_run = False
         self._listener: Listener | None = None
         self._check_ids(root, None)
         self._enter(root)
@@ -295,8 +296,8 @@ class TaskTree:
     def add(self, child: TaskNode, parent: TaskNode) -> None:
         """Add a child below a node of this tree, through the engine while one runs it."""
         if self._driver is None:
-            # It would never run. One that has ended itself belongs to a tree that is made by hand, to be shown.
-            if parent._status.is_terminal and child._status is _PENDING:
+            # It would never run. A tree that no engine has run may be put together by hand, of whatever nodes.
+            if self._has_run and parent._status.is_terminal and child._status is _PENDING:
                 raise FinishedParentError(parent.id, parent._status, child.id)
             self.attach(child, parent)
         else:
@@ -426,6 +427,7 @@ class TaskTree:
         if driver is not None and self._driver is not None:
             raise TreeRunningError(f"tree '{self.root.id}' is already running; build a second tree to run it twice")
         self._driver = driver
+        self._has_run = True
 
 
 def _place(parent: TaskNode | None) -> str:
