@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         InternalError,
         LeakedScopeError,
         NodeOwnedError,
+        RunTimeoutError,
         StatusError,
         TreeRunningError,
         TreeTaskError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         Event,
         ExecutionResult,
         NodeAdded,
+        NoResultError,
         OnFailure,
         ProgressChanged,
         Return,
@@ -84,6 +86,7 @@ __all__ = [
     "LeakedScopeError",
     "LiveDisplay",
     "MisplacedDependencyError",
+    "NoResultError",
     "NodeAdded",
     "NodeOwnedError",
     "OnFailure",
@@ -92,6 +95,7 @@ __all__ = [
     "Return",
     "RunEnded",
     "RunStarted",
+    "RunTimeoutError",
     "SpawnError",
     "Spawns",
     "StatusChanged",
@@ -120,7 +124,7 @@ __all__ = [
 _HOMES = {
     "treetask._errors": (
         "DefinitionError DependencyCycleError DuplicateNodeError FinishedParentError InternalError LeakedScopeError "
-        "NodeOwnedError StatusError TreeRunningError TreeTaskError UnknownDependencyError"
+        "NodeOwnedError RunTimeoutError StatusError TreeRunningError TreeTaskError UnknownDependencyError"
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",

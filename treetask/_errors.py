@@ -95,6 +95,15 @@ class LeakedScopeError(TreeTaskError):
         self.node_id = node_id
 
 
+class RunTimeoutError(TreeTaskError, TimeoutError):
+    """A run that did not end within its `global_timeout`."""
+
+    def __init__(self, root_id: str, seconds: float) -> None:
+        super().__init__(f"'{root_id}' timed out after {seconds} s")
+        self.root_id = root_id
+        self.seconds = seconds
+
+
 class InternalError(TreeTaskError):
     """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from tests.engine.support import AsyncBody, Log, ended, forever, node_of, ok, reasons, sleeps, statuses
-from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder, TreeFailed, TreeTaskConfig
+from treetask import AsyncExecutor, RunTimeoutError, TaskNode, TaskTree, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -251,7 +251,9 @@ async def test_global_timeout_stops_the_run(virtual_clock: VirtualClock) -> None
     error = await ended(tree)
 
     assert isinstance(error, TreeFailed)
-    assert [(type(leaf), str(leaf)) for leaf in error.exceptions] == [(TimeoutError, "'root' timed out after 5 s")]
+    (timeout,) = error.exceptions
+    assert isinstance(timeout, TimeoutError)
+    assert (type(timeout), str(timeout)) == (RunTimeoutError, "'root' timed out after 5 s")
     assert statuses(tree) == {
         "root": "timed_out",
         "quick": "done",

@@ -9,6 +9,7 @@ import pytest
 from tests.sentences import exactly
 from treetask import (
     ExecutionResult,
+    NoResultError,
     TaskNode,
     TaskStatus,
     TaskTree,
@@ -101,26 +102,26 @@ class TestByHandle:
 
     def test_no_node(self) -> None:
         """A declaration that this run did not have."""
-        with pytest.raises(KeyError) as caught:
+        with pytest.raises(NoResultError) as caught:
             ExecutionResult(ended(a="done", root="done"))[Handle("load")]
-        assert caught.value.args == ("'load' has 0 nodes in 'root'; it was not part of this run",)
+        assert str(caught.value) == "'load' has 0 nodes in 'root'; it was not part of this run"
 
     def test_several_nodes(self) -> None:
         """Which one was meant cannot be known; `all` has them."""
         result = ExecutionResult(ended(page1="done", page2="failed", page3="done", root="failed"))
 
-        with pytest.raises(KeyError) as caught:
+        with pytest.raises(NoResultError) as caught:
             result[Handle("page")]
-        assert caught.value.args == ("'page' has 3 nodes in 'root'; use result.all(handle)",)
+        assert str(caught.value) == "'page' has 3 nodes in 'root'; use result.all(handle)"
         assert result.all(Handle("page")) == [0, 2]
         assert result.all(Handle("load")) == []
 
     @pytest.mark.parametrize("status", ["pending", "working", "failed", "cancelled", "skipped", "timed_out"])
     def test_node_that_is_not_done(self, status: str) -> None:
         """It has no result, and the message says how it stands."""
-        with pytest.raises(KeyError) as caught:
+        with pytest.raises(NoResultError) as caught:
             ExecutionResult(ended(a=status))[Handle("a")]
-        assert caught.value.args == (f"'a' has no result: it is {status}",)
+        assert str(caught.value) == f"'a' has no result: it is {status}"
 
 
 class TestErrors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from treetask._errors import DefinitionError, TreeRunningError
+from treetask._errors import DefinitionError, RunTimeoutError, TreeRunningError
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import say, width_of_errors
@@ -42,8 +42,10 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
     try:
         run_in_main(executor, on_signal=tell, before_leaving=restore_terminal)
     except TreeFailed as failure:
-        timeout = _run_timeout(failure)
-        return (ExitCode.TASK_FAILED, None) if timeout is None else (ExitCode.RUN_TIMED_OUT, str(timeout))
+        error = failure.exceptions[0]
+        if isinstance(error, RunTimeoutError):
+            return ExitCode.RUN_TIMED_OUT, str(error)
+        return ExitCode.TASK_FAILED, None
     except (DefinitionError, TreeRunningError) as refused:
         # Nothing has started: a tree that was changed after it was built, or that has run already.
         raise CommandProblem(str(refused)) from refused
@@ -56,12 +58,6 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
     except SystemExit as left:
         return _left_with(left)
     return ExitCode.ALL_WELL, None
-
-
-def _run_timeout(failure: TreeFailed) -> TimeoutError | None:
-    """Return the timeout of the run, if that is what ended it: the one that no body raised and that names no node."""
-    error, *more = failure.exceptions
-    return error if isinstance(error, TimeoutError) and not more and not getattr(error, "__notes__", None) else None
 
 
 def _left_with(left: SystemExit) -> tuple[int, str | None]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final
 
 from treetask.display._safe_text import safe_text
 from treetask.display._traceback import exception_lines, frame_lines, user_frames
 from treetask.display._words import duration
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, is_handled, leaf_exceptions
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import BaseExceptionGroup
+    pass
 
 #: Whoever has more distinct failures than this reads the first ones and mends those.
 FAILURES_SHOWN: Final = 10
@@ -43,7 +43,7 @@ def failure_summary(tree: TaskTree, *, width: int = 80) -> list[str]:
     Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames and the
     exception; equal ones are counted. A failure that a body handled is none.
     """
-    nodes = [node for node in tree.get_failed_nodes() if _is_own(node) and not _is_handled(node)]
+    nodes = [node for node in tree.get_failed_nodes() if _is_own(node) and not is_handled(node)]
     failures = _distinct(nodes)
     lines: list[str] = []
     if failures:
@@ -79,16 +79,6 @@ def _is_own(node: TaskNode) -> bool:
     return not any(child.status in FAILURES for child in node.children)
 
 
-def _is_handled(node: TaskNode) -> bool:
-    """Whether a body claimed a failure, or that of a group around it, or a group around it ended well all the same."""
-    around: TaskNode | None = node
-    while around is not None:
-        if around.status is TaskStatus.DONE or (around._child is not None and around._child.claimed):
-            return True
-        around = around.parent
-    return False
-
-
 def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
     parent = node.parent
     while parent is not None and parent is not ancestor:
@@ -99,22 +89,11 @@ def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
 def _distinct(nodes: Iterable[TaskNode]) -> list[_Failure]:
     found: dict[object, _Failure] = {}
     for node in nodes:
-        for leaf in _leaves(node.exception):
+        for leaf in [None] if node.exception is None else leaf_exceptions(node.exception):
             failure = found.setdefault(_sameness(node, leaf), _Failure(node, leaf))
             if failure.node is not node:
                 failure.again.append(node)
     return list(found.values())
-
-
-def _leaves(exception: BaseException | None) -> Iterator[BaseException | None]:
-    """Yield the exceptions of a group, however deep; anything else as it is."""
-    waiting = [exception]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, BaseExceptionGroup):
-            waiting.extend(reversed(cast("BaseExceptionGroup[BaseException]", each).exceptions))
-        else:
-            yield each
 
 
 def _sameness(node: TaskNode, exception: BaseException | None) -> object:

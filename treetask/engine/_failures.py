@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from treetask._errors import TreeTaskError
-from treetask.engine._group import is_claimed
-from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed
+from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed, is_handled, leaf_exceptions
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -45,7 +44,7 @@ def _is_of_the_engine(filename: str) -> bool:
 
 def tree_failed(tree: TaskTree) -> TreeFailed:
     """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
-    leaves = [leaf for node in tree.failed if not _is_handled(node) for leaf in _leaves(node)]
+    leaves = [leaf for node in tree.failed if not is_handled(node) for leaf in _leaves(node)]
     unique = list({id(leaf): leaf for leaf in leaves}.values())
     if not unique:
         unique = [
@@ -57,26 +56,12 @@ def tree_failed(tree: TaskTree) -> TreeFailed:
     )
 
 
-def _is_handled(node: TaskNode) -> bool:
-    """Whether a body above took responsibility for this node or for a group that it is in."""
-    above: TaskNode | None = node
-    while above is not None:
-        if is_claimed(above):
-            return True
-        above = above.parent
-    return False
-
-
 def _leaves(node: TaskNode) -> Iterator[Exception]:
     error = node.exception
     if error is None or isinstance(error, TaskFailed):
         return
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseExceptionGroup):
-            waiting.extend(reversed(cast("BaseExceptionGroup[BaseException]", one).exceptions))
-        elif isinstance(one, Exception):
+    for one in leaf_exceptions(error):
+        if isinstance(one, Exception):
             _note(one, f"in task '{node.id}'")
             yield one
 

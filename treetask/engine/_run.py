@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import anyio
 
+from treetask._errors import RunTimeoutError
 from treetask.engine._failures import tree_failed
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
@@ -77,7 +78,7 @@ class Run:
         self._crash: BaseException | None = None
         self._interruption: BaseException | None = None
         self.cancel_reason: str | None = None
-        self._timed_out: TimeoutError | None = None
+        self._timed_out: RunTimeoutError | None = None
         self._late_is_posted = False
 
     # -- the run itself ----------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ class Run:
 
     def _time_is_up(self, limit: float) -> None:
         if not self.scheduler.is_cancelled and not self.scheduler.is_over:
-            self._timed_out = TimeoutError(f"'{self.tree.root.id}' timed out after {limit} s")
+            self._timed_out = RunTimeoutError(self.tree.root.id, limit)
             if self.tree.root.status is TaskStatus.WORKING:
                 self.scheduler.group_of(self.tree.root).verdict = TaskStatus.TIMED_OUT
             self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now())

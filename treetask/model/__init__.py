@@ -26,7 +26,15 @@ from treetask.model._options import (
     node_options,
     refuse_later_option,
 )
-from treetask.model._result import ExecutionResult, Handle, TreeCancelled, TreeFailed
+from treetask.model._result import (
+    ExecutionResult,
+    Handle,
+    NoResultError,
+    TreeCancelled,
+    TreeFailed,
+    is_handled,
+    leaf_exceptions,
+)
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
     JOIN,
@@ -65,6 +73,7 @@ __all__ = [
     "ExecutionResult",
     "Handle",
     "Listener",
+    "NoResultError",
     "NodeAdded",
     "NodeDict",
     "NodeKeywords",
@@ -95,7 +104,9 @@ __all__ = [
     "check_count",
     "check_seconds",
     "dependencies_of",
+    "is_handled",
     "kind_of",
+    "leaf_exceptions",
     "node_options",
     "refuse_later_option",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, Final, Generic, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Generic, Protocol, cast
 
 from typing_extensions import Self, TypeVar
 
@@ -14,7 +14,7 @@ from treetask.model._status import TaskStatus
 from treetask.model._tree import TaskTree
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import ExceptionGroup
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 R_co = TypeVar("R_co", covariant=True, default=Any)
 T = TypeVar("T")
@@ -37,6 +37,14 @@ class Handle(Protocol[T_co]):
     def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
         """Return the nodes of a tree that were made from this declaration, in the order of the tree."""
         ...
+
+
+class NoResultError(TreeTaskError, KeyError):
+    """A result that a run does not have, or not just one of."""
+
+    def __str__(self) -> str:
+        # A KeyError shows what a mapping was asked for; this is a sentence.
+        return str(self.args[0])
 
 
 class ExecutionResult(Generic[R_co]):
@@ -68,14 +76,14 @@ class ExecutionResult(Generic[R_co]):
     def __getitem__(self, task: Handle[T], /) -> T:
         """Return the result of the one node that was made from a declaration.
 
-        Raises `KeyError` if there is none, if there are several (`all` has those), or if it did not end well.
+        Raises `NoResultError` if there is none, if there are several (`all` has those), or if it did not end well.
         """
         nodes = task.nodes_in(self.tree)
         if len(nodes) != 1:
             fix = "use result.all(handle)" if nodes else "it was not part of this run"
-            raise KeyError(f"'{task.label}' has {len(nodes)} nodes in '{self.tree.root.id}'; {fix}")
+            raise NoResultError(f"'{task.label}' has {len(nodes)} nodes in '{self.tree.root.id}'; {fix}")
         if nodes[0].status is not TaskStatus.DONE:
-            raise KeyError(f"'{nodes[0].id}' has no result: it is {nodes[0].status}")
+            raise NoResultError(f"'{nodes[0].id}' has no result: it is {nodes[0].status}")
         return nodes[0].result  # type: ignore[no-any-return]
 
     def all(self, task: Handle[T], /) -> list[T]:
@@ -84,6 +92,27 @@ class ExecutionResult(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<ExecutionResult of '{self.tree.root.id}', root {self.tree.root.status}>"
+
+
+def is_handled(node: TaskNode) -> bool:
+    """Whether a body claimed a failure, or that of a group around it, or a group around it ended well all the same."""
+    around: TaskNode | None = node
+    while around is not None:
+        if around.status is TaskStatus.DONE or (around._child is not None and around._child.claimed):
+            return True
+        around = around.parent
+    return False
+
+
+def leaf_exceptions(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions of a group, however deep; one that is no group as it is."""
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(reversed(cast("BaseExceptionGroup[BaseException]", one).exceptions))
+        else:
+            yield one
 
 
 class TreeFailed(TreeTaskError, ExceptionGroup[Exception]):
