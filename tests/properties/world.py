@@ -302,7 +302,7 @@ class World:
         node = self.a_spawner()
         if node is not None:
             self.story.append(f"claim in {node.id}")
-            self.scheduler.claim_failures(node)
+            node._group.claim_failures()
 
     def stop_claimed(self) -> None:
         """A spawner's own scope stops a child."""

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, NoReturn, Protocol
 
 from treetask._errors import InternalError
-from treetask.model import BAD_ENDINGS, CLOSED, Child, OnFailure, TaskNode, TaskStatus
+from treetask.model import BAD_ENDINGS, CLOSED, FAILURES, Child, OnFailure, TaskNode, TaskStatus, TreeTaskConfig
 
 
 class ChildWatch(Protocol):
@@ -85,6 +85,25 @@ class Group:
                 return child
         return None
 
+    def claim_failures(self, *, told: bool = False) -> list[TaskNode]:
+        """Return the failures that the body was not told of; from now on it has them, and the group may go on.
+
+        With `told`, the body has just been told of one by itself. What the policy stopped because of what it has been
+        told is the body's affair as well.
+        """
+        failures = [child for child in self.undelivered if not is_claimed(child)]
+        if told:
+            self.undelivered, failures = failures, []
+        else:
+            self.undelivered = []
+        for child in failures:
+            claim(child)
+        if self.stopped is not None and self.unclaimed(*FAILURES) is None:
+            for child in [*self.bad, *(self.entered() if self.stopped is OnFailure.CANCEL else ())]:
+                claim(child)
+            self.stopped = None
+        return failures
+
     def entered(self) -> list[TaskNode]:
         """Return the children that have not ended and were let go ahead or wait in line."""
         line = set(self.line)
@@ -129,3 +148,34 @@ class _Placed:
 
     def make_node(self, child: Child[Any], node_id: str) -> NoReturn:
         raise InternalError(f"'{node_id}' is made only once")
+
+
+def policy_of(node: TaskNode, config: TreeTaskConfig) -> OnFailure:
+    """Return what a group does on a failure: what it says, or one above it, or the config."""
+    above: TaskNode | None = node
+    while above is not None:
+        if above.options.on_failure is not None:
+            return above.options.on_failure
+        above = above.parent
+    return OnFailure(config.on_failure)
+
+
+def begun_anew(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskNode]]:
+    """Return what a failed attempt takes with it, and what the next one begins again with.
+
+    What the bodies of the attempt added is discarded. What is done stays, with all below it: its body took
+    responsibility for that.
+    """
+    discarded: list[TaskNode] = []
+    again: list[TaskNode] = []
+    waiting: list[tuple[TaskNode, Group | None]] = [(top, group)]
+    while waiting:
+        node, attempt = waiting.pop()
+        added: set[TaskNode] = set() if attempt is None else set(attempt.added)
+        for child in node._children:
+            if child in added:
+                discarded.append(child)
+            elif child._status is not TaskStatus.DONE:
+                again.append(child)
+                waiting.append((child, child._group))
+    return discarded, again

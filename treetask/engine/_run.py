@@ -294,7 +294,7 @@ class Run:
             await ended.wait()
             child.claimed = True
             if node.parent is not None:
-                self.scheduler.claim_failures(node.parent, told=node)
+                node.parent._group.claim_failures(told=True)
 
         await (wait() if worker is None else worker.without_slot(wait()))
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from treetask._errors import FinishedParentError
-from treetask.engine._group import ChildWatch, Group, because, claim, is_claimed
+from treetask.engine._group import ChildWatch, Group, because, begun_anew, claim, is_claimed, policy_of
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
 from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, OnFailure, TaskNode, TaskStatus, TaskTree
@@ -362,18 +362,7 @@ class Scheduler:
 
         What is done stays, with all below it: its body took responsibility for that.
         """
-        discarded: list[TaskNode] = []
-        again: list[TaskNode] = []
-        waiting: list[tuple[TaskNode, Group | None]] = [(top, group)]
-        while waiting:
-            node, attempt = waiting.pop()
-            added: set[TaskNode] = set() if attempt is None else set(attempt.added)
-            for child in node._children:
-                if child in added:
-                    discarded.append(child)
-                elif child._status is not _DONE:
-                    again.append(child)
-                    waiting.append((child, child._group))
+        discarded, again = begun_anew(top, group)
         for node in discarded:
             self._discard(node)
         for node in again:
@@ -467,13 +456,8 @@ class Scheduler:
             self._todo.append((self._stop_siblings, (group, because(child), policy)))
 
     def policy(self, node: TaskNode) -> OnFailure:
-        """Return what a group does on a failure: what it says, or one above it, or the config."""
-        above: TaskNode | None = node
-        while above is not None:
-            if above.options.on_failure is not None:
-                return above.options.on_failure
-            above = above.parent
-        return OnFailure(self.tree.config.on_failure)
+        """Return what a group does on a failure."""
+        return policy_of(node, self.tree.config)
 
     # -- stopping ----------------------------------------------------------------------------------------------------
 
@@ -493,28 +477,6 @@ class Scheduler:
             claim(child)
             self._stop(child, _CANCELLED, reason)
         self._drain()
-
-    def claim_failures(self, node: TaskNode, *, told: TaskNode | None = None) -> list[TaskNode]:
-        """Return the failures that a body was not told of; from now on it has them, and the group may go on.
-
-        With `told`, the body has just been told of that child alone. What the policy stopped because of what it has
-        been told is the body's affair as well.
-        """
-        group: Group | None = node._group
-        if group is None:
-            return []
-        failures = [child for child in group.undelivered if not is_claimed(child)]
-        if told is not None:
-            group.undelivered, failures = failures, []
-        else:
-            group.undelivered = []
-        for child in failures:
-            claim(child)
-        if group.stopped is not None and group.unclaimed(_FAILED, _TIMED_OUT) is None:
-            for child in [*group.bad, *(group.entered() if group.stopped is OnFailure.CANCEL else ())]:
-                claim(child)
-            group.stopped = None
-        return failures
 
     def _stop_entered(self, group: Group, reason: str) -> None:
         """Stop the children that were let go ahead or wait in line; the others were never begun."""

@@ -241,7 +241,7 @@ class Spawner:
             return
         if self._run.scheduler.policy(self._node) is OnFailure.CONTINUE and OnFailure.CONTINUE not in policies:
             return
-        failures = [handle_of(node) for node in self._run.scheduler.claim_failures(self._node)]
+        failures = [handle_of(node) for node in self._group.claim_failures()]
         if failures:
             raise TaskFailed(failures[0], failures[1:])
 
