@@ -275,6 +275,50 @@ def test_third_ctrl_c_leaves_at_once(start: Start) -> None:
     assert "Traceback" not in err
 
 
+@posix
+def test_thread_that_cannot_be_stopped_is_named(app: Path) -> None:
+    """R37: the process ends after it, unless Ctrl-C asks for an end at once; the exit code is the run's either way."""
+    (app / "threads.py").write_text(
+        textwrap.dedent(
+            """
+            import threading
+            import anyio.from_thread
+            from treetask import Registry
+
+            tree = Registry("threads")
+            begun = []
+
+            @tree.task
+            def stays() -> None:
+                begun.append(True)
+                threading.Event().wait()
+
+            @tree.task
+            async def fails() -> None:
+                while not begun:
+                    await anyio.sleep(0)
+                raise ValueError("no")
+            """
+        ),
+        encoding="utf-8",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "treetask", "threads:tree"],
+        cwd=app,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stderr is not None
+    last = next(line for line in process.stderr if "waiting for" in line)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=DEADLINE)
+
+    assert last == ("treetask: waiting for 'threads/stays', since a thread cannot be stopped; Ctrl-C leaves at once\n")
+    assert (process.returncode, err) == (1, "")
+
+
 # -- pipes ------------------------------------------------------------------------------------------------------------
 
 

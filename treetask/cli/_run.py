@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 
 from treetask._errors import DefinitionError, RunTimeoutError, TreeRunningError
-from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._relay import original, printed_above
-from treetask.cli._streams import say, width_of_errors
+from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.display import LiveDisplay, failure_summary, make_display, restore_terminal, safe_text
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
@@ -28,7 +30,23 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
         say(failure_summary(tree, width=width_of_errors()))
     if sentence is not None:
         say([f"treetask: {safe_text(sentence)}"])
+    _wait_for_threads(executor, code)
     return code
+
+
+def _wait_for_threads(executor: AsyncExecutor, code: int) -> None:
+    """Name the bodies that were stopped and whose threads go on: the process ends after them, or at Ctrl-C."""
+    names = [f"'{safe_text(node.id)}'" for node in executor.left_behind]
+    if not names:
+        return
+    say([f"treetask: waiting for {listed(names)}, since a thread cannot be stopped; Ctrl-C leaves at once"])
+    try:
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+    except KeyboardInterrupt:
+        flush_results()
+        os._exit(code)
 
 
 def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | None]:

@@ -87,7 +87,13 @@ class LiveDisplay:
         config: TreeTaskConfig | None = None,
         output: TextIO | None = None,
     ) -> None:
-        self.config: TreeTaskConfig | None = getattr(renderer, "config", None) if config is None else config
+        if config is not None and not isinstance(config, TreeTaskConfig):
+            raise TypeError(f"LiveDisplay: config is {config!r}; expected a TreeTaskConfig")
+        if renderer is not None and not isinstance(renderer, TreeRenderer):
+            raise TypeError(f"LiveDisplay: renderer is {renderer!r}; expected a TreeRenderer")
+        self.config: TreeTaskConfig | None = (
+            (None if renderer is None else renderer.config) if config is None else config
+        )
         self.renderer = TreeRenderer(config) if renderer is None else renderer
         self._terminal = Terminal(sys.stderr if output is None else output)
         self._clock: Callable[[], float] = _clock.monotonic
@@ -244,6 +250,8 @@ class LiveDisplay:
 
     def _turn_to(self, tree: TaskTree) -> None:
         """Show this tree from now on."""
+        if not isinstance(tree, TaskTree):
+            raise TypeError(f"LiveDisplay shows a TaskTree, not {tree!r}")
         self._tree = tree
         self._due = float("-inf")
         self._face.theme = self._theme_for(tree)

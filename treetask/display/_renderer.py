@@ -43,6 +43,8 @@ class TreeRenderer:
         `max_depth` limits how many levels below the root open; what failed is shown below it too, and a group that is
         closed, or open only in part, counts what it hides. A group that has not started is one line.
         """
+        if not isinstance(tree, TaskTree):
+            raise TypeError(f"TreeRenderer renders a TaskTree, not {tree!r}")
         theme = theme_for(self.config or tree.config)
         lines = list(_tree_lines(tree, theme, max_depth))
         if show_stats:

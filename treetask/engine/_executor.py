@@ -33,7 +33,16 @@ class AsyncExecutor:
         if not isinstance(tree, TaskTree):
             raise TypeError(f"AsyncExecutor runs a TaskTree, not {tree!r}; TreeBuilder.build() returns one")
         if config is not None:
+            if not isinstance(config, TreeTaskConfig):
+                raise TypeError(f"AsyncExecutor: config is {config!r}; expected a TreeTaskConfig")
             tree.config = config
+        for name, callback in (
+            ("on_update", on_update),
+            ("on_node_start", on_node_start),
+            ("on_node_complete", on_node_complete),
+        ):
+            if callback is not None and not callable(callback):
+                raise TypeError(f"AsyncExecutor: {name} is {callback!r}; expected a function of one argument")
         self.tree = tree
         self._announcer = Announcer(tree, on_update, on_node_start, on_node_complete)
         self._run: Run | None = None
@@ -93,6 +102,14 @@ class AsyncExecutor:
     def running(self) -> list[TaskNode]:
         """The nodes whose bodies run now, the longest first; after `cancel`, those that still clean up."""
         return [node for node in list(self.tree.active) if node._attempt is not None]
+
+    @property
+    def left_behind(self) -> list[TaskNode]:
+        """The nodes whose bodies still run in threads though their end was not waited for: a thread cannot be stopped.
+
+        The process ends only after them.
+        """
+        return [] if self._run is None else self._run.left_behind()
 
     def pause(self) -> None:
         """Start no more bodies until `resume`; what runs goes on. From any thread, and before the run."""

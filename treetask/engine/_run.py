@@ -324,6 +324,10 @@ class Run:
     def _is_gone(self) -> bool:
         return self.tree._driver is not self
 
+    def left_behind(self) -> list[TaskNode]:
+        """Return the nodes whose bodies still run in threads that were given up."""
+        return [node for node in list(self._threads.left_behind.values()) if node is not None]
+
     # -- asked by the executor, from any thread ----------------------------------------------------------------------
 
     def request_cancel(self, reason: str | None) -> None:
@@ -342,7 +346,9 @@ class Run:
         """Name the bodies that were cancelled and have not ended. The run goes on waiting for them."""
         names = [f"'{node.id}'" for node in self.tree.active if node._attempt is not None]
         if names:
-            _logger.warning("still waiting for %s, which did not end when cancelled", ", ".join(names[:_NAMES_SHOWN]))
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            named = ", ".join(names[:_NAMES_SHOWN]) + more
+            _logger.warning("still waiting for %s, which did not end when cancelled", named)
 
     def request_pause(self, *, paused: bool) -> None:
         def pause() -> None:

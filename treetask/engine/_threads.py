@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 import threading
@@ -12,6 +13,9 @@ from typing import Any, Final
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+
+from treetask.engine._step import current_node
+from treetask.model import TaskNode
 
 
 class BusyThreads:
@@ -46,6 +50,8 @@ class Threads:
         self._busy: Final = busy_threads()
         self._on_abandon: Final = on_abandon
         self._on_return: Final = on_return
+        #: The calls that were abandoned and have not returned, each with its node.
+        self.left_behind: Final[dict[object, TaskNode | None]] = {}
 
     async def call(self, context: Context, function: Callable[..., Any], *args: object) -> Any:
         """Call a function in a thread and a context; return what it returns.
@@ -56,40 +62,53 @@ class Threads:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(math.inf)
         state = _Call()
+        node = context.get(current_node)
 
-        # In a tuple, since trio takes a function that returns a coroutine for a mistake.
-        def run() -> tuple[Any]:
+        def run() -> None:
             if not state.begin():
-                return (None,)
+                return
             try:
-                return (context.run(_as_a_thread, function, *args),)
+                state.result = context.run(_as_a_thread, function, *args)
             except StopIteration as error:
                 # Futures refuse it, and it would end a generator that is none of its own.
                 raise RuntimeError("the body raised StopIteration") from error
             finally:
                 if state.end():
+                    state.drop_result()
+                    self.left_behind.pop(state, None)
                     self._on_return()
 
         self._busy.count += 1
         try:
-            (result,) = await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
+            await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
+            result, state.result = state.result, None
             return result
         finally:
             self._busy.count -= 1
             if state.give_up():
+                self.left_behind[state] = node
                 self._on_abandon()
+            else:
+                state.drop_result()
 
 
 class _Call:
     """How far a call is: the thread and the event loop each tell it, and are told of the other."""
 
-    __slots__ = ("_has_begun", "_has_ended", "_is_given_up", "_lock")
+    __slots__ = ("_has_begun", "_has_ended", "_is_given_up", "_lock", "result")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._has_begun = False
         self._has_ended = False
         self._is_given_up = False
+        self.result: Any = None
+
+    def drop_result(self) -> None:
+        """Nobody takes what the function returned. A coroutine would warn that it was never awaited."""
+        if inspect.iscoroutine(self.result):
+            self.result.close()
+        self.result = None
 
     def begin(self) -> bool:
         """Return whether the function is still to be called. Told by the thread."""

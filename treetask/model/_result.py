@@ -51,6 +51,8 @@ class ExecutionResult(Generic[R_co]):
     """What came of a tree. May be made by hand from any tree."""
 
     def __init__(self, tree: TaskTree) -> None:
+        if not isinstance(tree, TaskTree):
+            raise TypeError(f"an ExecutionResult is made from a TaskTree, not {tree!r}")
         self.tree: Final = tree
 
     @property
