@@ -310,10 +310,13 @@ def test_thread_that_cannot_be_stopped_is_named(app: Path) -> None:
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    assert process.stderr is not None
-    last = next(line for line in process.stderr if "waiting for" in line)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=DEADLINE)
+    try:
+        assert process.stderr is not None
+        last = next(line for line in process.stderr if "waiting for" in line)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
 
     assert last == ("treetask: waiting for 'threads/stays', since a thread cannot be stopped; Ctrl-C leaves at once\n")
     assert (process.returncode, err) == (1, "")

@@ -39,8 +39,8 @@ def _wait_for_threads(executor: AsyncExecutor, code: int) -> None:
     names = [f"'{safe_text(node.id)}'" for node in executor.left_behind]
     if not names:
         return
-    say([f"treetask: waiting for {listed(names)}, since a thread cannot be stopped; Ctrl-C leaves at once"])
     try:
+        say([f"treetask: waiting for {listed(names)}, since a thread cannot be stopped; Ctrl-C leaves at once"])
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
