@@ -44,7 +44,7 @@ def _is_of_the_engine(filename: str) -> bool:
 
 def tree_failed(tree: TaskTree) -> TreeFailed:
     """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
-    leaves = [leaf for node in tree.failed if not is_handled(node) for leaf in _leaves(node)]
+    leaves = [leaf for node in tree.failed if _has_raised(node) and not is_handled(node) for leaf in _leaves(node)]
     unique = list({id(leaf): leaf for leaf in leaves}.values())
     if not unique:
         unique = [
@@ -56,11 +56,14 @@ def tree_failed(tree: TaskTree) -> TreeFailed:
     )
 
 
+def _has_raised(node: TaskNode) -> bool:
+    """Whether a node failed by itself. Those that failed because of it are as many as the tree is deep."""
+    return node.exception is not None and not isinstance(node.exception, TaskFailed)
+
+
 def _leaves(node: TaskNode) -> Iterator[Exception]:
-    error = node.exception
-    if error is None or isinstance(error, TaskFailed):
-        return
-    for one in leaf_exceptions(error):
+    assert node.exception is not None
+    for one in leaf_exceptions(node.exception):
         if isinstance(one, Exception):
             _note(one, f"in task '{node.id}'")
             yield one

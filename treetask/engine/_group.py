@@ -31,6 +31,7 @@ class Group:
         "line",
         "live",
         "node",
+        "policy",
         "stopped",
         "stopping",
         "undelivered",
@@ -55,6 +56,8 @@ class Group:
         self.bad: list[TaskNode] = []
         #: Failures that the body of a spawner has not been told of.
         self.undelivered: list[TaskNode] = []
+        #: What this group does on a failure; None until it was asked for.
+        self.policy: OnFailure | None = None
         #: The policy that keeps further children from starting.
         self.stopped: OnFailure | None = None
         #: Why this node itself is being stopped: its body is interrupted once its children are down.
@@ -152,12 +155,22 @@ class _Placed:
 
 def policy_of(node: TaskNode, config: TreeTaskConfig) -> OnFailure:
     """Return what a group does on a failure: what it says, or one above it, or the config."""
+    asked: list[Group] = []
+    policy: OnFailure | None = None
     above: TaskNode | None = node
-    while above is not None:
-        if above.options.on_failure is not None:
-            return above.options.on_failure
+    while above is not None and policy is None:
+        group: Group | None = above._group
+        policy = above.options.on_failure
+        if policy is None and group is not None:
+            policy = group.policy
+            asked.append(group)
         above = above.parent
-    return OnFailure(config.on_failure)
+    if policy is None:
+        policy = OnFailure(config.on_failure)
+    for group in asked:
+        # A failure that goes up a deep tree asks at every level.
+        group.policy = policy
+    return policy
 
 
 def begun_anew(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskNode]]:
