@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from treetask._errors import RunTimeoutError
 from treetask.engine._failures import tree_failed
@@ -289,14 +290,28 @@ class Run:
         worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
 
         async def wait() -> None:
-            ended = anyio.Event()
-            self.scheduler.watched.setdefault(node, []).append(ended.set)
-            await ended.wait()
+            await self._end_of(node)
+            if body is not None:
+                await self._stop_here(body)
             child.claimed = True
             if node.parent is not None:
                 node.parent._group.claim_failures(told=True)
 
         await (wait() if worker is None else worker.without_slot(wait()))
+
+    async def _end_of(self, node: TaskNode) -> None:
+        ended = anyio.Event()
+        self.scheduler.watched.setdefault(node, []).append(ended.set)
+        await ended.wait()
+
+    async def _stop_here(self, node: TaskNode) -> None:
+        """Take the cancellation of a body that is being stopped, once its children are down; it comes last to it."""
+        group: Group | None = node._group
+        if group is None or group.stopping is None:
+            return
+        while not group.is_down:
+            await self._end_of(next(child for child in node._children if not child.is_done()))
+        await anyio.lowlevel.checkpoint()
 
     def _answer(self, act: Callable[[], T]) -> T:
         """Do something on the loop and return what comes of it, to whatever thread asked."""

@@ -1,0 +1,664 @@
+"""How a body that yields children hears of their failures, and what it may do about them (R21, R23, R24)."""
+
+from __future__ import annotations
+
+import math
+
+import anyio
+import pytest
+
+from tests.engine.support import Log, ended, node_of, statuses
+from treetask import (
+    JOIN,
+    AsyncExecutor,
+    Child,
+    OnFailure,
+    Registry,
+    Return,
+    SpawnError,
+    Spawns,
+    SyncSpawns,
+    TaskFailed,
+    TaskNode,
+    TreeCancelled,
+    TreeFailed,
+    TreeTaskConfig,
+)
+from treetask.testing import VirtualClock
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
+
+leaves = Registry("leaves")
+
+
+@leaves.task
+async def work(seconds: float) -> float:
+    """Take some time and return it."""
+    await anyio.sleep(seconds)
+    return seconds
+
+
+@leaves.task
+async def broken(seconds: float) -> None:
+    """Fail, after a while."""
+    await anyio.sleep(seconds)
+    raise OSError(f"broken after {seconds}")
+
+
+@leaves.task
+async def forever(number: int) -> None:
+    """Wait until cancelled."""
+    await anyio.sleep_forever()
+
+
+def leaves_of(error: object) -> list[str]:
+    """Return the messages of a failed run's leaves."""
+    assert isinstance(error, TreeFailed)
+    return [str(leaf) for leaf in error.exceptions]
+
+
+async def test_sequential_failure_is_thrown_in_at_that_yield() -> None:
+    """A `TaskFailed` whose cause is what the child raised; catching it claims it, and the group can be green."""
+    registry = Registry("r")
+    caught: list[TaskFailed] = []
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[str]:
+        try:
+            yield broken.child(1)
+        except TaskFailed as error:
+            caught.append(error)
+        yield work.child(2)
+        yield Return("went on")
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == "went on"
+    assert [(str(error), str(error.__cause__), error.child.node.id) for error in caught] == [
+        ("child 'r/parent/broken[1]' failed: broken after 1", "broken after 1", "r/parent/broken[1]")
+    ]
+    assert statuses(tree) == {"r/parent": "done", "r/parent/broken[1]": "failed", "r/parent/work[2]": "done"}
+
+
+async def test_uncaught_failure_of_a_child_is_one_leaf() -> None:
+    """The `TaskFailed` that a body let pass is no leaf of its own."""
+    registry = Registry("r")
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[None]:
+        yield broken.child(1)
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert leaves_of(error) == ["broken after 1"]
+    assert statuses(tree) == {"r/parent": "failed", "r/parent/broken[1]": "failed"}
+    assert tree.root.error == "child 'r/parent/broken[1]' failed: broken after 1"
+
+
+async def test_parallel_failure_under_cancel_is_thrown_at_the_next_yield() -> None:
+    """Siblings are cancelled at once; the body hears of it when it comes to a yield, never in a foreign await."""
+    registry = Registry("r")
+    log: list[tuple[str, float]] = []
+
+    @registry.group(static=False)
+    async def parent() -> Spawns[None]:
+        yield [broken.child(1), forever.child(1)]
+        await anyio.sleep(5)
+        log.append(("slept", anyio.current_time()))
+        try:
+            yield work.child(1)
+        except TaskFailed as error:
+            log.append((str(error), anyio.current_time()))
+        yield work.child(2)
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert log == [("slept", 5), ("child 'r/parent/broken[1]' failed: broken after 1", 5)]
+    assert statuses(tree) == {
+        "r/parent": "done",
+        "r/parent/broken[1]": "failed",
+        "r/parent/forever[1]": "cancelled",
+        "r/parent/work[2]": "done",
+    }
+    assert node_of(tree, "r/parent/forever[1]").elapsed == 1
+
+
+async def test_parallel_failure_reaches_a_body_that_waits_at_a_join() -> None:
+    """Siblings are down before it is thrown; what the policy stopped is claimed with it."""
+    registry = Registry("r")
+
+    @registry.group(static=False)
+    async def parent() -> Spawns[str]:
+        yield [broken.child(1), forever.child(1), forever.child(2)]
+        try:
+            yield JOIN
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == "child 'r/parent/broken[1]' failed: broken after 1"
+    assert tree.get_stats()["cancelled"] == 2
+
+
+async def test_unheard_failure_fails_the_group_in_the_end() -> None:
+    """A body that never comes to a yield again has claimed nothing."""
+    registry = Registry("r")
+
+    @registry.group(static=False)
+    async def parent() -> Spawns[None]:
+        yield broken.child(1)
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert leaves_of(error) == ["broken after 1"]
+    assert (tree.root.status, tree.root.reason) == ("failed", "'r/parent/broken[1]' failed")
+
+
+async def test_continue_tells_at_a_join_alone() -> None:
+    """Further children are welcome; all that failed is told there at once."""
+    registry = Registry("r")
+    told: list[str] = []
+
+    @registry.group(on_failure="continue", static=False)
+    async def parent() -> Spawns[None]:
+        yield [broken.child(1), broken.child(2)]
+        await anyio.sleep(5)
+        yield work.child(1)
+        try:
+            yield JOIN
+        except TaskFailed as error:
+            told.extend([str(error), *(child.node.id for child in error.others)])
+        yield work.child(2)
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert told == ["child 'r/parent/broken[1]' failed: broken after 1 (and 1 more)", "r/parent/broken[2]"]
+    assert (tree.root.status, tree.get_stats()["done"]) == ("done", 3)
+
+
+async def test_finish_refuses_a_further_child_with_the_failure() -> None:
+    """What runs finishes; when the body has been told, it may go on."""
+    registry = Registry("r")
+    told: list[tuple[str, float]] = []
+
+    @registry.group(on_failure="finish", static=False)
+    async def parent() -> Spawns[None]:
+        yield [broken.child(1), work.child(9)]
+        await anyio.sleep(5)
+        try:
+            yield work.child(1)
+        except TaskFailed as error:
+            told.append((str(error), anyio.current_time()))
+        yield work.child(2)
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert told == [("child 'r/parent/broken[1]' failed: broken after 1", 5)]
+    assert statuses(tree) == {
+        "r/parent": "done",
+        "r/parent/broken[1]": "failed",
+        "r/parent/work[9]": "done",
+        "r/parent/work[2]": "done",
+    }
+
+
+@pytest.mark.parametrize("policy", OnFailure)
+async def test_awaiting_a_child_in_a_try_claims_its_failure(policy: OnFailure) -> None:
+    """Whatever the policy: who awaits a child has it raised there, and the group can still be green."""
+    registry = Registry("r")
+
+    @registry.group(on_failure=policy, static=False)
+    async def parent() -> Spawns[str]:
+        child: Child[None] = yield broken.child(1)
+        try:
+            await child
+        except TaskFailed as error:
+            yield Return(str(error.__cause__))
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert (tree.root.status, tree.root.result) == ("done", "broken after 1")
+
+
+async def test_awaiting_a_child_that_has_failed_raises_at_once() -> None:
+    """Later is as good, and claims as well."""
+    registry = Registry("r")
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> str:
+        child = node.spawn(broken, 1)
+        await anyio.sleep(5)
+        try:
+            await child
+        except TaskFailed as error:
+            return str(error.__cause__)
+        return "not told"
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert (tree.root.status, tree.root.result) == ("done", "broken after 1")
+
+
+async def test_failure_that_a_body_lets_pass_is_not_claimed() -> None:
+    """Awaiting without a `try` hands it on: the child's error is the run's."""
+    registry = Registry("r")
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> None:
+        await node.spawn(broken, 1)
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert leaves_of(error) == ["broken after 1"]
+    assert statuses(tree) == {"r/parent": "failed", "r/parent/broken[1]": "failed"}
+
+
+async def test_body_that_turns_a_failure_into_its_own_keeps_both() -> None:
+    """The child's error was handled; what the body raised instead is the leaf."""
+    registry = Registry("r")
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> None:
+        try:
+            await node.spawn(broken, 1)
+        except TaskFailed as error:
+            raise LookupError("no data") from error
+
+    error = await ended(parent.build())
+
+    assert leaves_of(error) == ["no data"]
+    assert isinstance(error, TreeFailed)
+    assert isinstance(error.exceptions[0].__cause__, TaskFailed)
+
+
+async def test_timed_out_child_is_a_failure_like_any_other() -> None:
+    """Its cause is the `TimeoutError`."""
+    registry = Registry("r")
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[str]:
+        try:
+            yield forever.child(1).with_options(timeout=5)
+        except TaskFailed as error:
+            yield Return(repr(error.__cause__))
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == """TimeoutError("'r/parent/forever[1]' timed out after 5 s")"""
+
+
+async def test_cancelled_child_of_a_sequence_is_told_at_its_yield() -> None:
+    """Somebody else may cancel a child; the body hears of it and may claim it."""
+    registry = Registry("r")
+
+    @registry.group(parallel=False)
+    async def parent() -> Spawns[str]:
+        try:
+            yield forever.child(1)
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    @registry.task
+    async def canceller() -> None:
+        await anyio.sleep(5)
+        node_of(tree, "r/parent/forever[1]").cancel("by hand")
+
+    tree = registry.build()
+    await AsyncExecutor(tree).run()
+
+    assert node_of(tree, "r/parent").result == "child 'r/parent/forever[1]' was cancelled"
+    assert tree.root.status == "done"
+
+
+async def test_failure_of_a_grandchild_is_the_childs() -> None:
+    """The group in between fails, and its failure is what the body hears."""
+    registry = Registry("r")
+
+    @registry.task
+    async def middle(number: int) -> Spawns[None]:
+        yield broken.child(number)
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[str]:
+        try:
+            yield middle.child(1)
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == "child 'r/parent/middle[1]' failed"
+    assert tree.root.status == "done"
+
+
+async def test_static_child_that_fails_is_told_at_the_join() -> None:
+    """Static children are children."""
+    registry = Registry("r")
+
+    @registry.group
+    async def parent() -> Spawns[str]:
+        try:
+            yield JOIN
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    @parent.task
+    async def static() -> None:
+        raise OSError("broken")
+
+    tree = registry.build()
+    await AsyncExecutor(tree).run()
+
+    assert node_of(tree, "r/parent").result == "child 'r/parent/static' failed: broken"
+
+
+async def test_sync_spawner_hears_of_failures_as_an_async_one_does() -> None:
+    """Thrown in at the yield of a plain generator, too."""
+    registry = Registry("r")
+
+    @registry.group(parallel=False, static=False)
+    def parent() -> SyncSpawns[str]:
+        try:
+            yield broken.child(1)
+        except TaskFailed as error:
+            return str(error)
+        return "not told"
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == "child 'r/parent/broken[1]' failed: broken after 1"
+
+
+async def test_deadline_around_a_yield_ends_the_child_and_claims_it(virtual_clock: VirtualClock) -> None:
+    """R23: `with fail_after(1): yield child` works: the child is down before the `TimeoutError` is raised."""
+    registry = Registry("r")
+    log: list[tuple[str, float]] = []
+
+    @registry.task
+    async def slow(number: int) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(2)
+            log.append(("child is down", anyio.current_time()))
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[str]:
+        try:
+            with anyio.fail_after(5):
+                yield slow.child(1)
+        except TimeoutError:
+            log.append(("body goes on", anyio.current_time()))
+        yield work.child(1)
+        yield Return("in the end")
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert log == [("child is down", 7), ("body goes on", 7)]
+    assert (tree.root.result, virtual_clock.now()) == ("in the end", 8)
+    assert statuses(tree) == {"r/parent": "done", "r/parent/slow[1]": "cancelled", "r/parent/work[1]": "done"}
+
+
+async def test_deadline_around_a_join_ends_all_children() -> None:
+    """What a scope of the body's own stops is the body's responsibility: the group is green."""
+    registry = Registry("r")
+
+    @registry.group(static=False)
+    async def parent() -> Spawns[str]:
+        yield [forever.child(1), forever.child(2), work.child(1)]
+        with anyio.move_on_after(5):
+            yield JOIN
+        yield Return("moved on")
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.root.result == "moved on"
+    assert {node.status for node in tree.root.children} == {"cancelled", "done"}
+
+
+async def test_deadline_around_an_await_of_a_child_leaves_the_child_alone(virtual_clock: VirtualClock) -> None:
+    """Who gives up waiting has not stopped what was waited for."""
+    registry = Registry("r")
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> str:
+        child = node.spawn(work, 9)
+        with anyio.move_on_after(5):
+            await child
+        return "gave up"
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert statuses(tree) == {"r/parent": "done", "r/parent/work[9]": "done"}
+    assert virtual_clock.now() == 9
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_task_group_around_a_yield(parallel: bool) -> None:
+    """R23: the body's own tasks run while it is suspended at a yield, and its group ends when it leaves it."""
+    registry = Registry("r")
+    beats: list[float] = []
+
+    async def beat() -> None:
+        for _ in range(3):
+            await anyio.sleep(1)
+            beats.append(anyio.current_time())
+
+    @registry.group(parallel=parallel, static=False)
+    async def parent() -> Spawns[float]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(beat)
+            child: Child[float] = yield work.child(9)
+            yield JOIN
+            yield Return(child.result)
+
+    tree = parent.build(config=TreeTaskConfig(max_concurrency=1))
+    await AsyncExecutor(tree).run()
+
+    assert (beats, tree.root.result) == ([1, 2, 3], 9)
+
+
+async def test_failure_in_a_task_group_around_a_yield_ends_the_child() -> None:
+    """The group's cancellation is the body's own scope: the child is stopped and claimed, the error is the body's."""
+    registry = Registry("r")
+
+    async def fail() -> None:
+        await anyio.sleep(1)
+        raise OSError("beside the child")
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fail)
+            yield forever.child(1)
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert leaves_of(error) == ["beside the child"]
+    assert statuses(tree) == {"r/parent": "failed", "r/parent/forever[1]": "cancelled"}
+
+
+async def cancelled_after(seconds: float, executor: AsyncExecutor) -> None:
+    """Run a tree and cancel it after a while."""
+
+    async def cancel() -> None:
+        await anyio.sleep(seconds)
+        executor.cancel("enough")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cancel)
+        assert isinstance(await ended(executor), TreeCancelled)
+
+
+@pytest.mark.parametrize("place", ["at a yield", "at a JOIN", "in an await of a child", "in a foreign await"])
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_cancel_reaches_a_suspended_body_after_its_children(place: str, parallel: bool) -> None:
+    """R24: children first, waited for under a shield; then it is thrown in where the body is, and `finally` runs."""
+    registry = Registry("r")
+    log = Log()
+
+    @registry.task
+    async def child(node: TaskNode, number: int) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(2)
+            log.append(f"child is down at {anyio.current_time():g}")
+
+    @registry.group(parallel=parallel, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        try:
+            if place == "at a yield":
+                yield child.child(1)
+                yield JOIN
+            elif place == "at a JOIN":
+                _ = node.spawn(child, 1)
+                yield JOIN
+            elif place == "in an await of a child":
+                await node.spawn(child, 1)
+            else:
+                _ = node.spawn(child, 1)
+                await anyio.sleep(math.inf)
+        except anyio.get_cancelled_exc_class():
+            log.append("cancelled")
+            raise
+        finally:
+            log.append(f"finally at {anyio.current_time():g}")
+
+    tree = parent.build()
+    await cancelled_after(5, AsyncExecutor(tree))
+
+    assert log == ["child is down at 7", "cancelled", "finally at 7"]
+    assert statuses(tree) == {"r/parent": "cancelled", "r/parent/child[1]": "cancelled"}
+
+
+async def test_cancel_while_a_body_cleans_up_after_a_failure() -> None:
+    """A `finally` that is running when the cancel comes is cancelled where it waits."""
+    registry = Registry("r")
+    log = Log()
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[None]:
+        try:
+            yield broken.child(1)
+        finally:
+            try:
+                await anyio.sleep(99)
+            finally:
+                log.append(f"cleaned up at {anyio.current_time():g}")
+
+    tree = parent.build()
+    executor = AsyncExecutor(tree)
+    await cancelled_after(5, executor)
+
+    assert log == ["cleaned up at 5"]
+    assert statuses(tree) == {"r/parent": "cancelled", "r/parent/broken[1]": "failed"}
+
+
+async def test_yield_of_a_child_during_clean_up_is_an_error() -> None:
+    """R24: nothing new is started by a body that is being stopped."""
+    registry = Registry("r")
+    errors: list[str] = []
+
+    @registry.group(parallel=False, static=False)
+    async def parent() -> Spawns[None]:
+        try:
+            yield forever.child(1)
+        finally:
+            try:
+                yield work.child(1)
+            except SpawnError as error:
+                errors.append(str(error))
+
+    tree = parent.build()
+    await cancelled_after(5, AsyncExecutor(tree))
+
+    assert errors == ["'r/parent' is being stopped: nothing may be yielded while it cleans up"]
+    assert statuses(tree) == {"r/parent": "cancelled", "r/parent/forever[1]": "cancelled"}
+
+
+async def test_sync_spawner_is_closed_when_it_is_cancelled() -> None:
+    """A plain generator knows no cancellation: its `finally` runs, in a thread, when its children are down."""
+    registry = Registry("r")
+    log = Log()
+
+    @registry.group(parallel=False, static=False)
+    def parent() -> SyncSpawns[None]:
+        try:
+            yield forever.child(1)
+        finally:
+            log.append(f"finally, child {node_of(tree, 'r/parent/forever[1]').status}")
+
+    tree = parent.build()
+    await cancelled_after(5, AsyncExecutor(tree))
+
+    assert log == ["finally, child cancelled"]
+    assert statuses(tree) == {"r/parent": "cancelled", "r/parent/forever[1]": "cancelled"}
+
+
+@pytest.mark.parametrize("place", ["at a yield", "in a foreign await"])
+async def test_timeout_of_a_spawner_bounds_its_waits(place: str, virtual_clock: VirtualClock) -> None:
+    """R36: waits at yields included; children are down before the body is stopped."""
+    registry = Registry("r")
+    log = Log()
+
+    @registry.group(timeout=5, static=False)
+    async def parent() -> Spawns[None]:
+        try:
+            yield forever.child(1)
+            if place == "at a yield":
+                yield JOIN
+            await anyio.sleep_forever()
+        finally:
+            log.append(f"finally, child {node_of(tree, 'r/parent/forever[1]').status}")
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert leaves_of(error) == ["'r/parent' timed out after 5 s"]
+    assert log == ["finally, child cancelled"]
+    assert statuses(tree) == {"r/parent": "timed_out", "r/parent/forever[1]": "cancelled"}
+    assert virtual_clock.now() == 5
+
+
+async def test_shielded_await_of_a_child_in_clean_up_comes_to_an_end() -> None:
+    """Where the cancellation cannot reach the body, it hears how the child ended instead."""
+    registry = Registry("r")
+    log = Log()
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> None:
+        children = [node.spawn(forever, number) for number in range(2)]
+        try:
+            with anyio.CancelScope(shield=True):
+                for child in children:
+                    await child
+        except TaskFailed as error:
+            log.append(str(error))
+        await anyio.sleep(1)
+
+    tree = parent.build()
+    await cancelled_after(5, AsyncExecutor(tree))
+
+    assert log == ["child 'r/parent/forever[0]' was cancelled"]
+    assert tree.get_stats()["cancelled"] == 3
