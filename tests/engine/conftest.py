@@ -1,16 +1,7 @@
-"""The clock as a fixture: no test of the engine sleeps."""
+"""No test here sleeps: time is virtual."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from tests.virtual_time import pytest_pyfunc_call, virtual_clock
 
-import pytest
-
-from treetask.testing import VirtualClock
-
-
-@pytest.fixture
-async def virtual_clock(anyio_backend: object) -> AsyncIterator[VirtualClock]:
-    """A virtual clock on the test's own event loop."""
-    with VirtualClock() as clock:
-        yield clock
+__all__ = ["pytest_pyfunc_call", "virtual_clock"]
