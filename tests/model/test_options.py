@@ -14,6 +14,7 @@ from treetask.model import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_o
 OPTIONS: NodeKeywords = {
     "depends_on": ["b"],
     "max_queued": 5,
+    "when": bool,
     "max_retries": 2,
     "on_failure": "finish",
     "timeout": 1.5,
@@ -39,6 +40,7 @@ def test_all_options_are_kept() -> None:
 
     assert (options.parallel, options.depends_on, options.max_queued) == (True, ("b",), 5)
     assert (options.max_retries, options.timeout, options.on_failure) == (2, 1.5, OnFailure.FINISH)
+    assert options.when is bool
 
 
 def test_every_option_is_known_to_this_test() -> None:
@@ -61,6 +63,11 @@ def test_zero_is_zero() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    (
+        {"when": 1},
+        TypeError,
+        "when is 1; expected a plain function that takes the node and answers at once",
+    ),
     ({"parallel": 1}, TypeError, "parallel is 1; expected True or False"),
     ({"parallel": None}, TypeError, "parallel is None; expected True or False"),
     ({"max_retries": 1.5}, TypeError, "max_retries is 1.5; expected a whole number or None"),
@@ -117,7 +124,6 @@ def test_node_is_no_id() -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        "when",
         "retry",
         "allow_failure",
         "priority",

@@ -63,7 +63,7 @@ def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str
     for name in options:
         if name in names:
             continue
-        refuse_later_option(owner, name)
+        refuse_later_option(owner, name, "when")
         if name in OPTION_NAMES:
             raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")

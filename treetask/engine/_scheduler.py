@@ -234,16 +234,40 @@ class Scheduler:
         for node in nodes:
             node._waits -= CLOSED
             if not node._waits:
-                if node._body is not None:
+                if node._body is not None and node.options.when is None:
                     ready.append(node)
                 else:
-                    self._todo.append((self._start_bodiless, (node,)))
+                    self._ready(node)
         self.slots.push_all(ready)
 
     def _ready(self, node: TaskNode) -> None:
         if node._status is not _PENDING:
             return
-        if node.task_fn is not None:
+        if node.options.when is not None:
+            self._todo.append((self._ask_condition, (node,)))
+        else:
+            self._queue(node)
+
+    def _ask_condition(self, node: TaskNode) -> None:
+        """A node could start: its own condition has the last word."""
+        condition = node.options.when
+        if condition is None or node._status is not _PENDING or node._waits:
+            return
+        try:
+            is_wanted = condition(node)
+            if hasattr(is_wanted, "__await__"):
+                raise TypeError(f"the condition of '{node.id}' returned {is_wanted!r}; expected True or False")
+        except Exception as error:  # a user's function, whatever it raises
+            node.exception, node.error = error, str(error) or type(error).__name__
+            self._attempt_over(node, _FAILED, may_retry=False, by_body=True)
+            return
+        if is_wanted:
+            self._queue(node)
+        else:
+            self._stop(node, _SKIPPED, "its condition was false")
+
+    def _queue(self, node: TaskNode) -> None:
+        if node._body is not None:
             self.slots.push(node)
         else:
             self._todo.append((self._start_bodiless, (node,)))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from typing_extensions import TypedDict
 
 from treetask._errors import did_you_mean
+from treetask.model._body import BodyKind, kind_of
 from treetask.model._config import OnFailure, check_count, check_seconds
+
+if TYPE_CHECKING:
+    from treetask.model._node import TaskNode
 
 #: How many children of a spawner may be unstarted before a yield waits.
 DEFAULT_MAX_QUEUED: Final = 1_000
@@ -32,6 +36,8 @@ class NodeOptions:
     on_failure: OnFailure | None = None
     #: How many spawned children may be unstarted before a yield waits.
     max_queued: int = DEFAULT_MAX_QUEUED
+    #: Asked with the node when nothing else keeps it from starting; if the answer is false, it is skipped.
+    when: Callable[[TaskNode], object] | None = None
 
 
 class NodeKeywords(TypedDict, total=False):
@@ -42,6 +48,7 @@ class NodeKeywords(TypedDict, total=False):
     depends_on: Iterable[str] | None
     on_failure: OnFailure | Literal["cancel", "finish", "continue"] | None
     max_queued: int | None
+    when: Callable[[TaskNode], object] | None
 
 
 DEFAULT_OPTIONS: Final = NodeOptions()
@@ -51,7 +58,6 @@ OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
 _NOT_YET: Final = frozenset(
     [
-        "when",
         "retry",
         "allow_failure",
         "priority",
@@ -86,9 +92,9 @@ def node_options(
     return _checked(owner, **options)
 
 
-def refuse_later_option(owner: str, name: str) -> None:
-    """Raise `TypeError` naming `owner` for an option that is none yet; do nothing for any other name."""
-    if name in _NOT_YET:
+def refuse_later_option(owner: str, name: str, *more: str) -> None:
+    """Raise `TypeError` naming `owner` for an option that is none yet, nor are `more`; do nothing for other names."""
+    if name in _NOT_YET or name in more:
         raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
 
 
@@ -101,12 +107,15 @@ def _checked(
     depends_on: Iterable[str] | None = (),
     on_failure: str | OnFailure | None = None,
     max_queued: int | None = None,
+    when: Callable[[TaskNode], object] | None = None,
 ) -> NodeOptions:
     if not isinstance(parallel, bool):
         raise TypeError(f"{owner}: parallel is {parallel!r}; expected True or False")
     check_count("max_retries", max_retries, 0, owner, optional=True, none="the config's max_retries")
     check_count("max_queued", max_queued, 1, owner, optional=True, none=f"the default, {DEFAULT_MAX_QUEUED:,}")
     check_seconds("timeout", timeout, owner, none="the config's default_task_timeout")
+    if when is not None and (not callable(when) or kind_of(when) is not BodyKind.THREAD):
+        raise TypeError(f"{owner}: when is {when!r}; expected a plain function that takes the node and answers at once")
     policy = None if on_failure is None else OnFailure.parse(on_failure, owner)
     return _shared(
         parallel,
@@ -115,6 +124,7 @@ def _checked(
         _checked_ids(owner, depends_on),
         policy,
         DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
+        when,
     )
 
 
@@ -138,6 +148,7 @@ def _shared(  # noqa: PLR0917 - a cache is quicker by position
     depends_on: tuple[str, ...],
     on_failure: OnFailure | None,
     max_queued: int,
+    when: Callable[[TaskNode], object] | None,
 ) -> NodeOptions:
     return NodeOptions(
         parallel=parallel,
@@ -146,4 +157,5 @@ def _shared(  # noqa: PLR0917 - a cache is quicker by position
         depends_on=depends_on,
         on_failure=on_failure,
         max_queued=max_queued,
+        when=when,
     )
