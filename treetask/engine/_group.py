@@ -171,24 +171,3 @@ def policy_of(node: TaskNode, config: TreeTaskConfig) -> OnFailure:
         # A failure that goes up a deep tree asks at every level.
         group.policy = policy
     return policy
-
-
-def begun_anew(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskNode]]:
-    """Return what a failed attempt takes with it, and what the next one begins again with.
-
-    What the bodies of the attempt added is discarded. What is done stays, with all below it: its body took
-    responsibility for that.
-    """
-    discarded: list[TaskNode] = []
-    again: list[TaskNode] = []
-    waiting: list[tuple[TaskNode, Group | None]] = [(top, group)]
-    while waiting:
-        node, attempt = waiting.pop()
-        added: set[TaskNode] = set() if attempt is None else set(attempt.added)
-        for child in node._children:
-            if child in added:
-                discarded.append(child)
-            elif child._status is not TaskStatus.DONE:
-                again.append(child)
-                waiting.append((child, child._group))
-    return discarded, again

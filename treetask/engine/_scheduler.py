@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from treetask._errors import FinishedParentError
-from treetask.engine._group import ChildWatch, Group, because, begun_anew, claim, is_claimed, policy_of
+from treetask.engine._group import ChildWatch, Group, because, claim, is_claimed, policy_of
+from treetask.engine._repeat import begin_anew
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
 from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, OnFailure, TaskNode, TaskStatus, TaskTree
@@ -375,40 +376,11 @@ class Scheduler:
         node._group = None
         self.tree.move(node, _RETRYING, self._at)
         if group is not None:
-            self._reset_below(node, group)
-        if node.task_fn is not None:
-            self.slots.push(node)
-        else:
-            self._todo.append((self._start_bodiless, (node,)))
-
-    def _reset_below(self, top: TaskNode, group: Group) -> None:
-        """Discard what the bodies of an attempt added, and begin again with what is not done.
-
-        What is done stays, with all below it: its body took responsibility for that.
-        """
-        discarded, again = begun_anew(top, group)
-        for node in discarded:
-            self._discard(node)
-        for node in again:
-            self._reset(node)
-        # Only now, when all are reset: a dependency that has ended badly is one that nobody will tell of.
-        self._skip_lost(self._waiting.lost(again))
-
-    def _discard(self, top: TaskNode) -> None:
-        """Take a node out of the tree; who waits for it, or for a node below, waits in vain."""
-        below = list(top.walk())
-        self.tree.remove(top)
-        for node in below:
-            for dependent in self._dependents.pop(node, ()):
-                self._todo.append((self._skip, (dependent, f"'{node.id}' was discarded")))
-
-    def _reset(self, node: TaskNode) -> None:
-        if node._status.is_terminal:
-            self.tree.reset_node(node)
-        node.exception = node.error = node.reason = None
-        node._group = node.started_at = node.ended_at = None
-        node.retry_count = 0
-        self._waiting.close(node)
+            orphans, lost = begin_anew(self.tree, self._waiting, node, group)
+            for orphan, reason in orphans:
+                self._todo.append((self._skip, (orphan, reason)))
+            self._skip_lost(lost)
+        self._queue(node)
 
     def _finish(self, node: TaskNode, status: TaskStatus) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
         """Make a status final, and every status above that follows from it."""
