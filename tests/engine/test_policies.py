@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from tests.engine.support import Log, ended, fail, fails_after, node_of, ok, reasons, sleeps, statuses
-from treetask import TaskNode, TreeBuilder, TreeCancelled, TreeFailed, TreeTaskConfig
-from treetask.testing import VirtualClock
+from treetask import AsyncExecutor, TaskNode, TreeBuilder, TreeCancelled, TreeFailed, TreeTaskConfig
+from treetask.testing import Recorder, VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -302,3 +302,24 @@ async def test_two_failures_at_once_are_both_failures() -> None:
 
     assert isinstance(error, TreeFailed)
     assert {str(leaf) for leaf in error.exceptions} <= {"a is broken", "b is broken"}
+
+
+async def test_nothing_begins_in_the_same_moment_after_a_failure() -> None:
+    """Groups without a body begin at once; not those whose sibling's condition has just failed."""
+
+    def broken(node: TaskNode) -> bool:
+        raise OSError("broken condition")
+
+    tree = (
+        TreeBuilder("root")
+        .add_child("asks", task=ok, when=broken)
+        .add_node("group")
+        .add_child("below", task=ok)
+        .build()
+    )
+    executor, recorder = AsyncExecutor(tree), Recorder()
+    executor.subscribe(recorder)
+    await ended(executor)
+
+    assert recorder.starts == ["root"]
+    assert statuses(tree) == {"root": "failed", "asks": "failed", "group": "cancelled", "below": "cancelled"}

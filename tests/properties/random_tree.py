@@ -51,6 +51,21 @@ BODIES = {kind: Body(kind) for kind in BodyKind}
 IN_THREADS = {BodyKind.THREAD, BodyKind.THREAD_SPAWNER}
 
 
+class Condition:
+    """A condition of a node: says yes or no, or raises."""
+
+    def __init__(self, answer: bool | None) -> None:
+        self.answer = answer
+
+    def __call__(self, node: TaskNode) -> bool:
+        if self.answer is None:
+            raise OSError(f"condition of {node.id}")
+        return self.answer
+
+    def __repr__(self) -> str:
+        return f"Condition({self.answer})"
+
+
 def kind_of(node: TaskNode) -> BodyKind:
     """Return the kind of a node's body."""
     assert isinstance(node.task_fn, Body)
@@ -70,6 +85,7 @@ def new_node(tape: Tape, number: int, earlier: list[TaskNode]) -> TaskNode:
         max_retries=tape.one_of([0, None, 1, 2]),
         depends_on=depends_on,
         on_failure=tape.one_of([None, None, *OnFailure]),
+        when=Condition(tape.one_of([True, False, None])) if tape.chance(8) else None,
     )
 
 

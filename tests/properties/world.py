@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.properties.random_tree import MAX_NODES, Body, Tape, kind_of, new_node, new_tree
+from tests.properties.random_tree import MAX_NODES, Body, Condition, Tape, kind_of, new_node, new_tree
 from tests.properties.recount import check_counters
 from treetask import Child, DefinitionError, OnFailure, TaskNode, TaskStatus
 from treetask.engine._scheduler import Scheduler
@@ -95,7 +95,7 @@ class World:
         """Check that a change may happen now."""
         self.story.append(f"{node.id} {old} -> {new}{f' ({node.reason})' if node.reason else ''}")
         if new is WORKING:
-            self.check_start(node)
+            self.check_start(node, old)
             self.ended.pop(node, None)
             self.gates.discard(node)
             if node.task_fn is None:
@@ -108,9 +108,11 @@ class World:
         elif new is PENDING:
             assert any(above.status is RETRYING for above in node.get_ancestors()), f"{node.id} is reset"
 
-    def check_start(self, node: TaskNode) -> None:
+    def check_start(self, node: TaskNode, old: TaskStatus) -> None:
         """R30: the parent lets it, the dependencies are done, the earlier sibling has ended, nothing forbids it."""
         assert not self.scheduler.is_cancelled, f"{node.id} starts after the run was cancelled"
+        condition = node.options.when
+        assert condition is None or condition(node), f"{node.id} starts against its condition"
         for dependency in node.options.depends_on:
             found = self.tree.find(dependency)
             assert found is not None
@@ -126,7 +128,7 @@ class World:
             if node not in self.at_once:
                 earlier = parent.children[: parent.children.index(node)]
                 assert all(one.is_done() for one in earlier if one not in self.at_once)
-        if self.scheduler.policy(parent) is not OnFailure.CONTINUE and node.status is PENDING:
+        if self.scheduler.policy(parent) is not OnFailure.CONTINUE and old is PENDING:
             bad = [one.id for one in parent.children if one.status in {FAILED, TIMED_OUT} and not claimed(one)]
             assert not bad, f"{node.id} starts after {bad} failed"
 
@@ -135,6 +137,11 @@ class World:
         new = node.status
         left = [below.id for below in node.walk() if below is not node and not below.is_done()]
         assert not left, f"{node.id} ends before {left}"
+        condition = node.options.when
+        if old is PENDING and new is FAILED:
+            assert isinstance(condition, Condition)
+            assert condition.answer is None
+            return
         if old is PENDING:
             assert new in {SKIPPED, CANCELLED}
             assert node.reason

@@ -252,7 +252,7 @@ class Scheduler:
     def _ask_condition(self, node: TaskNode) -> None:
         """A node could start: its own condition has the last word."""
         condition = node.options.when
-        if condition is None or node._status is not _PENDING or node._waits:
+        if condition is None or node._status is not _PENDING or node._waits or self._is_being_stopped(node):
             return
         try:
             is_wanted = condition(node)
@@ -267,6 +267,12 @@ class Scheduler:
         else:
             self._stop(node, _SKIPPED, "its condition was false")
 
+    @staticmethod
+    def _is_being_stopped(node: TaskNode) -> bool:
+        """Whether a sibling has just failed, and the stop that this means is on its way to one that has not begun."""
+        group: Group | None = None if node.parent is None else node.parent._group
+        return node._status is _PENDING and group is not None and group.stopped is not None
+
     def _queue(self, node: TaskNode) -> None:
         if node._body is not None:
             self.slots.push(node)
@@ -274,7 +280,7 @@ class Scheduler:
             self._todo.append((self._start_bodiless, (node,)))
 
     def _start_bodiless(self, node: TaskNode) -> None:
-        if node._status.is_terminal or node._waits:
+        if node._status.is_terminal or node._waits or self._is_being_stopped(node):
             return
         node.error = node.exception = None
         self._start(node, self._at)
