@@ -7,7 +7,7 @@ The way of a node: its parent lets it go ahead (`_open`), its dependencies are m
 with a body queues for a slot, one without begins at once. `take` gives it a slot. When its body is over (`body_done`,
 `body_failed`) its children are let go ahead, and when they are down its attempt is concluded (`_conclude`): repeated,
 or final (`_finish`). A final status moves up through the parents in one loop; what it means for dependents and siblings
-waits in `_todo` until that loop is at rest, so that nothing is recursive and no parent is concluded twice.
+waits in `_agenda` until that loop is at rest, so that nothing is recursive and no parent is concluded twice.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Scheduler:
         self._driver: Final = driver
         self._waiting: Final = Waiting(tree)
         self._dependents: Final = self._waiting.dependents
-        self._todo: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
+        self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
         #: Nodes without children whose bodies are being stopped, and why; children may still come.
         self._interrupted: Final[dict[TaskNode, str]] = {}
@@ -110,7 +110,7 @@ class Scheduler:
             self.open_gate(node)
             if group.is_down:
                 self._conclude(group)
-        if self._todo:
+        if self._agenda:
             self._drain()
 
     def body_failed(self, node: TaskNode, kind: BodyKind, at: float, status: TaskStatus, *, final: bool) -> None:
@@ -186,7 +186,7 @@ class Scheduler:
 
     def _skip_lost(self, pairs: Iterable[tuple[TaskNode, TaskNode]]) -> None:
         for node, lost in pairs:
-            self._todo.append((self._skip, (node, because(lost))))
+            self._agenda.append((self._skip, (node, because(lost))))
 
     def _skip(self, node: TaskNode, reason: str) -> None:
         if node._tree is self.tree:
@@ -245,7 +245,7 @@ class Scheduler:
         if node._status is not _PENDING:
             return
         if node.options.when is not None:
-            self._todo.append((self._ask_condition, (node,)))
+            self._agenda.append((self._ask_condition, (node,)))
         else:
             self._queue(node)
 
@@ -277,7 +277,7 @@ class Scheduler:
         if node._body is not None:
             self.slots.push(node)
         else:
-            self._todo.append((self._start_bodiless, (node,)))
+            self._agenda.append((self._start_bodiless, (node,)))
 
     def _start_bodiless(self, node: TaskNode) -> None:
         if node._status.is_terminal or node._waits or self._is_being_stopped(node):
@@ -384,7 +384,7 @@ class Scheduler:
         if group is not None:
             orphans, lost = begin_anew(self.tree, self._waiting, node, group)
             for orphan, reason in orphans:
-                self._todo.append((self._skip, (orphan, reason)))
+                self._agenda.append((self._skip, (orphan, reason)))
             self._skip_lost(lost)
         self._queue(node)
 
@@ -396,7 +396,7 @@ class Scheduler:
             if self._dependents and node in self._dependents:
                 self._waiting.untold.add(node)
                 # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
-                self._todo.appendleft((self._tell_dependents, (node,)))
+                self._agenda.appendleft((self._tell_dependents, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):
                     wake()
@@ -423,7 +423,7 @@ class Scheduler:
                     self._driver.interrupt(parent)
                 return
             if group.verdict is not None or group.bad or not group.gate_open:
-                self._todo.append((self._conclude_if_down, (group,)))
+                self._agenda.append((self._conclude_if_down, (group,)))
                 return
             node, status = parent, _DONE
 
@@ -455,7 +455,7 @@ class Scheduler:
         policy = self.policy(group.node)
         if policy is not OnFailure.CONTINUE and group.stopped is None:
             group.stopped = policy
-            self._todo.append((self._stop_siblings, (group, because(child), policy)))
+            self._agenda.append((self._stop_siblings, (group, because(child), policy)))
 
     def policy(self, node: TaskNode) -> OnFailure:
         """Return what a group does on a failure."""
@@ -522,7 +522,7 @@ class Scheduler:
         if not group.body_ended:
             self._driver.interrupt(node)
         else:
-            self._todo.append((self._conclude_if_down, (group,)))
+            self._agenda.append((self._conclude_if_down, (group,)))
         return False
 
     def _end_unstarted(self, top: TaskNode, status: TaskStatus, reason: str) -> None:
@@ -539,7 +539,7 @@ class Scheduler:
 
     def _drain(self) -> None:
         """Do what has piled up, and what that piles up, until the tree is at rest."""
-        todo = self._todo
-        while todo:
-            act, arguments = todo.popleft()
+        agenda = self._agenda
+        while agenda:
+            act, arguments = agenda.popleft()
             act(*arguments)
