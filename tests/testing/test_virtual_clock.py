@@ -14,7 +14,8 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from treetask import TaskNode, TreeBuilder
+from tests.engine.support import ended, turns, until
+from treetask import TaskNode, TreeBuilder, TreeTaskConfig
 from treetask.engine import AsyncExecutor
 from treetask.testing import VirtualClock, VirtualClockError, run_virtual
 
@@ -136,6 +137,34 @@ async def test_advance_moves_time_while_a_thread_works(virtual_clock: VirtualClo
     thread_may_end.set()
 
     assert (scope.cancelled_caught, now) == (True, 10)
+
+
+@pytest.mark.anyio
+async def test_time_stands_while_a_body_that_was_left_behind_works(virtual_clock: VirtualClock) -> None:
+    """What waits for the thread to be free must not be timed out because the world is slow."""
+    thread_may_end = threading.Event()
+
+    def stuck(node: TaskNode) -> None:
+        thread_may_end.wait()
+
+    def quick(node: TaskNode) -> None:
+        pass
+
+    config = TreeTaskConfig(max_retries=0, max_threads=1, on_failure="continue", global_timeout=DAY)
+    tree = TreeBuilder("root", config=config).add_child("stuck", task=stuck, timeout=5).add_child("next", task=quick)
+    executor = AsyncExecutor(tree.build())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, executor)
+        await until(lambda: bool(executor.running))
+        virtual_clock.advance(5)
+        await until(lambda: bool(executor.tree.failed))
+        await turns()
+        thread_may_end.set()
+
+    following = executor.tree.find("next")
+    assert following is not None
+    assert (following.status, following.started_at) == ("done", 5)
 
 
 @pytest.mark.anyio

@@ -19,12 +19,18 @@ from treetask.model import TaskNode
 
 
 class BusyThreads:
-    """How many calls in threads an event loop waits for; abandoned ones do not count."""
+    """How many threads work for the runs of an event loop, those that were left behind included."""
 
-    __slots__ = ("count",)
+    __slots__ = ("_lock", "count")
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.count = 0
+
+    def add(self, number: int) -> None:
+        """Count more of them, or less. From any thread."""
+        with self._lock:
+            self.count += number
 
 
 _busy_threads: Final[anyio.lowlevel.RunVar[BusyThreads]] = anyio.lowlevel.RunVar("treetask_busy_threads")
@@ -74,21 +80,24 @@ class Threads:
                 raise RuntimeError("the body raised StopIteration") from error
             finally:
                 if state.end():
+                    self._busy.add(-1)
                     state.drop_result()
                     self.left_behind.pop(state, None)
                     self._on_return()
 
-        self._busy.count += 1
+        self._busy.add(1)
         try:
             await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
             result, state.result = state.result, None
             return result
         finally:
-            self._busy.count -= 1
+            # First this: the thread may return at any moment, and takes itself off the list.
+            self.left_behind[state] = node
             if state.give_up():
-                self.left_behind[state] = node
                 self._on_abandon()
             else:
+                del self.left_behind[state]
+                self._busy.add(-1)
                 state.drop_result()
 
 
