@@ -365,6 +365,33 @@ async def test_static_child_that_fails_is_told_at_the_join() -> None:
     assert node_of(tree, "r/parent").result == "child 'r/parent/static' failed: broken"
 
 
+@pytest.mark.parametrize("policy", OnFailure)
+async def test_join_of_a_sequence_ends_when_the_rest_is_skipped(policy: OnFailure) -> None:
+    """A static child that fails, and one behind it that depends on it: the body is woken, whatever the policy."""
+    registry = Registry("r")
+
+    @registry.group(parallel=False, on_failure=policy)
+    async def parent() -> Spawns[str]:
+        try:
+            yield JOIN
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    @parent.task
+    async def first() -> None:
+        raise OSError("broken")
+
+    @parent.task(depends_on=[first])
+    async def second() -> None:
+        raise AssertionError
+
+    tree = registry.build()
+    await AsyncExecutor(tree).run()
+
+    assert node_of(tree, "r/parent").result == "child 'r/parent/first' failed: broken"
+    assert node_of(tree, "r/parent/second").status == "skipped"
+
+
 async def test_sync_spawner_hears_of_failures_as_an_async_one_does() -> None:
     """Thrown in at the yield of a plain generator, too."""
     registry = Registry("r")

@@ -30,6 +30,8 @@ class World:
         self.waiting: set[TaskNode] = set()
         self.returning: set[TaskNode] = set()
         self.interrupted: set[TaskNode] = set()
+        #: Bodies that wait for all children.
+        self.joining: set[TaskNode] = set()
         #: Threads whose bodies were given up.
         self.abandoned = 0
         #: Nodes whose body has ended or let its children go, in the attempt that goes on.
@@ -81,7 +83,10 @@ class World:
         """Take no note."""
 
     def child_ended(self, child: TaskNode) -> None:
-        """Take no note."""
+        """Wake the body that waits for all children, if that was the last of them."""
+        parent = child.parent
+        if parent in self.joining and parent._group.is_down:
+            self.joining.discard(parent)
 
     # -- told at the door --------------------------------------------------------------------------------------------
 
@@ -233,6 +238,7 @@ class World:
             self.scheduler.slots.seize(kind)
         for group in (self.running, self.waiting, self.returning):
             group.discard(node)
+        self.joining.discard(node)
         is_interrupted = node in self.interrupted
         self.interrupted.discard(node)
         status = CANCELLED if is_interrupted else DONE
@@ -303,6 +309,8 @@ class World:
             self.story.append(f"join in {node.id}")
             self.gates.add(node)
             self.scheduler.let_children_go(node, self.now)
+            if not node._group.is_down:
+                self.joining.add(node)
 
     def claim(self) -> None:
         """A spawner is told what failed."""
@@ -381,7 +389,9 @@ class World:
     # -- what must hold at every moment ------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Check slots and counters."""
+        """Check slots and counters, and that who waits was told of what it waited for."""
+        missed = [node.id for node in self.joining if node._group.is_down]
+        assert not missed, f"nobody told {missed} that their children are down"
         assert self.max_concurrency is None or len(self.running) <= self.max_concurrency
         assert sum(kind_of(node) in IN_THREADS for node in self.running) + self.abandoned <= self.max_threads
         check_counters(self.tree, self.tape.one_of(list(self.tree.walk())))

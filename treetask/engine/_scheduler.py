@@ -333,11 +333,16 @@ class Scheduler:
 
     def _advance(self, group: Group) -> None:
         """Let the next of a sequence go ahead, when the one before it has ended."""
-        while group.line and not group.live and group.stopped is None:
-            child = group.line.popleft()
-            if child._status is _PENDING:
+        line = group.line
+        while line and not group.live:
+            # One that ended in line is taken out, also where no other may follow: who waits for the line waits for it.
+            if line[0]._status is not _PENDING:
+                line.popleft()
+            elif group.stopped is None:
                 group.let_go(1)
-                self._open(child)
+                self._open(line.popleft())
+            else:
+                return
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
