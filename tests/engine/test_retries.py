@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from tests.engine.support import Log, ended, fail, fails_times, forever, node_of, ok, statuses
+from tests.properties.recount import check_counters
 from treetask import AsyncExecutor, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.testing import Recorder, VirtualClock
 
@@ -234,6 +235,22 @@ async def test_node_that_waits_for_a_discarded_child_is_skipped() -> None:
 
     assert statuses(tree) == {"root": "done", "adds": "done", "child 1": "done", "waits": "skipped"}
     assert node_of(tree, "waits").reason == "'child 0' was discarded"
+
+
+async def test_cancel_of_a_child_that_is_discarded_meanwhile() -> None:
+    """Who cancels a node asks the loop to; by then a failed attempt may have taken the node out of the tree."""
+
+    async def add_and_fail(node: TaskNode) -> None:
+        child = node.add_child(TaskNode(f"child {node.retry_count}", task_fn=ok))
+        if not node.retry_count:
+            child.cancel("too late")
+            raise OSError("not yet")
+
+    tree = TreeBuilder("root").add_child("adds", task=add_and_fail).build()
+    await AsyncExecutor(tree).run()
+
+    assert statuses(tree) == {"root": "done", "adds": "done", "child 1": "done"}
+    check_counters(tree, tree.root)
 
 
 async def test_cancelled_run_retries_nothing() -> None:

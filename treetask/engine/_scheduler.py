@@ -151,8 +151,9 @@ class Scheduler:
 
         Raises what `TaskNode.add_child` says; nothing has changed then.
         """
-        if parent._status.is_terminal:
-            raise FinishedParentError(parent.id, parent.status, child.id)
+        if parent._status.is_terminal or parent._tree is not self.tree:
+            status = "discarded" if parent._tree is not self.tree else parent.status
+            raise FinishedParentError(parent.id, status, child.id)
         self._at = at
         self.tree.attach(child, parent)
         try:
@@ -201,9 +202,10 @@ class Scheduler:
             self.cancel_subtree(self.tree.root, reason, at)
 
     def cancel_subtree(self, node: TaskNode, reason: str | None, at: float) -> None:
-        """Stop a node and all below it."""
+        """Stop a node and all below it. One that a failed attempt has taken with it is nobody's affair any more."""
         self._at = at
-        self._stop(node, _CANCELLED, reason or "cancelled")
+        if node._tree is self.tree:
+            self._stop(node, _CANCELLED, reason or "cancelled")
         self._drain()
 
     # -- starting ----------------------------------------------------------------------------------------------------
