@@ -197,6 +197,64 @@ async def test_thread_left_behind_counts_until_it_returns(gate: Gate) -> None:
     assert node_of(tree, "next").status == "done"
 
 
+@pytest.mark.parametrize("way", ["cancel", "timeout"])
+async def test_plain_body_can_see_that_it_is_to_stop(way: str, virtual_clock: VirtualClock) -> None:
+    """R37: nothing interrupts a thread, so its body looks; it stays told, whatever becomes of its node."""
+    seen: list[bool] = []
+    attempts: list[int] = []
+    began, may_look, looked = threading.Event(), threading.Event(), threading.Event()
+
+    def poll(node: TaskNode) -> None:
+        attempts.append(node.retry_count)
+        if len(attempts) > 1:
+            seen.append(node.cancel_requested)
+            return
+        seen.append(node.cancel_requested)
+        began.set()
+        may_look.wait()
+        seen.append(node.cancel_requested)
+        looked.set()
+
+    tree = TreeBuilder("root").add_child("polls", task=poll, timeout=5, max_retries=1).build()
+    executor = AsyncExecutor(tree)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, executor)
+        await until(began.is_set)
+        if way == "cancel":
+            executor.cancel()
+        else:
+            virtual_clock.advance(5)
+    may_look.set()
+    await until(looked.is_set)
+
+    assert node_of(tree, "polls").status == ("cancelled" if way == "cancel" else "done")
+    assert seen == ([False, True] if way == "cancel" else [False, False, True])
+
+
+async def test_async_body_can_see_that_it_is_to_stop() -> None:
+    """For code that does not wait for a while; a node that runs by itself is told of nothing."""
+    seen: list[bool] = []
+
+    async def look(node: TaskNode) -> None:
+        seen.append(node.cancel_requested)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            seen.append(node.cancel_requested)
+
+    tree = TreeBuilder("root").add_child("looks", task=look).build()
+    executor = AsyncExecutor(tree)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, executor)
+        await until(lambda: bool(seen))
+        executor.cancel()
+
+    assert seen == [False, True]
+    assert TaskNode("alone").cancel_requested is False
+
+
 async def test_cancelled_run_does_not_wait_for_threads(gate: Gate) -> None:
     """R37: cancel ends the run while a plain body still sits in its thread."""
     tree = TreeBuilder("root").add_child("stuck", task=gate).build()

@@ -265,6 +265,11 @@ class Run:
 
         self.post(cancel)
 
+    def is_stopping(self, node: TaskNode) -> bool:
+        worker: Worker | None = node._attempt
+        group: Group | None = node._group
+        return (worker is not None and worker.interrupted) or (group is not None and group.stopping is not None)
+
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         if threading.get_ident() == self._thread:
             self.tree.apply_progress(node, progress)

@@ -15,7 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from treetask.engine._step import current_node
-from treetask.model import TaskNode
+from treetask.model import TaskNode, left_behind
 
 
 class BusyThreads:
@@ -74,7 +74,7 @@ class Threads:
             if not state.begin():
                 return
             try:
-                state.result = context.run(_as_a_thread, function, *args)
+                state.result = context.run(_as_a_thread, state, node, function, *args)
             except StopIteration as error:
                 # Futures refuse it, and it would end a generator that is none of its own.
                 raise RuntimeError("the body raised StopIteration") from error
@@ -125,6 +125,10 @@ class _Call:
             self._has_begun = not self._is_given_up
             return self._has_begun
 
+    def is_given_up(self) -> bool:
+        """Return whether nobody waits for the function any more."""
+        return self._is_given_up
+
     def end(self) -> bool:
         """Return whether nobody waits for the end any more. Told by the thread."""
         with self._lock:
@@ -138,8 +142,10 @@ class _Call:
             return self._has_begun and not self._has_ended
 
 
-def _as_a_thread(function: Callable[..., Any], *args: object) -> Any:
+def _as_a_thread(call: _Call, node: TaskNode | None, function: Callable[..., Any], *args: object) -> Any:
     """Call a function as in any thread: the context says on which event loop the run is, the thread is on none."""
+    if node is not None:
+        left_behind.set((node, call.is_given_up))
     sniffio: Any = sys.modules.get("sniffio")
     if sniffio is not None:
         sniffio.current_async_library_cvar.set(None)

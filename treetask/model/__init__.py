@@ -14,7 +14,7 @@ from treetask.model._config import (
     check_seconds,
 )
 from treetask.model._counts import SubtreeStats
-from treetask.model._driver import Driver, Listener
+from treetask.model._driver import Driver, Listener, left_behind
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._graph import Dependencies, dependencies_of
 from treetask.model._node import CLOSED, Spawnable, TaskNode
@@ -107,6 +107,7 @@ __all__ = [
     "is_handled",
     "kind_of",
     "leaf_exceptions",
+    "left_behind",
     "node_options",
     "refuse_later_option",
 ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
     from treetask.model._spawn import Child
+
+#: In a worker thread: the node whose body runs there, and whether that node goes on without it.
+left_behind: Final[ContextVar[tuple[TaskNode, Callable[[], bool]]]] = ContextVar("treetask_left_behind")
 
 
 class Driver(Protocol):
@@ -36,6 +41,10 @@ class Driver(Protocol):
 
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         """Stop a node and all below it, from any thread."""
+        ...
+
+    def is_stopping(self, node: TaskNode) -> bool:
+        """Return whether a node's body is being stopped, to any thread."""
         ...
 
 

@@ -14,12 +14,12 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 from treetask._errors import NodeOwnedError, StatusError, TreeRunningError, did_you_mean
 from treetask.model._body import TaskFunction
 from treetask.model._children import NO_CHILDREN, Children, append, remove
+from treetask.model._driver import Driver, left_behind
 from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
 from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
-    from treetask.model._driver import Driver
     from treetask.model._spawn import Child
     from treetask.model._tree import TaskTree
 
@@ -324,6 +324,18 @@ class TaskNode:
     def cancel(self, reason: str | None = None) -> None:
         """Stop this node and all below it, from any thread. Raises `TreeRunningError` outside a run."""
         self._driver("cancel").cancel(self, reason)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the body is to stop; for plain bodies to look at now and then, since nothing can interrupt them.
+
+        A thread that was left behind, by a cancel or a timeout, sees it stay true, whatever becomes of the node.
+        """
+        here = left_behind.get(None)
+        if here is not None and here[0] is self and here[1]():
+            return True
+        driver = None if self._tree is None else self._tree._driver
+        return driver is not None and driver.is_stopping(self)
 
     def _driver(self, wanted: str) -> Driver:
         driver = None if self._tree is None else self._tree._driver
