@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         NodeOwnedError,
         RunTimeoutError,
         StatusError,
+        StrayCancellationError,
         TreeRunningError,
         TreeTaskError,
         UnknownDependencyError,
@@ -100,6 +101,7 @@ __all__ = [
     "Spawns",
     "StatusChanged",
     "StatusError",
+    "StrayCancellationError",
     "SyncSpawns",
     "SyncTask",
     "Task",
@@ -124,7 +126,8 @@ __all__ = [
 _HOMES = {
     "treetask._errors": (
         "DefinitionError DependencyCycleError DuplicateNodeError FinishedParentError InternalError LeakedScopeError "
-        "NodeOwnedError RunTimeoutError StatusError TreeRunningError TreeTaskError UnknownDependencyError"
+        "NodeOwnedError RunTimeoutError StatusError StrayCancellationError TreeRunningError TreeTaskError "
+        "UnknownDependencyError"
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",

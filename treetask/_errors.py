@@ -104,6 +104,17 @@ class RunTimeoutError(TreeTaskError, TimeoutError):
         self.seconds = seconds
 
 
+class StrayCancellationError(TreeTaskError):
+    """A body that ended as cancelled, though nobody had cancelled it."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(
+            f"the body of '{node_id}' ended as cancelled, though nothing stopped it: what it awaited was cancelled (a "
+            "task, a future), or it raised the cancellation itself; catch that where it is awaited"
+        )
+        self.node_id = node_id
+
+
 class InternalError(TreeTaskError):
     """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
 

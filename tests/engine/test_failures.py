@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 
@@ -10,7 +11,16 @@ import pytest
 
 from tests.engine.support import ended, fail, fails_after, node_of, ok, statuses
 from tests.sentences import exactly
-from treetask import AsyncExecutor, ExecutionResult, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig, TreeTaskError
+from treetask import (
+    AsyncExecutor,
+    ExecutionResult,
+    StrayCancellationError,
+    TaskNode,
+    TreeBuilder,
+    TreeFailed,
+    TreeTaskConfig,
+    TreeTaskError,
+)
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -170,16 +180,23 @@ async def test_interruption_in_a_body_ends_the_run_and_is_raised(
     assert tree.is_running is False
 
 
-async def test_body_that_raises_a_cancellation_of_its_own_fails() -> None:
-    """A cancelled future that a body awaits is the body's failure; nobody cancelled the run."""
-    tree = TreeBuilder("root", config=KEEP_GOING).add_child("a", task=raise_cancelled).add_child("b", task=ok).build()
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_body_that_awaits_something_cancelled_has_failed() -> None:
+    """A future that somebody has cancelled is no cancellation of the body, nor of the run; the message says so."""
+
+    async def await_cancelled(node: TaskNode) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    tree = TreeBuilder("root", config=KEEP_GOING).add_child("a", task=await_cancelled).add_child("b", task=ok).build()
 
     error = await ended(tree)
 
     assert isinstance(error, TreeFailed)
+    assert [type(leaf) for leaf in error.exceptions] == [StrayCancellationError]
     assert statuses(tree) == {"root": "failed", "a": "failed", "b": "done"}
-
-
-async def raise_cancelled(node: TaskNode) -> None:
-    """Raise what a cancelled body sees raised."""
-    raise anyio.get_cancelled_exc_class()
+    assert node_of(tree, "a").error == (
+        "the body of 'a' ended as cancelled, though nothing stopped it: what it awaited was cancelled (a task, a "
+        "future), or it raised the cancellation itself; catch that where it is awaited"
+    )

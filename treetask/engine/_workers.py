@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 import anyio
 
-from treetask._errors import InternalError, LeakedScopeError
+from treetask._errors import InternalError, LeakedScopeError, StrayCancellationError
 from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Guard, Loop
@@ -302,6 +302,8 @@ class Crew:
             elif worker.scope.cancel_called:
                 status = TaskStatus.TIMED_OUT
                 error = self.timeout_error(node)
+            elif worker.is_fit:
+                error = StrayCancellationError(node.id)
             else:
                 error = LeakedScopeError(node.id)
         if error is not None:
