@@ -12,6 +12,7 @@ from treetask import (
     JOIN,
     AsyncExecutor,
     Child,
+    DependencyCycleError,
     DuplicateChildError,
     Registry,
     Return,
@@ -709,3 +710,57 @@ async def test_message_of_a_keyword_key() -> None:
     await AsyncExecutor(tree).run()
 
     assert tree.ids() == ["r/parent", "r/parent/work[1,key=x]"]
+
+
+def a_registry_of_vain_waits(*, parallel: bool, wait: str) -> Registry:
+    """Return a group whose body waits for a child that needs a static child, which starts only after the body."""
+    registry = Registry("r")
+
+    @registry.group(parallel=parallel)
+    async def crawl(node: TaskNode) -> Spawns[None]:
+        if wait == "spawn":
+            await node.spawn(fetch, 1)
+            return
+        if wait == "after a JOIN":
+            yield JOIN
+        child: Child[int] = yield fetch.child(1)
+        if wait == "await":
+            await child
+
+    @crawl.task
+    async def login() -> str:
+        return "token"
+
+    @crawl.task
+    async def session(token: str = login.output) -> str:
+        return token
+
+    @crawl.task
+    async def fetch(number: int, token: str = session.output) -> int:
+        return number
+
+    return registry
+
+
+@pytest.mark.parametrize(("parallel", "wait"), [(False, "yield"), (True, "await"), (True, "spawn")])
+async def test_body_that_would_wait_for_itself_is_told(parallel: bool, wait: str) -> None:
+    """A child that needs what starts only after the body would be waited for without end; the fix is in the message."""
+    tree = a_registry_of_vain_waits(parallel=parallel, wait=wait).build()
+    error = await ended(tree)
+
+    assert isinstance(error, TreeFailed)
+    assert [type(leaf) for leaf in error.exceptions] == [DependencyCycleError]
+    assert str(error.exceptions[0]) == (
+        "'r/crawl/fetch[1]' depends on itself: r/crawl/fetch[1] -> r/crawl/session -> r/crawl -> r/crawl/fetch[1]; "
+        "'r/crawl/session' starts after the body of 'r/crawl', which would wait for 'r/crawl/fetch[1]'; "
+        "let it go ahead first: yield JOIN"
+    )
+
+
+@pytest.mark.parametrize(("parallel", "wait"), [(True, "yield"), (True, "after a JOIN"), (False, "after a JOIN")])
+async def test_child_may_need_a_static_child_that_can_run(parallel: bool, wait: str) -> None:
+    """A body that does not wait, or has let its static children go, holds nothing up."""
+    tree = a_registry_of_vain_waits(parallel=parallel, wait=wait).build()
+    await AsyncExecutor(tree).run()
+
+    assert tree.get_stats()["done"] == 5

@@ -32,6 +32,10 @@ class Guard(Protocol):
         """Whether the worker's scope is the one that the task is in."""
         ...
 
+    def is_here(self) -> bool:
+        """Whether the task is the one that runs now."""
+        ...
+
 
 class Loop(Protocol):
     """One of the event loops that the engine runs on."""
@@ -154,6 +158,11 @@ class _AsyncioGuard:
     def is_innermost(self) -> bool:
         return self._state is None or self._state.cancel_scope is self._scope
 
+    def is_here(self) -> bool:
+        import asyncio
+
+        return asyncio.current_task() is self._task
+
 
 def _anyio_state(task: asyncio.Task[Any]) -> Any:
     """Return anyio's own record of a task, whose `cancel_scope` is the innermost; None if anyio keeps it elsewhere."""
@@ -224,3 +233,8 @@ class _TrioGuard:
         return self._status is None or self._task._cancel_status is self._status
 
     is_innermost = is_intact
+
+    def is_here(self) -> bool:
+        import trio
+
+        return trio.lowlevel.current_task() is self._task

@@ -81,6 +81,11 @@ class Scheduler:
         """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
         return not self.is_over and not self.slots.is_paused and not self.slots.has_ready()
 
+    def refuse_to_wait(self, body: TaskNode, child: TaskNode) -> None:
+        """Raise `DependencyCycleError` for a body that is about to wait for a child that, in the end, waits for it."""
+        if child._status is _PENDING and child._waits % CLOSED:
+            self._waiting.refuse(body, child)
+
     # -- what happened: starts and ends of bodies --------------------------------------------------------------------
 
     def begin(self, at: float) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import TreeTaskError
+from treetask._errors import DependencyCycleError, TreeTaskError
 from treetask.engine._group import Group, handle_of
 from treetask.engine._step import run_in
 from treetask.engine._threads import Threads
@@ -213,6 +213,7 @@ class Spawner:
         self._raise_failures()
         if not self._is_parallel:
             node = self._run.place(child, self._node)
+            self._refuse_to_wait(node)
             await self._wait(lambda: node.status.is_terminal, lambda: [node])
             self._raise_failures()
             if node.status is not TaskStatus.DONE:
@@ -224,6 +225,14 @@ class Spawner:
             await self._wait(lambda: self._group.unstarted < limit, list)
             self._raise_failures()
         self._run.place(child, self._node)
+
+    def _refuse_to_wait(self, node: TaskNode) -> None:
+        """Raise for a child that would be waited for in vain; it goes no further."""
+        try:
+            self._run.scheduler.refuse_to_wait(self._node, node)
+        except DependencyCycleError as error:
+            self._run.stop_claimed([node], str(error))
+            raise
 
     async def _join(self) -> list[object]:
         """Let the static children go ahead, wait for all; return the results of all that are done."""

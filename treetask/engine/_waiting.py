@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from treetask._errors import DependencyCycleError
+from treetask.engine._group import Group
 from treetask.model import CLOSED, TaskNode, TaskStatus, TaskTree, dependencies_of
 
 
@@ -47,7 +49,55 @@ class Waiting:
             if one.is_done() and not one.is_successful()
         ]
 
+    def refuse(self, body: TaskNode, child: TaskNode) -> None:
+        """Raise for a body that would wait for a child in vain: the child waits for one that the body holds back."""
+        needed_by: dict[TaskNode, TaskNode] = {}
+        waiting = [child]
+        while waiting:
+            node = waiting.pop()
+            held = None if node is child else _held_back(node, body)
+            if held is not None:
+                raise self._cycle(body, child, held, node, needed_by)
+            above: TaskNode | None = node
+            while above is not None and above._status is TaskStatus.PENDING:
+                for dependency in self._dependencies.of(above):
+                    if dependency not in needed_by and not dependency.is_done():
+                        needed_by[dependency] = node
+                        waiting.append(dependency)
+                above = above.parent
+
+    @staticmethod
+    def _cycle(
+        body: TaskNode, child: TaskNode, held: TaskNode, node: TaskNode, needed_by: dict[TaskNode, TaskNode]
+    ) -> DependencyCycleError:
+        chain = [body, held]
+        while node is not child:
+            chain.append(node)
+            node = needed_by[node]
+        ids = [one.id for one in dict.fromkeys(reversed([*chain, child]))]
+        return DependencyCycleError(
+            [*ids, child.id],
+            f"'{held.id}' starts after the body of '{body.id}', which would wait for '{child.id}'; "
+            "let it go ahead first: yield JOIN",
+        )
+
     def close(self, node: TaskNode) -> None:
         """Let a node wait, for its parent and for the dependencies that are not met."""
         unmet = sum(one._status is not TaskStatus.DONE or one in self.untold for one in self._dependencies.of(node))
         node._waits = CLOSED + unmet
+
+
+def _held_back(node: TaskNode, body: TaskNode) -> TaskNode | None:
+    """Return the child of a body that a node is, or is below, if it starts only after that body."""
+    while node.parent is not None and node.parent is not body:
+        node = node.parent
+    group: Group | None = body._group
+    is_held = (
+        node.parent is body
+        and group is not None
+        and not group.gate_open
+        and node._status is TaskStatus.PENDING
+        and node._waits >= CLOSED
+        and node not in group.line
+    )
+    return node if is_held else None
