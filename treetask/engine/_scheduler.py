@@ -363,8 +363,11 @@ class Scheduler:
         if failed is not None:
             group.node.reason = because(failed)
             self._attempt_over(group.node, _FAILED, may_retry=not group.is_final, by_body=False)
-        else:
-            self._finish(group.node, _DONE if group.unclaimed(_CANCELLED) is None else _CANCELLED)
+            return
+        cancelled = group.unclaimed(_CANCELLED)
+        if cancelled is not None:
+            group.node.reason = because(cancelled)
+        self._finish(group.node, _DONE if cancelled is None else _CANCELLED)
 
     def _attempt_over(self, node: TaskNode, status: TaskStatus, *, may_retry: bool, by_body: bool) -> None:
         """An attempt did not end well: repeat it, or make it final."""
