@@ -37,6 +37,9 @@ class HandEngine:
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         raise NotImplementedError
 
+    def is_stopping(self, node: TaskNode) -> bool:
+        raise NotImplementedError
+
     def move(self, status: str, *node_ids: str) -> None:
         """Bring nodes to a status at the time of now."""
         for node_id in node_ids:

@@ -26,6 +26,9 @@ class Engine:
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         raise NotImplementedError
 
+    def is_stopping(self, node: TaskNode) -> bool:
+        raise NotImplementedError
+
 
 def run_by_nothing(tree: TaskTree) -> TaskTree:
     """The same tree, in the hands of an engine."""
