@@ -441,6 +441,28 @@ async def test_async_generator_left_open_by_a_failing_body_is_closed_in_its_own_
     assert tasks[0] == tasks[1]
 
 
+async def test_interruption_while_a_generator_is_closed_is_not_swallowed() -> None:
+    """Ctrl-C does not care where it hits: it ends the run, though the body had failed before."""
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            raise KeyboardInterrupt
+
+    async def iterate(node: TaskNode) -> None:
+        async for _ in numbers():
+            raise OSError("broken half way")
+
+    tree = TreeBuilder("root", config=KEEP_GOING).add_child("iterates", task=iterate).add_child("runs", task=forever)
+    built = tree.build()
+
+    with pytest.raises(KeyboardInterrupt):
+        await AsyncExecutor(built).run()
+
+    assert statuses(built) == {"root": "cancelled", "iterates": "failed", "runs": "cancelled"}
+
+
 async def test_async_generator_left_open_by_a_cancelled_body_is_closed() -> None:
     """A stop is no reason to leave anything open."""
     log = Log()

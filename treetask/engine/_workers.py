@@ -292,7 +292,7 @@ class Crew:
         node = worker.node
         assert node is not None
         if node in self.generators.of:
-            await self._close_generators(worker, node)
+            raised = await self._close_generators(worker, node) or raised
         worker.is_fit = worker.guard.is_intact()
         error = real_error(raised, self._loop.cancelled)
         status = TaskStatus.FAILED
@@ -322,12 +322,19 @@ class Crew:
             self._on_fatal(error, at)
         return at
 
-    async def _close_generators(self, worker: Worker, node: TaskNode) -> None:
+    async def _close_generators(self, worker: Worker, node: TaskNode) -> BaseException | None:
+        """Close what a body that failed left open; return what goes before its own failure, as KeyboardInterrupt does.
+
+        A cancellation can only be that of the worker's own scope, which ends with this body.
+        """
         try:
             await self.generators.close(node, shield=worker.guard.is_innermost())
-        except BaseException:
+        except Exception:
             # The body has failed already, and is reported with what it raised.
             _logger.exception("an async generator of '%s', left open, raised when it was closed", node.id)
+        except BaseException as error:
+            return real_error(error, self._loop.cancelled)
+        return None
 
     def timeout_error(self, node: TaskNode) -> TimeoutError:
         """Return what a node whose time is up has failed with."""
