@@ -25,7 +25,7 @@ def test_unknown_module_is_told_with_those_there_are(project: Project) -> None:
     project.write("package/__init__.py", "")
 
     assert project.treetask("something_else:nightly").refusal == [
-        "treetask: there is no module 'something_else'; here are app, package"
+        "treetask: there is no module 'something_else'; the modules here: app, package"
     ]
 
 

@@ -91,7 +91,7 @@ def _module_hint(target: Target) -> str:
     hint = suggestion(last, names, prefix=prefix, suffix=f":{target.attribute}")
     if hint or not names:
         return hint or f"; there is no Python file in {short_path(str(folder))}{os.sep}"
-    return f"; here are {listed(f'{prefix}{name}' for name in names)}"
+    return f"; the modules here: {listed(f'{prefix}{name}' for name in names)}"
 
 
 def _file_hint(target: Target) -> str:
