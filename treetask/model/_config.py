@@ -76,7 +76,7 @@ class TreeTaskConfig:
     on_failure: str = field(default="cancel", kw_only=True)
     #: Bound of a whole run.
     global_timeout: float | None = field(default=None, kw_only=True)
-    #: Bound of one attempt, for nodes that do not say so.
+    #: Bound of one attempt, for nodes with a body that do not say so; what it spawns or adds counts in it.
     default_task_timeout: float | None = field(default=None, kw_only=True)
     #: How long a body may take to clean up after a cancel before it is reported by name.
     grace: float = field(default=5.0, kw_only=True)
