@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+
+import anyio
+import anyio.to_thread
 import pytest
 
 from tests.engine.support import ended, ok, statuses
-from treetask import FinishedParentError, Registry, TaskNode, TreeBuilder, TreeTaskError
+from tests.sentences import exactly
+from treetask import (
+    AsyncExecutor,
+    FinishedParentError,
+    Registry,
+    TaskNode,
+    TaskTree,
+    TreeBuilder,
+    TreeRunningError,
+    TreeTaskError,
+)
 from treetask.engine._loop import Worker, current_loop
 from treetask.engine._timers import Timers
 
@@ -43,3 +57,41 @@ async def test_run_sync_on_a_running_loop_is_refused_with_the_fix() -> None:
     assert str(refused.value) == (
         "'t': run_sync was called on a running event loop, which it would block; write: await run()"
     )
+
+
+async def test_question_of_a_thread_that_comes_too_late_is_answered() -> None:
+    """R6: asked in the last moment, when the loop will not come to it any more: refused, not left waiting for ever."""
+    answers: list[str] = []
+    threads: list[threading.Thread] = []
+
+    def ask() -> None:
+        try:
+            tree.root.add_child(TaskNode("late", task_fn=ok))
+        except TreeRunningError as refused:
+            answers.append(str(refused))
+
+    def when_done(tree: TaskTree) -> None:
+        if tree.root.is_done() and not threads:
+            threads.append(threading.Thread(target=ask))
+            threads[0].start()
+            assert executor._run is not None
+            while not executor._run._questions:
+                pass
+
+    tree = TreeBuilder("t").add_child("a", task=ok).build()
+    executor = AsyncExecutor(tree, on_update=when_done)
+    assert await ended(executor) is None
+    await anyio.to_thread.run_sync(threads[0].join)
+
+    assert answers == ["the run of 't' has ended"]
+
+
+async def test_question_to_a_run_that_is_over_is_answered() -> None:
+    """A thread that reached the run before its end and asks after it hears so."""
+    tree = TreeBuilder("t").add_child("a", task=ok).build()
+    executor = AsyncExecutor(tree)
+    assert await ended(executor) is None
+    assert executor._run is not None
+
+    with pytest.raises(TreeRunningError, match=exactly("the run of 't' has ended")):
+        await anyio.to_thread.run_sync(executor._run.add, TaskNode("late", task_fn=ok), tree.root)

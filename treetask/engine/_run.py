@@ -6,14 +6,15 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import RunTimeoutError
+from treetask._errors import RunTimeoutError, TreeRunningError
 from treetask.engine._failures import tree_failed
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
@@ -81,6 +82,8 @@ class Run:
         self.cancel_reason: str | None = None
         self._timed_out: RunTimeoutError | None = None
         self._late_is_posted = False
+        #: What other threads wait for an answer to.
+        self._questions: Final[set[Future[Any]]] = set()
 
     # -- the run itself ----------------------------------------------------------------------------------------------
 
@@ -111,6 +114,7 @@ class Run:
             self._apply_late_progress()
             self._announcer.end()
             self.tree.drive(None)
+            self._refuse_questions()
         self._raise_outcome()
 
     def _begin(self) -> None:
@@ -332,8 +336,20 @@ class Run:
             except BaseException as error:
                 answer.set_exception(error)
 
+        self._questions.add(answer)
         self.post(do)
-        return answer.result()
+        if self._is_gone():
+            self._refuse_questions()
+        try:
+            return answer.result()
+        finally:
+            self._questions.discard(answer)
+
+    def _refuse_questions(self) -> None:
+        """Answer what other threads have asked and the loop will never come to, since the run is over."""
+        for question in list(self._questions):
+            with suppress(InvalidStateError):
+                question.set_exception(TreeRunningError(f"the run of '{self.tree.root.id}' has ended"))
 
     def post(self, act: Callable[[], None]) -> None:
         """Do something on the loop soon; nothing if the loop is gone, and the run with it."""
