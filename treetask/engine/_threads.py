@@ -80,10 +80,11 @@ class Threads:
                 raise RuntimeError("the body raised StopIteration") from error
             finally:
                 if state.end():
-                    self._busy.add(-1)
                     state.drop_result()
                     self.left_behind.pop(state, None)
                     self._on_return()
+                    # Last: a virtual clock that sees no busy thread takes it that the loop was told.
+                    self._busy.add(-1)
 
         self._busy.add(1)
         try:

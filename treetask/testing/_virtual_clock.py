@@ -177,10 +177,12 @@ class _AsyncioHands:
         if timeout is not None and timeout <= 0:
             return self._select(timeout)
         due = None if timeout is None else self._clock.now() + timeout
+        # Asked before looking: a thread tells the loop first and stops being busy then.
+        is_standing = self._clock.is_standing()
         events = self._select(0)
         if events:
             return events
-        if due is None or self._clock.is_standing():
+        if due is None or is_standing:
             return self._select(None)
         self._clock.jump_to(due)
         return events
