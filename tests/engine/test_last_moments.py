@@ -67,7 +67,7 @@ async def test_question_of_a_thread_that_comes_too_late_is_answered() -> None:
     def ask() -> None:
         try:
             tree.root.add_child(TaskNode("late", task_fn=ok))
-        except TreeRunningError as refused:
+        except TreeTaskError as refused:
             answers.append(str(refused))
 
     def when_done(tree: TaskTree) -> None:
@@ -83,7 +83,9 @@ async def test_question_of_a_thread_that_comes_too_late_is_answered() -> None:
     assert await ended(executor) is None
     await anyio.to_thread.run_sync(threads[0].join)
 
-    assert answers == ["the run of 't' has ended"]
+    # The loop may come to it in its last turn, or not any more.
+    (answer,) = answers
+    assert answer in {"the run of 't' has ended", str(FinishedParentError("t", "done", "late"))}
 
 
 async def test_question_to_a_run_that_is_over_is_answered() -> None:
