@@ -1,195 +1,96 @@
-"""What the engine costs, beside a bare anyio task group.
+"""What a node costs the engine: whole runs, beside the same number of bodies in a bare anyio task group.
 
-    python -m benchmarks.engine [--backend asyncio|trio] [--pairs 9] [--only WORD]
-
-Every row runs a tree that was built before, and in turn the bodies in a bare task group: the same bodies where they all
-wait at once, no-op ones otherwise, which is the harder comparison. The deep rows are compared with a flat tree of ours.
-Each row is run without an observer and with one `on_update`.
+The bodies of the task group are the same where they all wait at once, and no-op ones otherwise, which is the harder
+comparison. What depth and dependencies cost is compared with a flat tree of ours. Each row is measured without an
+observer and with one `on_update`.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 
-from benchmarks.measure import Prepare, ratio
-from treetask import AsyncExecutor, TaskTree, TreeBuilder, TreeTaskConfig
-
-Body = Callable[[Any], Coroutine[Any, Any, None]]
-
-
-async def noop(_: object) -> None:
-    """Do nothing."""
-
-
-async def pause(_: object) -> None:
-    """Let others run once."""
-    await anyio.sleep(0)
-
-
-def meeting(count: int) -> Body:
-    """Return a body that waits until `count` of them wait."""
-    everybody = anyio.Event()
-    here = 0
-
-    async def body(_: object) -> None:
-        nonlocal here
-        here += 1
-        if here == count:
-            everybody.set()
-        await everybody.wait()
-
-    return body
-
-
-def flat(count: int, body: Body, *, parallel: bool = True, limit: int | None = None) -> TaskTree:
-    """Return a root with `count` children."""
-    builder = TreeBuilder("root", parallel=parallel, config=TreeTaskConfig(max_concurrency=limit))
-    for number in range(count):
-        builder.add_child(f"node{number}", task=body)
-    return builder.build()
-
-
-def chain(count: int) -> TaskTree:
-    """Return a tree in which every node has one child."""
-    builder = TreeBuilder("root")
-    for number in range(count):
-        builder.add_node(f"node{number}", task=noop)
-    return builder.build()
-
-
-def balanced(width: int, depth: int) -> TaskTree:
-    """Return a tree in which every node above the leaves has `width` children."""
-    builder = TreeBuilder("root")
-
-    def grow(above: str, level: int) -> None:
-        for number in range(width):
-            name = f"{above}.{number}"
-            if level == depth:
-                builder.add_child(name, task=noop)
-            else:
-                builder.add_node(name, task=noop)
-                grow(name, level + 1)
-                builder.up()
-
-    grow("root", 1)
-    return builder.build()
-
-
-def layers(count: int) -> TaskTree:
-    """Return a flat tree in which every node depends on two before it."""
-    builder = TreeBuilder("root")
-    for number in range(count):
-        needed = {number - 1, number - 100} if number >= 100 else set[int]()
-        builder.add_child(f"node{number}", task=noop, depends_on=[f"node{other}" for other in sorted(needed)])
-    return builder.build()
+from benchmarks.measure import Figure, Prepare, Row, in_turn, ratio, seconds
+from benchmarks.trees import Body, adding, balanced, chain, flat, layers, meeting, noop, pause, yielding
+from treetask import AsyncExecutor, TaskTree
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: how many nodes, our side, the other side, and the goal for each loop."""
+class Work:
+    """A tree to run, of how many nodes, and the goals on asyncio and on trio."""
 
     name: str
     count: int
     tree: Callable[[], TaskTree]
-    #: The bodies of a bare task group, or another tree of ours.
-    floor: Callable[[], Body | TaskTree]
-    goals: dict[str, float]
+    goals: tuple[float, float]
+    #: The body of the task group.
+    body: Callable[[], Body] = lambda: noop
+    #: Whether a flat tree of ours takes the place of the task group.
+    is_to_flat: bool = False
 
 
-def rows() -> Iterator[Row]:
-    """Yield the lines of the table."""
-    n = 10_000
-    yield Row("flat 10k", n, lambda: flat(n, noop), lambda: noop, {"asyncio": 0.12, "trio": 0.15})
-    m = 100_000
-    yield Row("flat 100k", m, lambda: flat(m, noop), lambda: noop, {"asyncio": 0.12, "trio": 0.15})
-    yield Row(
-        "max_concurrency=100, sleep(0), 10k",
-        n,
-        lambda: flat(n, pause, limit=100),
-        lambda: noop,
-        {"asyncio": 0.22, "trio": 0.32},
-    )
-    yield Row(
-        "all suspended at once, 10k",
-        n,
-        lambda: flat(n, meeting(n)),
-        lambda: meeting(n),
-        {"asyncio": 0.9, "trio": 2.2},
-    )
-    yield Row("sequential 10k", n, lambda: flat(n, noop, parallel=False), lambda: noop, {"asyncio": 0.10, "trio": 0.10})
-    yield Row("balanced, 11,111 nodes", 11_110, lambda: balanced(10, 4), lambda: noop, {"asyncio": 0.15, "trio": 0.15})
-    both = {"asyncio": 1.5, "trio": 1.5}
-    yield Row("chain 10k, to our flat 10k", n, lambda: chain(n), lambda: flat(n, noop), both)
-    yield Row("two dependencies each, 10k, to our flat", n, lambda: layers(n), lambda: flat(n, noop), both)
+def works() -> Iterator[Work]:
+    """Yield what is run."""
+    n, m = 10_000, 100_000
+    yield Work("flat, 10k no-op bodies", n, lambda: flat(n), (0.12, 0.15))
+    yield Work("flat, 100k no-op bodies", m, lambda: flat(m), (0.12, 0.15))
+    yield Work("flat, 10k sleep(0), max_concurrency=100", n, lambda: flat(n, pause, limit=100), (0.22, 0.32))
+    yield Work("10k bodies, all waiting at once", n, lambda: flat(n, meeting(n)), (0.9, 2.2), lambda: meeting(n))
+    yield Work("sequential, 10k", n, lambda: flat(n, parallel=False), (0.10, 0.10))
+    yield Work("balanced tree, 11,110 nodes", 11_110, lambda: balanced(10, 4), (0.15, 0.15))
+    yield Work("chain, 10k deep", n, lambda: chain(n), (1.5, 1.5), is_to_flat=True)
+    yield Work("two dependencies each, 10k", n, lambda: layers(n), (1.5, 1.5), is_to_flat=True)
+    yield Work("one body adds 10k by add_child", n, lambda: adding(n), (0.2, 0.2))
+    yield Work("one body spawns 10k by yield", n, lambda: yielding(n), (0.3, 0.3))
 
 
-def run_tree(make: Callable[[], TaskTree], backend: str, *, observed: bool) -> Prepare:
-    """Return a measurement of running a tree."""
+def rows(loop: str) -> Iterator[Row]:
+    """Yield the lines of the table: each piece of work without an observer, then with one."""
+    for work in works():
+        unit = "x our flat tree" if work.is_to_flat else "x bare task group"
+        goal = work.goals[loop == "trio"]
+        for observed in (False, True):
+            name = f"{work.name}, on_update" if observed else work.name
+            yield Row(loop, name, unit, goal, measurement(work, loop, observed=observed), is_long=work.count > 20_000)
+
+
+def measurement(work: Work, loop: str, *, observed: bool) -> Callable[[int], Figure]:
+    """Return what measures one line."""
+    ours = run(work.tree, loop, observed=observed)
+    other = run(lambda: flat(work.count), loop) if work.is_to_flat else run_bare(work.body, work.count, loop)
+
+    def measure(pairs: int) -> Figure:
+        return ratio(
+            in_turn(lambda: seconds(ours), lambda: seconds(other), pairs),
+            lambda mine, _: f"{mine / work.count * 1e6:.1f} us a node",
+        )
+
+    return measure
+
+
+def run(make: Callable[[], TaskTree], loop: str, *, observed: bool = False) -> Prepare:
+    """Return the work of running a tree."""
 
     def prepare() -> Callable[[], object]:
         executor = AsyncExecutor(make(), on_update=(lambda _: None) if observed else None)
-        return lambda: anyio.run(executor.run, backend=backend)
+        return lambda: anyio.run(executor.run, backend=loop)
 
     return prepare
 
 
-def run_bare(make: Callable[[], Body | TaskTree], count: int, backend: str) -> Prepare:
-    """Return a measurement of the same bodies in a bare task group, or of another tree."""
+def run_bare(make: Callable[[], Body], count: int, loop: str) -> Prepare:
+    """Return the work of running that many bodies in a bare task group."""
 
     def prepare() -> Callable[[], object]:
         body = make()
-        if isinstance(body, TaskTree):
-            tree = body
-            return run_tree(lambda: tree, backend, observed=False)()
 
         async def main() -> None:
             async with anyio.create_task_group() as group:
                 for _ in range(count):
                     group.start_soon(body, None)
 
-        return lambda: anyio.run(main, backend=backend)
+        return lambda: anyio.run(main, backend=loop)
 
     return prepare
-
-
-def main() -> None:
-    """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--backend", choices=("asyncio", "trio"), action="append")
-    options.add_argument("--pairs", type=int, default=9)
-    options.add_argument("--only", default="", metavar="WORD")
-    chosen = options.parse_args()
-    print(f"Python {platform.python_version()}, anyio {anyio_version()}, {chosen.pairs} pairs; ratio (quartiles)")
-    print(f"{'':42}{'no observer':>24}{'on_update':>24}{'goal':>8}{'us/node':>9}")
-    for backend in chosen.backend or ("asyncio", "trio"):
-        for row in rows():
-            if chosen.only in row.name:
-                print_row(row, backend, chosen.pairs)
-
-
-def print_row(row: Row, backend: str, pairs: int) -> None:
-    """Measure one line and print it."""
-    floor = run_bare(row.floor, row.count, backend)
-    alone = ratio(run_tree(row.tree, backend, observed=False), floor, pairs)
-    watched = ratio(run_tree(row.tree, backend, observed=True), floor, pairs)
-    goal = row.goals[backend]
-    missed = "" if max(alone.middle, watched.middle) <= goal else "  missed"
-    figures = "".join(f"{f'{one.middle:.3f} ({one.low:.3f}-{one.high:.3f})':>24}" for one in (alone, watched))
-    print(f"{f'{backend}: {row.name}':42}{figures}{goal:>8}{alone.ours / row.count * 1e6:>9.2f}{missed}", flush=True)
-
-
-def anyio_version() -> str:
-    """Return the version of anyio that is measured against."""
-    from importlib.metadata import version
-
-    return version("anyio")
-
-
-if __name__ == "__main__":
-    main()

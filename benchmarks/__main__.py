@@ -1,0 +1,70 @@
+"""The project's measure of itself: one table, with the goal beside each figure.
+
+    python -m benchmarks [--backend asyncio|trio] [--pairs 9] [--only WORD] [--quick]
+
+Figures are middles of at least 9 measurements, or of ratios of pairs of them, and the quartiles. They mean something
+when nothing else runs; all of them take a quarter of an hour, `--quick` a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from benchmarks import engine, processes
+from benchmarks.measure import Row
+
+FEWEST_PAIRS = 3
+
+
+def main() -> None:
+    """Print the table."""
+    chosen = options()
+    loops = chosen.backend or ["asyncio", "trio"]
+    pairs = chosen.pairs or (FEWEST_PAIRS if chosen.quick else 9)
+    print(f"Python {platform.python_version()}, anyio {version('anyio')}, trio {version('trio')}, {pairs} pairs")
+    print(f"{'':8}{'':50}{'measured (quartiles)':>24}{'goal':>7}")
+    missed = measured = 0
+    for row in every_row(loops):
+        if chosen.only in f"{row.loop} {row.name}" and not (chosen.quick and row.is_long):
+            measured += 1
+            missed += not is_met(row, pairs)
+    print(f"{measured - missed} of {measured} goals met")
+
+
+def options() -> argparse.Namespace:
+    """Return what was asked for on the command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description="Measure TreeTask beside its goals.")
+    parser.add_argument("--backend", choices=("asyncio", "trio"), action="append", help="only on this event loop")
+    parser.add_argument("--pairs", type=int, metavar="N", help="measurements of each figure (default: 9)")
+    parser.add_argument("--only", default="", metavar="WORD", help="only rows whose name has this in it")
+    parser.add_argument("--quick", action="store_true", help="3 measurements of each figure, no runs of long minutes")
+    chosen = parser.parse_args()
+    if chosen.pairs is not None and chosen.pairs < FEWEST_PAIRS:
+        parser.error(f"--pairs is {chosen.pairs}; quartiles need at least {FEWEST_PAIRS}")
+    return chosen
+
+
+def every_row(loops: list[str]) -> Iterator[Row]:
+    """Yield all that can be measured."""
+    yield from processes.rows_of_no_loop()
+    for loop in loops:
+        yield from engine.rows(loop)
+        yield from processes.rows(loop)
+
+
+def is_met(row: Row, pairs: int) -> bool:
+    """Measure one line and print it; return whether it is as good as it should be."""
+    figure = row.measure(pairs)
+    digits = 3 if figure.middle < 10 else 1
+    middle, low, high = (f"{number:.{digits}f}" for number in (figure.middle, figure.low, figure.high))
+    is_good = figure.middle <= row.goal
+    told = ", ".join(part for part in (row.unit, figure.note, "" if is_good else "MISSED") if part)
+    print(f"{row.loop:8}{row.name:50}{f'{middle} ({low}-{high})':>24}{row.goal:>7g}  {told}", flush=True)
+    return is_good
+
+
+if __name__ == "__main__":
+    main()
