@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import anyio
 import pytest
 
 from tests.engine.support import ended, fail, fails_times, node_of, ok, sleeps, statuses
 from treetask import AsyncExecutor, Event, TaskNode, TaskTree, TreeBuilder, TreeTaskConfig
-from treetask.model import StatusChanged
+from treetask.model import NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.testing import Recorder, VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -247,3 +250,57 @@ async def test_nobody_is_told_after_the_run() -> None:
         await anyio.sleep(0)
 
     assert len(seen) == count
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The kinds of events that have been built, whoever did it."""
+    names: set[str] = set()
+
+    def noting(name: str, make: Callable[..., None]) -> Callable[..., None]:
+        def make_and_note(event: Event, *fields: object) -> None:
+            names.add(name)
+            make(event, *fields)
+
+        return make_and_note
+
+    for kind in (NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged):
+        monkeypatch.setattr(kind, "__init__", noting(kind.__name__, vars(kind)["__init__"]))
+    return names
+
+
+def observed(tree: TaskTree) -> AsyncExecutor:
+    """Return an executor with an observer."""
+    executor = AsyncExecutor(tree)
+    executor.subscribe(Recorder())
+    return executor
+
+
+def look(_: object) -> None:
+    """Look, and do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("executor_of", "expected"),
+    [
+        (AsyncExecutor, ()),
+        (partial(AsyncExecutor, on_update=look), ()),
+        (partial(AsyncExecutor, on_node_start=look), ("StatusChanged",)),
+        (partial(AsyncExecutor, on_node_complete=look), ("StatusChanged",)),
+        (observed, ("NodeAdded", "ProgressChanged", "RunEnded", "RunStarted", "StatusChanged")),
+    ],
+    ids=["nobody", "on_update", "on_node_start", "on_node_complete", "observer"],
+)
+async def test_no_event_is_built_for_nobody(
+    executor_of: Callable[[TaskTree], AsyncExecutor], expected: tuple[str, ...], built: set[str]
+) -> None:
+    """R47: each kind of event is built only if somebody is to be told of it."""
+
+    async def work(node: TaskNode) -> None:
+        node.progress = (1, 2)
+        node.add_child(TaskNode("added", task_fn=ok))
+
+    tree = TreeBuilder("root").add_child("flaky", task=fails_times(1)).add_child("works", task=work).build()
+    await executor_of(tree).run()
+
+    assert built == set(expected)
