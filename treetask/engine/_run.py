@@ -21,7 +21,7 @@ from treetask.engine._loop import current_loop
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_child
-from treetask.engine._step import awaited, begin, current_node, resume, run_in
+from treetask.engine._step import STEPS, awaited, current_node, run_in
 from treetask.engine._threads import Threads
 from treetask.engine._timers import Timers
 from treetask.engine._workers import Crew, Worker
@@ -100,7 +100,7 @@ class Run:
                 Run.wait_for,
                 Run.post,
             ),
-            bodies=(begin, resume),
+            bodies=STEPS,
         )
         self.tree.drive(self)
         self._announcer.begin(self.loop.now, self.loop.call_soon)
@@ -178,7 +178,7 @@ class Run:
         if kind is BodyKind.THREAD:
             result = await self._threads.call(context, body, node)
             # A plain function may hand back a coroutine, as a lambda around an async one does.
-            return await run_in(context, awaited(result)) if hasattr(result, "__await__") else result
+            return await run_in(context, awaited, result) if hasattr(result, "__await__") else result
         generator = context.run(body, node)
         if kind is BodyKind.SPAWNER:
             return await Spawner(self, worker, node, AsyncSteps(generator, context)).drive()

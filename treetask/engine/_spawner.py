@@ -23,7 +23,7 @@ import anyio.lowlevel
 
 from treetask._errors import DependencyCycleError, TreeTaskError
 from treetask.engine._group import Group, handle_of
-from treetask.engine._step import run_in
+from treetask.engine._step import FINISHED, calls, resume
 from treetask.engine._threads import Threads
 from treetask.model import JOIN, Child, DuplicateChildError, OnFailure, Return, TaskFailed, TaskNode, TaskStatus
 
@@ -54,24 +54,29 @@ class AsyncSteps:
     """An async generator, stepped on the loop in the body's context."""
 
     def __init__(self, generator: Any, context: Context) -> None:
+        self.result: Any = None
         self._generator = generator
         self._context = context
+        self._calls = calls(self)
 
     async def send(self, value: object) -> Any:
-        # Called in the context as well: who notes that a generator is begun is told at this call.
-        return await self._step(self._context.run(self._generator.asend, value))
+        return await self._step(self._generator.asend, value)
 
     async def throw(self, error: BaseException) -> Any:
         if self._generator.ag_frame is None:
             # It has been closed. Throwing into it would do nothing, and look like one more yield.
             raise error
-        return await self._step(self._context.run(self._generator.athrow, error))
+        return await self._step(self._generator.athrow, error)
 
-    async def _step(self, step: Any) -> Any:
+    async def _step(self, function: Callable[[Any], Any], argument: object) -> Any:
+        # Called in the context as well: who notes that a generator is begun is told at this call.
         try:
-            return await run_in(self._context, step)
+            trap = self._context.run(self._calls.send, (function, argument))
+            if trap is not FINISHED:
+                await resume(self._context, self._calls, trap)
         except StopAsyncIteration:
             raise _Ended from None
+        return self.result
 
 
 class ThreadSteps:

@@ -30,7 +30,7 @@ from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Guard, Loop
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
-from treetask.engine._step import begin, resume
+from treetask.engine._step import FINISHED, bodies, resume
 from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
 
 _logger: Final = logging.getLogger("treetask")
@@ -55,6 +55,7 @@ class Worker:
         "is_fit",
         "kind",
         "node",
+        "result",
         "scope",
         "waits",
     )
@@ -65,6 +66,8 @@ class Worker:
         self.guard = guard
         self.node: TaskNode | None = None
         self.kind = _ASYNC
+        #: What the last body returned.
+        self.result: Any = None
         #: When the time of the body's attempt is up; None where it is not bounded.
         self.deadline: float | None = None
         #: Whether the task is as it was before its last body.
@@ -182,7 +185,7 @@ class Crew:
         crash: BaseException | None = None
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
         slots, scope, is_intact, generators = scheduler.slots, worker.scope, worker.guard.is_intact, self.generators.of
-        at = self._turn_began
+        steps, at = bodies(worker), self._turn_began
         try:
             while worker.is_fit and not scope.cancel_called:
                 if at - self._turn_began > TURN:
@@ -199,14 +202,12 @@ class Crew:
                 if self._default_timeout is not None or node.options.timeout is not None:
                     self._set_deadline(worker, at)
                 try:
-                    if slots.taken_kind is _ASYNC:
+                    if worker.kind is _ASYNC:
                         context = self.context.copy()
-                        try:
-                            steps, trap = context.run(begin, node)
-                        except StopIteration as end:
-                            result = end.value
-                        else:
-                            result = await resume(context, steps, trap)
+                        trap = context.run(steps.send, node)
+                        if trap is not FINISHED:
+                            await resume(context, steps, trap)
+                        result = worker.result
                     else:
                         result = await self._drive(worker)
                     if not is_intact() and not scope.cancel_called:
@@ -215,6 +216,7 @@ class Crew:
                         await self.generators.close(node, shield=True)
                 except BaseException as error:
                     at = await self._body_failed(worker, error)
+                    steps = bodies(worker)
                 else:
                     at = now()
                     self._body_done(worker, node, result, at)
