@@ -16,9 +16,6 @@ from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 _PENDING: Final = TaskStatus.PENDING
 _RETRYING: Final = TaskStatus.RETRYING
 
-#: Kinds of bodies that occupy a thread while they run.
-_IN_THREADS: Final = frozenset({BodyKind.THREAD, BodyKind.THREAD_SPAWNER})
-
 
 class Slots:
     """Capacity for `max_concurrency` bodies (None: any number), of which `max_threads` in threads.
@@ -51,15 +48,12 @@ class Slots:
 
     def has_ready(self) -> bool:
         """Whether anything is queued that lacks nothing but a slot."""
-        return len(self._ready) > 0 or (len(self._lack_thread) > 0 and self._threads_used < self._threads)
+        ready = self._ready
+        return bool(ready.line or ready.heap or (self._lack_thread and self._threads_used < self._threads))
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
-        return (
-            self._slots_used < self._slots
-            and not self.is_paused
-            and (len(self._ready) > 0 or (len(self._lack_thread) > 0 and self._threads_used < self._threads))
-        )
+        return self._slots_used < self._slots and not self.is_paused and self.has_ready()
 
     def take(self) -> TaskNode | None:
         """Give a slot, and a thread if need be, to the first ready node; None if none may start now."""
@@ -78,7 +72,7 @@ class Slots:
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
             kind = self._last_kind if node._body is self._last_body else self.kind(node)
-            if kind in _IN_THREADS:
+            if kind.in_thread:
                 if self._threads_used >= self._threads:
                     self._lack_thread.append(node)
                     continue
@@ -104,7 +98,7 @@ class Slots:
     def free(self, kind: BodyKind) -> None:
         """Take a body's slot back, and its thread."""
         self._slots_used -= 1
-        if kind in _IN_THREADS:
+        if kind.in_thread:
             self.free_thread()
         if self._returning:
             self._hand_on()
@@ -112,7 +106,7 @@ class Slots:
     def seize(self, kind: BodyKind) -> None:
         """Count a slot for a body that went on without one, because it was cancelled: it is about to give it back."""
         self._slots_used += 1
-        if kind in _IN_THREADS:
+        if kind.in_thread:
             self._threads_used += 1
 
     def free_thread(self) -> None:
@@ -142,10 +136,10 @@ class Slots:
         """Give free slots to suspended bodies, in the order in which they asked."""
         for _ in range(len(self._returning)):
             node, kind = self._returning[0]
-            if self._slots_used >= self._slots or (kind in _IN_THREADS and self._threads_used >= self._threads):
+            if self._slots_used >= self._slots or (kind.in_thread and self._threads_used >= self._threads):
                 return
             self._returning.popleft()
             self._slots_used += 1
-            if kind in _IN_THREADS:
+            if kind.in_thread:
                 self._threads_used += 1
             self._grant(node)

@@ -15,6 +15,9 @@ TaskFunction = Callable[..., Any]
 class BodyKind(Enum):
     """How a body has to be driven."""
 
+    #: Whether it occupies a thread while it runs.
+    in_thread: bool
+
     ASYNC = auto()
     """`async def`: awaited on the event loop."""
     SPAWNER = auto()
@@ -23,6 +26,11 @@ class BodyKind(Enum):
     """`def`: called in a worker thread."""
     THREAD_SPAWNER = auto()
     """`def` with `yield`: every step is a call in some worker thread."""
+
+
+# Plain attributes, since every start and end of a body reads them: to look a member up is slow, its hash is Python code.
+for _kind in BodyKind:
+    _kind.in_thread = _kind in {BodyKind.THREAD, BodyKind.THREAD_SPAWNER}
 
 
 def kind_of(body: TaskFunction) -> BodyKind:
