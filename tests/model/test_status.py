@@ -46,6 +46,63 @@ def test_table_holds_at_the_door(old: TaskStatus, new: TaskStatus) -> None:
     assert isinstance(caught.value, TreeTaskError)
 
 
+class Book:
+    """A listener that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[object, ...]] = []
+
+    def status_changed(self, *change: object) -> None:
+        self.changes.append(change[1:])
+
+    def progress_changed(self, node: TaskNode) -> None:
+        raise AssertionError("nobody changed a progress")
+
+    def node_added(self, node: TaskNode) -> None:
+        raise AssertionError("nobody added a node")
+
+
+async def body(node: TaskNode) -> None:
+    """A body that is never run."""
+
+
+@pytest.mark.parametrize("old", TaskStatus)
+@pytest.mark.parametrize(
+    "kind", ["plain", "no body", "a group", "progress", "below a group that was asked about", "root"]
+)
+def test_quick_changes_are_those_of_the_door(old: TaskStatus, kind: str) -> None:
+    """To begin and to be done is written out for speed: every book is as `move` has it, and it refuses the same."""
+
+    def books(quick: bool) -> tuple[object, ...]:
+        node = TaskNode("a", status=old, task_fn=None if kind == "no body" else body)
+        node.started_at = 0.5 if old in {"working", "retrying"} else None
+        if kind == "a group":
+            node.add_child(TaskNode("b"))
+        if kind == "progress":
+            node.progress = (1, 3)
+        tree = TaskTree(node if kind == "root" else TaskNode("r", children=[TaskNode("g", children=[node])]))
+        above = tree.root if kind == "root" else tree.root.children[0]
+        if kind == "below a group that was asked about":
+            tree.subtree_stats(above)
+        book = Book()
+        tree.listen(book)
+        refused = []
+        for new, at in ((TaskStatus.WORKING, 1.0), (TaskStatus.DONE, 2.0)):
+            door = {"working": tree.move_to_working, "done": tree.move_to_done}[new.value]
+            try:
+                door(node, at) if quick else tree.move(node, new, at)
+            except StatusError as error:
+                refused.append(str(error))
+        lists = [[one.id for one in nodes] for nodes in (tree.active, tree.failed, tree.recent)]
+        stats = (tree.get_stats(), tree.get_leaf_stats(), tree.get_work_node_stats(), tree.get_progress_stats())
+        return (
+            node.status, node.started_at, node.ended_at, tree.version, book.changes, refused, lists, stats,
+            tree.subtree_stats(above),
+        )  # fmt: skip
+
+    assert books(quick=True) == books(quick=False)
+
+
 def test_table_is_complete() -> None:
     """Every status has its line, and terminal ones are left by a reset alone."""
     assert {status.value: {after.value for after in NEXT[status]} for status in TaskStatus} == LEGAL

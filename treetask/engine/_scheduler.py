@@ -303,7 +303,7 @@ class Scheduler:
         if node._children:
             node._group = Group(node)
         was_pending = node._status is _PENDING
-        self.tree.move(node, _WORKING, at)
+        self.tree.move_to_working(node, at)
         parent = node.parent
         if parent is not None and parent._group.watch is not None and was_pending:
             parent._group.unstarted -= 1
@@ -407,7 +407,10 @@ class Scheduler:
         """Make a status final, and every status above that follows from it."""
         while True:
             was_pending = node._status is _PENDING
-            self.tree.move(node, status, self._at)
+            if status is _DONE:
+                self.tree.move_to_done(node, self._at)
+            else:
+                self.tree.move(node, status, self._at)
             if self._dependents and node in self._dependents:
                 self._waiting.untold.add(node)
                 # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.

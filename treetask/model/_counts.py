@@ -190,6 +190,20 @@ def note_change(node: TaskNode, slot: int, number: int, current: int, total: int
     _mark_stale(parent)
 
 
+def note_move(group: TaskNode, old: int, new: int, current: int) -> None:
+    """The same, quicker, where a child of `group`, which has a roll, goes from one slot to another."""
+    roll = group._roll
+    assert roll is not None
+    delta = roll.unsettled
+    if delta is None:
+        delta = roll.unsettled = [0] * _ROLL_WIDTH
+    delta[old] -= 1
+    delta[new] += 1
+    delta[_CURRENT] += current
+    if not roll.stale:
+        _mark_stale(group)
+
+
 def _mark_stale(group: TaskNode) -> None:
     node: TaskNode | None = group
     while node is not None and node._roll is not None and not node._roll.stale:
