@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 #: More names than this only bury the one that was meant.
 _NAMES_SHOWN = 8
@@ -121,6 +120,8 @@ class InternalError(TreeTaskError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the closest of the known names, or what names there are."""
+    from difflib import get_close_matches
+
     names = list(known)
     close = get_close_matches(word, names, n=1)
     if close:

@@ -6,12 +6,9 @@ are run, and how a body is stopped and resumed at a yield, is the engine's affai
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, cast
 
 from typing_extensions import Self, TypeVar
@@ -209,18 +206,25 @@ def _word(label: str, argument: str, value: object) -> str:
     if isinstance(value, Enum):
         # A combination of flags has no name before Python 3.11.
         return value.name or str(value)
-    if value is None or isinstance(value, (str, int, float, date)):
+    if value is None or isinstance(value, (str, int, float)):
         return str(value)
-    if isinstance(value, PurePath):
-        return value.as_posix()
     if isinstance(value, tuple):
         parts = cast("tuple[object, ...]", value)
         return f"({','.join(_word(label, argument, part) for part in parts)})"
+    from datetime import date
+    from pathlib import PurePath
+
+    if isinstance(value, date):
+        return str(value)
+    if isinstance(value, PurePath):
+        return value.as_posix()
     raise UnkeyedArgumentError(label, argument, value)
 
 
 def _cut(key: str) -> str:
     if len(key) <= MAX_KEY_LENGTH:
         return key
+    import hashlib
+
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
     return f"{key[:MAX_KEY_LENGTH]}…{digest}"
