@@ -144,8 +144,8 @@ class TestNodes:
             (
                 "children",
                 (
-                    "there are 'data', 'depends_on', 'max_queued', 'max_retries', 'name', 'on_failure', 'parallel', "
-                    "'progress', …"
+                    "there are 'allow_failure', 'always', 'cost', 'data', 'depends_on', 'keep_done', 'limits', "
+                    "'max_parallel', …"
                 ),
             ),
         ],

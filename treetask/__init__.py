@@ -46,10 +46,14 @@ if TYPE_CHECKING:
         DuplicateChildError,
         Event,
         ExecutionResult,
+        KeepDone,
+        Limit,
         NodeAdded,
         NoResultError,
         OnFailure,
+        OptionalDependency,
         ProgressChanged,
+        Retry,
         Return,
         RunEnded,
         RunStarted,
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
         TreeTaskConfig,
         UnkeyedArgumentError,
         UnplacedChildError,
+        optional,
     )
 
     __version__: str
@@ -84,15 +89,19 @@ __all__ = [
     "FinishedParentError",
     "Group",
     "InternalError",
+    "KeepDone",
     "LeakedScopeError",
+    "Limit",
     "LiveDisplay",
     "MisplacedDependencyError",
     "NoResultError",
     "NodeAdded",
     "NodeOwnedError",
     "OnFailure",
+    "OptionalDependency",
     "ProgressChanged",
     "Registry",
+    "Retry",
     "Return",
     "RunEnded",
     "RunStarted",
@@ -120,6 +129,7 @@ __all__ = [
     "UnknownDependencyError",
     "UnplacedChildError",
     "__version__",
+    "optional",
 ]
 
 # Which part of the package has which names; all others are the model's.

@@ -175,7 +175,7 @@ def test_options_of_one_child_replace_those_declared() -> None:
     assert patient.options.depends_on == ("t/second",)
 
 
-NAMES = "'depends_on', 'max_retries', 'name', 'timeout'"
+NAMES = "'allow_failure', 'always', 'cost', 'depends_on', 'keep_done', 'limits', 'max_retries', 'name', …"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ NAMES = "'depends_on', 'max_retries', 'name', 'timeout'"
         ({"id": "x"}, "child 'fetch[u]': with_options() takes no id; name the child with .keyed('...')"),
         ({"parallel": False}, "child 'fetch[u]' has no option 'parallel'; it is one of a group with a body"),
         ({"static": True}, f"child 'fetch[u]' has no option 'static' (there are {NAMES})"),
-        ({"priority": 0}, "child 'fetch[u]': option 'priority' is not available in this version of TreeTask"),
+        ({"cache": 0}, "child 'fetch[u]': option 'cache' is not available in this version of TreeTask"),
         ({"timeout": "3"}, "child 'fetch[u]': timeout is '3'; expected a number of seconds or None"),
     ],
 )

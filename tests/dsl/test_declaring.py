@@ -302,7 +302,7 @@ def test_bad_option_of_a_group_or_registry_is_refused() -> None:
         TypeError, match=r"^task 't/g' \(.*\) has no option 'max_queued'; it is one of a group with a body$"
     ):
         tree.group("g", max_queued=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    with pytest.raises(TypeError, match=r"has no option 'id' \(there are 'depends_on', 'max_retries', 'name', "):
+    with pytest.raises(TypeError, match=r"has no option 'id' \(there are 'allow_failure', 'always', 'cost', "):
         tree.group("g", id="h")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     with pytest.raises(
         ValueError, match=r"t/nothing' .*: on_failure is 'stop'; expected one of 'cancel', 'finish', 'continue'$"
@@ -314,11 +314,14 @@ def test_bad_option_of_a_group_or_registry_is_refused() -> None:
 
 def test_typed_options_are_those_that_are_read() -> None:
     """What the type checker offers is what exists at run time."""
-    common = {"name", "static", "depends_on", "max_retries", "timeout"}
+    common = {"name", "static", "depends_on", "max_retries", "retry", "timeout"}
+    common |= {"allow_failure", "always", "cost", "priority"}
+    of_bodies = {"id", "limits", "keep_done"}
+    of_groups = {"parallel", "on_failure", "max_parallel"}
 
-    assert TaskOptions.__optional_keys__ == common | {"id"}
-    assert BareGroupOptions.__optional_keys__ == common | {"parallel", "on_failure"}
-    assert GroupOptions.__optional_keys__ == common | {"id", "parallel", "on_failure", "max_queued"}
+    assert TaskOptions.__optional_keys__ == common | of_bodies
+    assert BareGroupOptions.__optional_keys__ == common | of_groups
+    assert GroupOptions.__optional_keys__ == common | of_bodies | of_groups | {"max_queued"}
 
 
 def test_decorator_that_is_given_no_function_says_so() -> None:

@@ -8,14 +8,24 @@ import pytest
 from typing_extensions import Unpack
 
 from tests.sentences import exactly
-from treetask import OnFailure, TaskNode, TreeBuilder
+from treetask import KeepDone, Limit, OnFailure, Retry, TaskNode, TreeBuilder, optional
 from treetask.model import DEFAULT_MAX_QUEUED, NodeKeywords, NodeOptions, node_options
 
+RETRY = Retry(on=OSError)
+API = Limit("api", max_concurrency=1)
+
 OPTIONS: NodeKeywords = {
-    "depends_on": ["b"],
+    "allow_failure": True,
+    "always": True,
+    "cost": 2.5,
+    "keep_done": "rollup",
+    "limits": [API, API],
+    "max_parallel": 4,
+    "priority": 0,
+    "retry": RETRY,
+    "depends_on": [optional("b")],
     "max_queued": 5,
     "when": bool,
-    "max_retries": 2,
     "on_failure": "finish",
     "timeout": 1.5,
 }
@@ -39,13 +49,16 @@ def test_all_options_are_kept() -> None:
     options = given(**OPTIONS)
 
     assert (options.parallel, options.depends_on, options.max_queued) == (True, ("b",), 5)
-    assert (options.max_retries, options.timeout, options.on_failure) == (2, 1.5, OnFailure.FINISH)
-    assert options.when is bool
+    assert (options.timeout, options.on_failure) == (1.5, OnFailure.FINISH)
+    assert (options.when, options.retry, options.limits) == (bool, RETRY, (API,))
+    assert (options.allow_failure, options.always, options.cost, options.priority) == (True, True, 2.5, 0)
+    assert (options.keep_done, options.max_parallel, options.optional) == (KeepDone.ROLLUP, 4, frozenset("b"))
+    assert given(max_retries=2).max_retries == 2
 
 
 def test_every_option_is_known_to_this_test() -> None:
     """A new option comes with its rules here."""
-    assert sorted(NodeOptions.__slots__) == sorted([*OPTIONS, "parallel"])
+    assert sorted(NodeOptions.__slots__) == sorted([*OPTIONS, "max_retries", "parallel", "optional", "is_bounded"])
 
 
 def test_equal_options_are_one_object() -> None:
@@ -97,6 +110,32 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"depends_on": "b"}, TypeError, "depends_on is 'b'; expected a list of ids: ['b']"),
     ({"depends_on": 5}, TypeError, "depends_on is 5; expected a list of ids"),
     ({"depends_on": ["b", ["c"]]}, TypeError, "depends_on has ['c']; expected ids, which are strings"),
+    ({"retry": 3}, TypeError, "retry is 3; expected Retry(on=..., attempts=...)"),
+    (
+        {"retry": RETRY, "max_retries": 1},
+        TypeError,
+        "max_retries and retry both say how often to repeat; keep one of them",
+    ),
+    ({"allow_failure": 1}, TypeError, "allow_failure is 1; expected True or False"),
+    ({"always": "yes"}, TypeError, "always is 'yes'; expected True or False"),
+    (
+        {"always": True, "depends_on": ["b", optional("c")]},
+        ValueError,
+        "always=True runs whatever happened before, so depends_on cannot need 'b'; write optional('b')",
+    ),
+    ({"priority": -1}, ValueError, "priority is -1; expected at least 0; None means that of the parent"),
+    ({"priority": 1.0}, TypeError, "priority is 1.0; expected a whole number or None"),
+    ({"cost": "1"}, TypeError, "cost is '1'; expected a number or None"),
+    ({"cost": -1}, ValueError, "cost is -1; expected a finite number from 0; None means unknown"),
+    ({"cost": float("nan")}, ValueError, "cost is nan; expected a finite number from 0; None means unknown"),
+    ({"limits": API}, TypeError, f"limits is {API!r}; expected a list of limits: [Limit('api', max_concurrency=4)]"),
+    (
+        {"limits": ["api"]},
+        TypeError,
+        "limits has 'api' in it; expected a list of limits: [Limit('api', max_concurrency=4)]",
+    ),
+    ({"keep_done": "none"}, ValueError, "keep_done is 'none'; expected one of 'all', 'rollup'"),
+    ({"max_parallel": 0}, ValueError, "max_parallel is 0; expected at least 1; None means no limit"),
 ]
 
 
@@ -123,20 +162,7 @@ def test_node_is_no_id() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [
-        "retry",
-        "allow_failure",
-        "priority",
-        "cost",
-        "tags",
-        "limits",
-        "cache",
-        "version",
-        "always",
-        "keep_done",
-        "backend",
-        "max_parallel",
-    ],
+    ["tags", "cache", "version", "backend"],
 )
 def test_option_of_a_later_version_is_refused_by_name(option: str) -> None:
     """What is not built yet is never accepted and ignored."""
@@ -156,7 +182,7 @@ def test_option_of_a_later_version_is_refused_by_name(option: str) -> None:
         ("depend_on", "did you mean 'depends_on'?"),
         (
             "xyz",
-            "there are 'children', 'data', 'depends_on', 'error', 'max_queued', 'max_retries', 'name', 'on_failure', …",
+            "there are 'allow_failure', 'always', 'children', 'cost', 'data', 'depends_on', 'error', 'keep_done', …",
         ),
         ("task", "did you mean 'task_fn'?"),
     ],

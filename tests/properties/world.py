@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from tests.properties.random_tree import MAX_NODES, Body, Condition, Tape, kind_of, new_node, new_tree
 from tests.properties.recount import check_counters
 from treetask import Child, DefinitionError, OnFailure, TaskNode, TaskStatus
+from treetask.engine._bounds import Bound
 from treetask.engine._scheduler import Scheduler
 from treetask.model import BodyKind
 
@@ -73,9 +74,13 @@ class World:
         self.returning.remove(node)
         self.running.add(node)
 
-    def bound(self, node: TaskNode, at: float) -> None:
+    def bound(self, node: TaskNode, bound: Bound) -> None:
         """No node of these trees has a timeout; the tape says whose time is up."""
         raise AssertionError(node.id)
+
+    def look_again_at(self, when: float) -> None:
+        """No node of these trees waits for time alone."""
+        raise AssertionError(when)
 
     # -- told by a spawner's watch -----------------------------------------------------------------------------------
 
@@ -264,7 +269,7 @@ class World:
             node = self.tape.one_of(bodies)
             self.running.remove(node)
             self.waiting.add(node)
-            self.scheduler.slots.free(kind_of(node))
+            self.scheduler.slots.free(node, kind_of(node))
 
     def return_one(self) -> None:
         """A body that waited wants to go on."""

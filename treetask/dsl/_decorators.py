@@ -20,7 +20,7 @@ from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
 from treetask.dsl._place import Place
 from treetask.dsl._task import AsyncTask, SyncTask, Task
-from treetask.model import BodyKind, OnFailure, Spawns, SyncSpawns, TaskNode
+from treetask.model import BodyKind, KeepDone, Limit, OnFailure, Retry, Spawns, SyncSpawns, TaskNode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,8 +40,18 @@ class _AnyOptions(TypedDict, total=False):
     depends_on: Iterable[Task[..., Any]]
     #: Attempts after the first; 0 by default.
     max_retries: int
+    #: When and how often a failed attempt is repeated.
+    retry: Retry
     #: Seconds that one attempt may take, children included.
     timeout: float | None
+    #: Whether a failure is none of the parent's.
+    allow_failure: bool
+    #: The place among those that are ready: lower first, 0 is urgent; that of the parent where it is not given.
+    priority: int
+    #: What it is expected to take, in any unit: of those ready, the one with most work behind it goes first.
+    cost: float
+    #: Whether it runs whatever happened to its siblings, also after a cancel.
+    always: bool
 
 
 class TaskOptions(_AnyOptions, total=False):
@@ -49,6 +59,10 @@ class TaskOptions(_AnyOptions, total=False):
 
     #: The name in paths; that of the function where it is not given.
     id: str
+    #: What its body shares with others that name it.
+    limits: Iterable[Limit]
+    #: What becomes of children that are done.
+    keep_done: KeepDone | Literal["all", "rollup"]
 
 
 class BareGroupOptions(_AnyOptions, total=False):
@@ -58,6 +72,8 @@ class BareGroupOptions(_AnyOptions, total=False):
     parallel: bool
     #: What happens to the other children when one fails; decided by the parent where it is not given.
     on_failure: Policy
+    #: How many children, with all below them, may have started and not ended.
+    max_parallel: int
 
 
 class GroupOptions(BareGroupOptions, total=False):
@@ -65,8 +81,12 @@ class GroupOptions(BareGroupOptions, total=False):
 
     #: The name in paths; that of the function where it is not given.
     id: str
+    #: What its body shares with others that name it.
+    limits: Iterable[Limit]
     #: How many spawned children may be unstarted before a yield waits.
     max_queued: int
+    #: What becomes of children that are done.
+    keep_done: KeepDone | Literal["all", "rollup"]
 
 
 class TaskDecorator:

@@ -27,6 +27,7 @@ class Group:
         "bad",
         "body_ended",
         "gate_open",
+        "is_cleaning_up",
         "is_final",
         "line",
         "live",
@@ -64,6 +65,8 @@ class Group:
         self.stopping: str | None = None
         #: Whether the attempt is the last whatever comes: it was stopped from outside.
         self.is_final = False
+        #: Whether all else is down, and what always runs may go.
+        self.is_cleaning_up = False
         #: How the attempt ends, whatever the children do; None leaves it to them.
         self.verdict: TaskStatus | None = None
         #: Children that were let go ahead and have not started; counted for a spawner only.
@@ -108,18 +111,32 @@ class Group:
         return failures
 
     def entered(self) -> list[TaskNode]:
-        """Return the children that have not ended and were let go ahead or wait in line."""
+        """Return the children that have not ended and were let go ahead or wait in line, but not what always runs."""
         line = set(self.line)
         return [
             child
             for child in self.node._children
-            if not child._status.is_terminal and (self.gate_open or child._waits < CLOSED or child in line)
+            if not child._status.is_terminal
+            and (self.gate_open or child._waits < CLOSED or child in line)
+            and not child.options.always
         ]
+
+    def clear_line(self) -> None:
+        """Let nobody go ahead any more but what always runs."""
+        if self.line:
+            always = [child for child in self.line if child.options.always]
+            self.line.clear()
+            self.line.extend(always)
 
 
 def because(node: TaskNode) -> str:
     """Return the reason that an ended node is for another one's end."""
     return f"'{node.id}' {BAD_ENDINGS.get(node._status, node._status)}"
+
+
+def is_allowed(node: TaskNode) -> bool:
+    """Whether a node's failure is none of its parent's."""
+    return node.options.allow_failure and node._status in FAILURES
 
 
 def is_claimed(node: TaskNode) -> bool:

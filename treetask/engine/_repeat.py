@@ -1,23 +1,64 @@
-"""Brings what is below a node back to where it was before an attempt of it that failed. Pure, like the scheduler."""
+"""Whether a failed attempt is repeated, and how what is below the node comes back to where it was. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from treetask.engine._group import Group
 from treetask.engine._waiting import Waiting
-from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+
+
+def wait_before_next(
+    node: TaskNode, config: TreeTaskConfig, at: float, chance: Callable[[], float], *, by_body: bool
+) -> float | None:
+    """Return the seconds before the next attempt of a node that has just failed, or None if there is none.
+
+    `by_body` says that the body failed, and no child. A `Retry.on` that raises takes the place of what failed.
+    """
+    retry = node.options.retry
+    if retry is None:
+        retries = node.options.max_retries
+        if retries is None:
+            # The config's default is for what a body raises; repeating a whole group has to be asked for.
+            retries = config.max_retries if by_body and node.task_fn is not None else 0
+        return 0.0 if node.retry_count < retries else None
+    error = _what_failed(node)
+    if error is None:
+        return None
+    try:
+        wait = retry.wait(error, node.retry_count + 1, chance())
+    except Exception as broken:  # a user's function, whatever it raises
+        node.exception, node.error = broken, str(broken) or type(broken).__name__
+        return None
+    begun = at if node.started_at is None else node.started_at
+    if wait is None or (retry.timeout is not None and at + wait >= begun + retry.timeout):
+        return None
+    return wait
+
+
+def _what_failed(node: TaskNode) -> Exception | None:
+    """Return what a body raised: that of the node, or of the child that failed it."""
+    while node.exception is None:
+        group: Group | None = node._group
+        failed = None if group is None else group.unclaimed(TaskStatus.FAILED, TaskStatus.TIMED_OUT)
+        if failed is None:
+            return None
+        node = failed
+    return node.exception if isinstance(node.exception, Exception) else None
 
 
 def begin_anew(
     tree: TaskTree, waiting: Waiting, top: TaskNode, group: Group
-) -> tuple[list[tuple[TaskNode, str]], list[tuple[TaskNode, TaskNode]]]:
+) -> tuple[list[tuple[TaskNode, str | None]], list[tuple[TaskNode, TaskNode]]]:
     """Discard what the bodies of a failed attempt added, and reset what is not done.
 
     What is done stays, with all below it: its body took responsibility for that. Returns the nodes that can never start
     now: those that waited for something discarded, each with the reason, and those with a dependency that has not ended
-    well, each with that one.
+    well, each with that one. Who waited for something discarded that it did not need has no reason.
     """
     discarded, again = _told_apart(top, group)
-    orphans = [orphan for node in discarded for orphan in _discard(tree, waiting, node)]
+    orphans = [(orphan, reason) for node in discarded for orphan, reason in _discard(tree, waiting, node)]
     for node in again:
         _reset(tree, node)
         waiting.close(node)
@@ -41,13 +82,17 @@ def _told_apart(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskN
     return discarded, again
 
 
-def _discard(tree: TaskTree, waiting: Waiting, top: TaskNode) -> list[tuple[TaskNode, str]]:
-    """Take a node out of the tree; return who waited for it or for a node below, and now waits in vain."""
+def _discard(tree: TaskTree, waiting: Waiting, top: TaskNode) -> Iterator[tuple[TaskNode, str | None]]:
+    """Take a node out of the tree; yield who waited for it or for a node below, and now waits in vain."""
     below = list(top.walk())
     tree.remove(top)
-    return [
-        (dependent, f"'{node.id}' was discarded") for node in below for dependent in waiting.dependents.pop(node, ())
-    ]
+    for node in below:
+        for dependent in waiting.dependents.pop(node, ()):
+            if node.id not in dependent.options.optional:
+                yield dependent, f"'{node.id}' was discarded"
+            elif not node.is_done():
+                dependent._waits -= 1
+                yield dependent, None
 
 
 def _reset(tree: TaskTree, node: TaskNode) -> None:

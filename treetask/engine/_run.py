@@ -15,6 +15,7 @@ import anyio
 import anyio.lowlevel
 
 from treetask._errors import RunTimeoutError, TreeRunningError
+from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
@@ -82,6 +83,8 @@ class Run:
         self.cancel_reason: str | None = None
         self._timed_out: RunTimeoutError | None = None
         self._late_is_posted = False
+        #: When the scheduler is going to be told that time has passed.
+        self._looks: Final[set[float]] = set()
         #: What other threads wait for an answer to.
         self._questions: Final[set[Future[Any]]] = set()
 
@@ -194,14 +197,13 @@ class Run:
         self.scheduler.slots.free_thread()
         self._advance()
 
-    def _limit_group(self, node: TaskNode, deadline: float) -> None:
+    def _limit_group(self, node: TaskNode, bound: Bound) -> None:
         """Bound an attempt whose children count as well."""
-        self._timers.at(deadline, partial(self._expire, node, node._group))
+        self._timers.at(bound.at, partial(self._expire, node, self.scheduler.group_of(node), bound.error))
 
-    def _expire(self, node: TaskNode, group: Group) -> None:
+    def _expire(self, node: TaskNode, group: Group, error: str) -> None:
         if node._group is group and node.status is TaskStatus.WORKING:
-            node.exception = self._crew.timeout_error(node)
-            node.error = str(node.exception)
+            node.exception, node.error = TimeoutError(error), error
             self.scheduler.expire(node, self.loop.now())
             self._advance()
 
@@ -224,9 +226,18 @@ class Run:
         worker: Worker = node._attempt
         worker.grant_slot()
 
-    def bound(self, node: TaskNode, at: float) -> None:
-        assert node.options.timeout is not None
-        self._limit_group(node, at + node.options.timeout)
+    def bound(self, node: TaskNode, bound: Bound) -> None:
+        self._crew.bound(node, bound)
+
+    def look_again_at(self, when: float) -> None:
+        if when not in self._looks:
+            self._looks.add(when)
+            self._timers.at(when, partial(self._look_again, when))
+
+    def _look_again(self, when: float) -> None:
+        self._looks.discard(when)
+        self.scheduler.look_again(self.loop.now())
+        self._advance()
 
     # -- asked by spawners -------------------------------------------------------------------------------------------
 

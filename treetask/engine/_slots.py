@@ -1,7 +1,8 @@
 """Who may run a body now: the ready nodes in their order, and what slots and threads there are. Pure, no I/O.
 
 A slot is held only while a body runs. One that waits for its children gives it up (`free`) and asks for it again
-(`want`); such wishes go before new starts, in the order in which they came.
+(`want`); such wishes go before new starts, in the order in which they came. Limits and places (`_gates.py`) are looked
+at when a node is about to start, never before: until then, who comes later may still go first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from treetask.engine._gates import Gates
 from treetask.engine._ready import ReadyQueue
 from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 
@@ -34,7 +36,11 @@ class Slots:
         self._threads_used = 0
         self._ready: Final = ReadyQueue()
         #: Ready nodes that only lack a thread.
-        self._lack_thread: Final[deque[TaskNode]] = deque()
+        self._lack_thread: Final = ReadyQueue()
+        #: What else a start may have to wait for; None where nothing has limits or places.
+        self._gates: Gates | None = None
+        #: Whether anything has changed at the gates since nobody could pass.
+        self._gates_moved = False
         #: Suspended bodies that want their slot back, with the kind of each.
         self._returning: Final[deque[tuple[TaskNode, BodyKind]]] = deque()
         self._kinds: Final[dict[Any, BodyKind]] = {}
@@ -46,24 +52,46 @@ class Slots:
         #: Add ready nodes that stand in the order of their declaration.
         self.push_all: Final = self._ready.push_all
 
+    def sort_by(self, rank: Callable[[TaskNode], Any]) -> None:
+        """From now on let the node with the lowest rank go first."""
+        self._ready.sort_anew(rank)
+        self._lack_thread.sort_anew(rank)
+        if self._gates is not None:
+            self._gates.sort_anew(rank)
+
+    def use_gates(self) -> None:
+        """From now on look for limits and places."""
+        if self._gates is None:
+            self._gates = Gates(self._ready.rank)
+
+    # -- starts ------------------------------------------------------------------------------------------------------
+
     def has_ready(self) -> bool:
-        """Whether anything is queued that lacks nothing but a slot."""
-        ready = self._ready
-        return bool(ready.line or ready.heap or (self._lack_thread and self._threads_used < self._threads))
+        """Whether anything is queued that lacks nothing but a slot, or time."""
+        return self._may_take() or self.opens_at() is not None
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
-        return self._slots_used < self._slots and not self.is_paused and self.has_ready()
+        return self._slots_used < self._slots and not self.is_paused and self._may_take()
 
-    def take(self) -> TaskNode | None:
-        """Give a slot, and a thread if need be, to the first ready node; None if none may start now."""
+    def _may_take(self) -> bool:
+        ready, lacking = self._ready, self._lack_thread
+        if ready.line or ready.heap or self._gates_moved:
+            return True
+        return bool(lacking.line or lacking.heap) and self._threads_used < self._threads
+
+    def take(self, at: float) -> TaskNode | None:
+        """Give a slot, and a thread if need be, to the first ready node; None if none may start now.
+
+        A node without a body, which needs no slot, comes out here where it had to wait for a place.
+        """
         if self._slots_used >= self._slots or self.is_paused:
             return None
         ready = self._ready
         while True:
             node: TaskNode | None
-            if self._lack_thread and self._threads_used < self._threads:
-                node = self._lack_thread.popleft()
+            if self._gates is not None or self._lack_thread.line or self._lack_thread.heap:
+                node = self._first(at)
             else:
                 # The line of the queue, where all of it stands in order, is taken from without a call.
                 node = ready.line.popleft() if ready.line and not ready.heap else ready.pop()
@@ -72,18 +100,65 @@ class Slots:
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
             kind = self._last_kind if node._body is self._last_body else self.kind(node)
-            if kind.in_thread:
-                if self._threads_used >= self._threads:
-                    self._lack_thread.append(node)
-                    continue
-                self._threads_used += 1
+            if kind.in_thread and self._threads_used >= self._threads:
+                self._lack_thread.push(node)
+                continue
+            if self._gates is not None and not self._pass_gates(node, at):
+                continue
             self.taken_kind = kind
-            self._slots_used += 1
+            if node._body is not None:
+                self._slots_used += 1
+                self._threads_used += kind.in_thread
             return node
+
+    def _first(self, at: float) -> TaskNode | None:
+        """Take the first of all nodes that may go on out of the queue that it stands in."""
+        queues = [self._ready] if len(self._ready) else []
+        if len(self._lack_thread) and self._threads_used < self._threads:
+            queues.append(self._lack_thread)
+        at_gate = None if self._gates is None else self._gates.next_queue(at)
+        if at_gate is None:
+            self._gates_moved = False
+        else:
+            queues.append(at_gate)
+        return min(queues, key=ReadyQueue.head_rank).pop() if queues else None
+
+    def _pass_gates(self, node: TaskNode, at: float) -> bool:
+        assert self._gates is not None
+        if self._gates.keep_back(node, at):
+            self._gates_moved = True
+            return False
+        self._gates.note_start(node, at)
+        return True
+
+    def look_again(self) -> None:
+        """Time has passed: a limit may let more start."""
+        self._gates_moved = True
+
+    def opens_at(self) -> float | None:
+        """Return when a limit lets the next node start that waits for nothing but time; None if none does."""
+        return None if self._gates is None else self._gates.opens_at()
+
+    def has_to_pass(self, node: TaskNode) -> bool:
+        """Whether a node needs a place in its group."""
+        return self._gates is not None and node.parent is not None and node.parent.options.max_parallel is not None
+
+    def lacking(self, node: TaskNode, at: float) -> str | None:
+        """Return what a ready node waits for, in words."""
+        if self.is_paused:
+            return "the run to be resumed"
+        gate = None if self._gates is None else self._gates.waited_for(node, at)
+        if gate is not None:
+            return gate.what
+        if self._threads_used >= self._threads and self.kind(node).in_thread:
+            return "a thread"
+        return "a slot"
 
     def kind(self, node: TaskNode) -> BodyKind:
         """Return how the body of a node has to be driven."""
         body: Any = node._body
+        if body is None:
+            return BodyKind.ASYNC
         kind = getattr(body, "kind", None)
         if kind is None:
             try:
@@ -95,13 +170,24 @@ class Slots:
         self._last_body, self._last_kind = body, kind
         return kind
 
-    def free(self, kind: BodyKind) -> None:
-        """Take a body's slot back, and its thread."""
+    # -- ends and waits ----------------------------------------------------------------------------------------------
+
+    def free(self, node: TaskNode, kind: BodyKind) -> None:
+        """Take a body's slot back, its thread and its limits."""
         self._slots_used -= 1
+        if self._gates is not None and self._gates.let_go(node):
+            self._gates_moved = True
         if kind.in_thread:
             self.free_thread()
         if self._returning:
             self._hand_on()
+
+    def leave(self, node: TaskNode) -> None:
+        """Take back what a node holds to its end, its place in its group; a node has ended."""
+        if self._gates is not None and self._gates.leave(node):
+            self._gates_moved = True
+            if self._returning:
+                self._hand_on()
 
     def seize(self, kind: BodyKind) -> None:
         """Count a slot for a body that went on without one, because it was cancelled: it is about to give it back."""
@@ -137,6 +223,8 @@ class Slots:
         for _ in range(len(self._returning)):
             node, kind = self._returning[0]
             if self._slots_used >= self._slots or (kind.in_thread and self._threads_used >= self._threads):
+                return
+            if self._gates is not None and not self._gates.retake(node):
                 return
             self._returning.popleft()
             self._slots_used += 1

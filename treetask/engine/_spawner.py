@@ -22,7 +22,7 @@ import anyio
 import anyio.lowlevel
 
 from treetask._errors import DependencyCycleError, TreeTaskError
-from treetask.engine._group import Group, handle_of
+from treetask.engine._group import Group, handle_of, is_allowed
 from treetask.engine._step import FINISHED, calls, resume
 from treetask.engine._threads import Threads
 from treetask.model import JOIN, Child, DuplicateChildError, OnFailure, Return, TaskFailed, TaskNode, TaskStatus
@@ -221,7 +221,7 @@ class Spawner:
             self._refuse_to_wait(node)
             await self._wait(lambda: node.status.is_terminal, lambda: [node])
             self._raise_failures()
-            if node.status is not TaskStatus.DONE:
+            if node.status is not TaskStatus.DONE and not is_allowed(node):
                 child.claimed = True
                 raise TaskFailed(child)
             return

@@ -15,6 +15,8 @@ class Waiting:
 
     def __init__(self, tree: TaskTree) -> None:
         self._dependencies: Final = dependencies_of(tree)
+        #: What the nodes make use of.
+        self.features: Final = self._dependencies.features
         #: The nodes that wait for the end of one.
         self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
         #: Nodes that have ended, but whose dependents were not told yet.
@@ -35,19 +37,14 @@ class Waiting:
         for node in nodes:
             for dependency in self._dependencies.of(node):
                 self.dependents.setdefault(dependency, []).append(node)
-                if dependency.is_done() and not dependency.is_successful():
+                if is_lost(node, dependency):
                     lost.append((node, dependency))
             self.close(node)
         return lost
 
     def lost(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         """Return those that can never start, each with the dependency that has not ended well."""
-        return [
-            (node, one)
-            for node in nodes
-            for one in self._dependencies.of(node)
-            if one.is_done() and not one.is_successful()
-        ]
+        return [(node, one) for node in nodes for one in self._dependencies.of(node) if is_lost(node, one)]
 
     def refuse(self, body: TaskNode, child: TaskNode) -> None:
         """Raise for a body that would wait for a child in vain: the child waits for one that the body holds back."""
@@ -83,8 +80,26 @@ class Waiting:
 
     def close(self, node: TaskNode) -> None:
         """Let a node wait, for its parent and for the dependencies that are not met."""
-        unmet = sum(one._status is not TaskStatus.DONE or one in self.untold for one in self._dependencies.of(node))
-        node._waits = CLOSED + unmet
+        node._waits = CLOSED + len(self.unmet(node))
+
+    def unmet(self, node: TaskNode) -> list[TaskNode]:
+        """Return the nodes whose ends a node still waits for."""
+        return [
+            one
+            for one in self._dependencies.of(node)
+            if one in self.untold or not (one.is_successful() or _is_out(one, node))
+        ]
+
+
+def _is_out(dependency: TaskNode, node: TaskNode) -> bool:
+    """Whether nothing more is to come of an optional dependency: it has ended, or it was discarded."""
+    is_optional = dependency.id in node.options.optional
+    return is_optional and (dependency.is_done() or dependency._tree is not node._tree)
+
+
+def is_lost(node: TaskNode, dependency: TaskNode) -> bool:
+    """Whether a node can never start because something that it needs did not end well."""
+    return dependency.is_done() and not dependency.is_successful() and dependency.id not in node.options.optional
 
 
 def _held_back(node: TaskNode, body: TaskNode) -> TaskNode | None:

@@ -25,6 +25,7 @@ from typing import Any, Final, cast
 import anyio
 
 from treetask._errors import InternalError, LeakedScopeError, StrayCancellationError
+from treetask.engine._bounds import Bound
 from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Guard, Loop
@@ -47,7 +48,7 @@ class Worker:
 
     __slots__ = (
         "_crew",
-        "deadline",
+        "bound",
         "granted",
         "guard",
         "holds_slot",
@@ -68,8 +69,8 @@ class Worker:
         self.kind = _ASYNC
         #: What the last body returned.
         self.result: Any = None
-        #: When the time of the body's attempt is up; None where it is not bounded.
-        self.deadline: float | None = None
+        #: Until when the body's attempt may last; None where that is not bounded.
+        self.bound: Bound | None = None
         #: Whether the task is as it was before its last body.
         self.is_fit = True
         #: Whether the body was stopped from outside, which is not its own failure.
@@ -95,7 +96,7 @@ class Worker:
         self.waits += 1
         if self.holds_slot:
             self.holds_slot = False
-            self._crew.scheduler.slots.free(self.kind)
+            self._crew.scheduler.slots.free(node, self.kind)
             self._crew.wake()
         elif self.granted is not None:
             self._give_up_wish(node)
@@ -144,7 +145,7 @@ class Crew:
         *,
         default_timeout: float | None,
         drive: Callable[[Worker], Coroutine[Any, Any, Any]],
-        limit_group: Callable[[TaskNode, float], None],
+        limit_group: Callable[[TaskNode, Bound], None],
         on_end: Callable[[BaseException | None], None],
     ) -> None:
         self.scheduler: Final = scheduler
@@ -199,8 +200,8 @@ class Crew:
                 node._attempt = worker
                 if announcer.pending:
                     announcer.tell()
-                if self._default_timeout is not None or node.options.timeout is not None:
-                    self._set_deadline(worker, at)
+                if node.options.is_bounded or self._default_timeout is not None:
+                    self._set_bound(worker, at)
                 try:
                     if worker.kind is _ASYNC:
                         context = self.context.copy()
@@ -245,31 +246,33 @@ class Crew:
             self._on_end(InternalError(f"nothing runs and nothing is ready, but these have not ended: {left[:5]}"))
         self._loop.leave()
 
-    def _set_deadline(self, worker: Worker, at: float) -> None:
-        """Bound an attempt: by the worker's scope where there is only a body, by a timer where children go first."""
-        node = worker.node
-        assert node is not None
-        timeout = self._timeout_of(node)
-        assert timeout is not None
-        worker.deadline = at + timeout
-        if node._group is not None or worker.kind in _SPAWNERS:
-            self.scheduler.group_of(node)
-            self._limit_group(node, worker.deadline)
-        else:
-            worker.scope.deadline = worker.deadline
+    def _set_bound(self, worker: Worker, at: float) -> None:
+        """Bound an attempt that begins."""
+        assert worker.node is not None
+        bound = self.scheduler.bound(worker.node, at)
+        if bound is not None:
+            self.bound(worker.node, bound)
 
-    def _clear_deadline(self, worker: Worker) -> None:
+    def bound(self, node: TaskNode, bound: Bound) -> None:
+        """Bound an attempt: by the worker's scope where there is only a body, by a timer where children go first."""
+        worker: Worker | None = node._attempt
+        if worker is None or node._group is not None or worker.kind in _SPAWNERS:
+            self._limit_group(node, bound)
+        elif worker.bound is None or bound < worker.bound:
+            worker.bound = bound
+            worker.scope.deadline = bound.at
+
+    def _clear_bound(self, worker: Worker) -> None:
         """Stop the clock of a body that is over; go on with that of its children, if it has added some."""
-        if worker.scope.deadline != math.inf:
-            worker.scope.deadline = math.inf
-            if worker.node is not None and worker.node._group is not None and worker.deadline is not None:
-                self._limit_group(worker.node, worker.deadline)
-        worker.deadline = None
+        worker.scope.deadline = math.inf
+        if worker.node is not None and worker.node._group is not None and worker.bound is not None:
+            self._limit_group(worker.node, worker.bound)
+        worker.bound = None
 
     def _body_done(self, worker: Worker, node: TaskNode, result: object, at: float) -> None:
         """Report a body that returned."""
-        if worker.deadline is not None:
-            self._clear_deadline(worker)
+        if worker.bound is not None:
+            self._clear_bound(worker)
         node._attempt = None
         if result is not None:
             node.result = result
@@ -289,8 +292,8 @@ class Crew:
 
     async def _body_failed(self, worker: Worker, raised: BaseException) -> float:
         """Report a body that raised, was interrupted or ran out of time; return when that was."""
+        bound, worker.bound = worker.bound, None
         worker.scope.deadline = math.inf
-        worker.deadline = None
         node = worker.node
         assert node is not None
         if node in self.generators.of:
@@ -303,7 +306,7 @@ class Crew:
                 status = TaskStatus.CANCELLED
             elif worker.scope.cancel_called:
                 status = TaskStatus.TIMED_OUT
-                error = self.timeout_error(node)
+                error = TimeoutError(f"'{node.id}' timed out" if bound is None else bound.error)
             elif worker.is_fit:
                 error = StrayCancellationError(node.id)
             else:
@@ -337,13 +340,6 @@ class Crew:
         except BaseException as error:
             return real_error(error, self._loop.cancelled)
         return None
-
-    def timeout_error(self, node: TaskNode) -> TimeoutError:
-        """Return what a node whose time is up has failed with."""
-        return TimeoutError(f"'{node.id}' timed out after {self._timeout_of(node)} s")
-
-    def _timeout_of(self, node: TaskNode) -> float | None:
-        return self._default_timeout if node.options.timeout is None else node.options.timeout
 
     def _on_fatal(self, error: BaseException, at: float) -> None:
         """KeyboardInterrupt, SystemExit and their like end the run, in order, and are raised by it."""

@@ -16,14 +16,21 @@ from treetask.model._config import (
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, left_behind
 from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
-from treetask.model._graph import Dependencies, dependencies_of
+from treetask.model._features import Features, goes_last
+from treetask.model._graph import Dependencies, dependencies_of, in_turn
+from treetask.model._limit import Limit
 from treetask.model._node import CLOSED, Spawnable, TaskNode
 from treetask.model._options import (
     DEFAULT_MAX_QUEUED,
+    DEFAULT_PRIORITY,
     OPTION_NAMES,
+    Dependency,
+    KeepDone,
     NodeKeywords,
     NodeOptions,
+    OptionalDependency,
     node_options,
+    optional,
     refuse_later_option,
 )
 from treetask.model._result import (
@@ -35,6 +42,7 @@ from treetask.model._result import (
     is_handled,
     leaf_exceptions,
 )
+from treetask.model._retry import Retry, RetryOn
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
     JOIN,
@@ -57,6 +65,7 @@ __all__ = [
     "CLOSED",
     "DEFAULT_ICONS",
     "DEFAULT_MAX_QUEUED",
+    "DEFAULT_PRIORITY",
     "DEFAULT_TREE_CHARS",
     "FAILURES",
     "JOIN",
@@ -67,11 +76,15 @@ __all__ = [
     "BodyKind",
     "Child",
     "Dependencies",
+    "Dependency",
     "Driver",
     "DuplicateChildError",
     "Event",
     "ExecutionResult",
+    "Features",
     "Handle",
+    "KeepDone",
+    "Limit",
     "Listener",
     "NoResultError",
     "NodeAdded",
@@ -79,7 +92,10 @@ __all__ = [
     "NodeKeywords",
     "NodeOptions",
     "OnFailure",
+    "OptionalDependency",
     "ProgressChanged",
+    "Retry",
+    "RetryOn",
     "Return",
     "RunEnded",
     "RunStarted",
@@ -104,10 +120,13 @@ __all__ = [
     "check_count",
     "check_seconds",
     "dependencies_of",
+    "goes_last",
+    "in_turn",
     "is_handled",
     "kind_of",
     "leaf_exceptions",
     "left_behind",
     "node_options",
+    "optional",
     "refuse_later_option",
 ]

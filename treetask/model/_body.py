@@ -28,7 +28,7 @@ class BodyKind(Enum):
     """`def` with `yield`: every step is a call in some worker thread."""
 
 
-# Plain attributes, since every start and end of a body reads them: to look a member up is slow, its hash is Python code.
+# Plain attributes, since every start and end of a body reads them: looking a member up runs its hash, Python code.
 for _kind in BodyKind:
     _kind.in_thread = _kind in {BodyKind.THREAD, BodyKind.THREAD_SPAWNER}
 

@@ -2,8 +2,9 @@
 
 Every node has a start and an end, and each is a vertex. Its start waits for the start of its parent (the body runs
 before the children), for the end of the sibling before it under a sequential parent, and for the ends of its
-dependencies; its end waits for its start and for the ends of its children. A cycle among these can only pass through a
-declared dependency, so only nodes with one are searched from.
+dependencies; that of one that goes last, for the ends of all its siblings. Its end waits for its start and for the ends
+of its children. A cycle among these can only pass through a declared dependency, so only nodes with one are searched
+from.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from treetask._errors import DependencyCycleError, UnknownDependencyError
+from treetask._errors import DefinitionError, DependencyCycleError, UnknownDependencyError
+from treetask.model._features import Features, goes_last
 from treetask.model._node import TaskNode
 from treetask.model._tree import TaskTree
 
@@ -23,7 +25,7 @@ _Vertex: TypeAlias = tuple[TaskNode, bool]
 def dependencies_of(tree: TaskTree) -> Dependencies:
     """Return the resolved and checked dependencies of a whole tree; kept from the last time, if nothing changed.
 
-    Raises `UnknownDependencyError` and `DependencyCycleError`.
+    Raises `UnknownDependencyError` and `DependencyCycleError`; another `DefinitionError` for what `Features` refuses.
     """
     version, known = tree.resolved
     if version != tree.version or not isinstance(known, Dependencies):
@@ -38,6 +40,8 @@ class Dependencies:
 
     def __init__(self, tree: TaskTree) -> None:
         self._tree: Final = tree
+        #: What the nodes make use of.
+        self.features: Final = Features()
         self._of: dict[TaskNode, tuple[TaskNode, ...]] = {}
         #: The sibling before each child of a sequential parent; filled when a search first passes there.
         self._before: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
@@ -61,11 +65,13 @@ class Dependencies:
         """Resolve and check the dependencies of nodes; return those that have any.
 
         The first time they are those of the whole tree, after that those of one branch that was just added, top first.
-        Raises `UnknownDependencyError` and `DependencyCycleError`; nothing is included then.
+        Raises `UnknownDependencyError` and `DependencyCycleError`, or another `DefinitionError` for what `Features`
+        refuses; nothing is included then.
         """
         came = list(nodes)
+        self.features.note(came)
         added = [node for node in came if node.options.depends_on]
-        if self._after is not None and self._after[0] is not came[0].parent:
+        if self._after is not None and (self._after[0] is not came[0].parent or came[0].options.always):
             self._after = None
         if added and self._has_whole_tree and self._dependents is None:
             self._dependents = {}
@@ -79,7 +85,7 @@ class Dependencies:
                     self._refuse_new_cycles(came, added)
                 else:
                     self._refuse_cycles(added)
-        except (UnknownDependencyError, DependencyCycleError):
+        except DefinitionError:
             for node in added:
                 self._of.pop(node, None)
             raise
@@ -105,8 +111,8 @@ class Dependencies:
     def _refuse_new_cycles(self, branch: list[TaskNode], added: list[TaskNode]) -> None:
         """Search only where a branch can have closed a cycle, so that a node costs the same in a tree of any size.
 
-        What was there before waits for the branch at one place: the end of its parent waits for the end of its top. So
-        a new cycle comes back from a dependency to that end, or does not leave the branch.
+        What was there before waits for the branch at one place: the end of its parent, and the siblings that go last,
+        wait for the end of its top. So a new cycle comes back from a dependency to these, or does not leave the branch.
         """
         parent = branch[0].parent
         assert parent is not None
@@ -121,6 +127,8 @@ class Dependencies:
             assert self._dependents is not None
             after: set[_Vertex] = set()
             waiting: list[_Vertex] = [(group, True)]
+            if self.features.has_always:
+                waiting += [(child, False) for child in group._children if goes_last(child)]
             while waiting:
                 vertex = waiting.pop()
                 if vertex not in after:
@@ -165,6 +173,8 @@ class Dependencies:
         parent = node.parent
         if parent is not None:
             yield parent, False
+            if goes_last(node):
+                yield from ((sibling, True) for sibling in parent._children if not goes_last(sibling))
             if not parent.options.parallel:
                 earlier = self._earlier_siblings(parent).get(node)
                 if earlier is not None:
@@ -183,6 +193,8 @@ class Dependencies:
         parent = node.parent
         if parent is not None:
             yield parent, True
+            if self.features.has_always and not goes_last(node):
+                yield from ((sibling, False) for sibling in parent._children if goes_last(sibling))
             if not parent.options.parallel:
                 later = self._later_siblings(parent).get(node)
                 if later is not None:
@@ -190,14 +202,12 @@ class Dependencies:
 
     def _later_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
         if parent not in self._behind:
-            siblings = parent._children
-            self._behind[parent] = dict(pairwise(siblings))
+            self._behind[parent] = dict(pairwise(in_turn(parent)))
         return self._behind[parent]
 
     def _earlier_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
         if parent not in self._before:
-            siblings = parent._children
-            self._before[parent] = {later: earlier for earlier, later in pairwise(siblings)}
+            self._before[parent] = {later: earlier for earlier, later in pairwise(in_turn(parent))}
         return self._before[parent]
 
     def _cycle(self, vertices: list[_Vertex]) -> DependencyCycleError:
@@ -228,5 +238,12 @@ class Dependencies:
         if there[1]:
             parent = here[0].parent
             assert parent is not None
+            if goes_last(here[0]) and not goes_last(there[0]):
+                return f"'{here[0].id}' goes after all its siblings because it says always=True"
             return f"'{here[0].id}' starts after '{there[0].id}' because '{parent.id}' is sequential"
         return f"'{here[0].id}' starts after its parent '{there[0].id}'"
+
+
+def in_turn(parent: TaskNode) -> list[TaskNode]:
+    """Return the children of a sequential parent in the order in which they run."""
+    return sorted(parent._children, key=goes_last)

@@ -7,6 +7,7 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
@@ -165,8 +166,8 @@ class TaskNode:
     @parallel.setter
     def parallel(self, parallel: bool) -> None:
         self._refuse_while_running("parallel")
-        options = {field: getattr(self.options, field) for field in NodeOptions.__slots__}
-        self.options = node_options(f"node '{self.id}'", **{**options, "parallel": parallel})
+        node_options(f"node '{self.id}'", parallel=parallel)
+        self.options = replace(self.options, parallel=parallel)
         if self._tree is not None:
             self._tree.version += 1
 

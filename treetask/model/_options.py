@@ -3,21 +3,59 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
 from treetask._errors import did_you_mean
 from treetask.model._body import BodyKind, kind_of
 from treetask.model._config import OnFailure, check_count, check_seconds
+from treetask.model._limit import Limit
+from treetask.model._retry import Retry
 
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
 
 #: How many children of a spawner may be unstarted before a yield waits.
 DEFAULT_MAX_QUEUED: Final = 1_000
+
+
+#: The priority of nodes that state none, nor does a node above them.
+DEFAULT_PRIORITY: Final = 2
+
+
+class KeepDone(str, Enum):
+    """What a group does with children that are done."""
+
+    ALL = "all"
+    """They stay, with their results."""
+    ROLLUP = "rollup"
+    """They are folded into the group's counters and forgotten, so that any number of them fits into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalDependency:
+    """A dependency that need not end well: the node waits for its end, however it is. Made by `optional`."""
+
+    id: str
+
+
+def optional(id: str) -> OptionalDependency:
+    """Return an entry for `depends_on` that need only have ended, however it did.
+
+    As in `depends_on=["a", optional("b")]`: not before b, but also if b failed or was skipped.
+    """
+    if not isinstance(id, str) or not id:
+        raise TypeError(f"optional() takes the id of a node, not {id!r}")
+    return OptionalDependency(id)
+
+
+#: What `depends_on` may hold.
+Dependency: TypeAlias = str | OptionalDependency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +76,32 @@ class NodeOptions:
     max_queued: int = DEFAULT_MAX_QUEUED
     #: Asked with the node when nothing else keeps it from starting; if the answer is false, it is skipped.
     when: Callable[[TaskNode], object] | None = None
+    #: Those of `depends_on` that need only have ended, however they did.
+    optional: frozenset[str] = frozenset()
+    #: When and how often a failed attempt is repeated.
+    retry: Retry | None = None
+    #: Whether a failure of this node is none of its parent's.
+    allow_failure: bool = False
+    #: The place among those that are ready: lower first, 0 is urgent.
+    priority: int | None = None
+    #: What the node is expected to take, in any unit: of those ready, the one with most work behind it goes first.
+    cost: float | None = None
+    #: What its body shares with others that name it.
+    limits: tuple[Limit, ...] = ()
+    #: Whether it runs whatever happened to its siblings, also after a cancel: a clean-up, a notice.
+    always: bool = False
+    #: What becomes of children that are done.
+    keep_done: KeepDone = KeepDone.ALL
+    #: How many children, with all below them, may have started and not ended.
+    max_parallel: int | None = None
+    #: Whether anything may bound the time of an attempt; derived, as it is asked for each of them.
+    is_bounded: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_bounded = (
+            self.timeout is not None or self.always or (self.retry is not None and self.retry.timeout is not None)
+        )
+        object.__setattr__(self, "is_bounded", is_bounded)
 
 
 class NodeKeywords(TypedDict, total=False):
@@ -45,33 +109,26 @@ class NodeKeywords(TypedDict, total=False):
 
     max_retries: int | None
     timeout: float | None
-    depends_on: Iterable[str] | None
+    depends_on: Iterable[Dependency] | None
     on_failure: OnFailure | Literal["cancel", "finish", "continue"] | None
     max_queued: int | None
     when: Callable[[TaskNode], object] | None
+    retry: Retry | None
+    allow_failure: bool
+    priority: int | None
+    cost: float | None
+    limits: Iterable[Limit]
+    always: bool
+    keep_done: KeepDone | Literal["all", "rollup"]
+    max_parallel: int | None
 
 
 DEFAULT_OPTIONS: Final = NodeOptions()
 #: The options that nodes have.
-OPTION_NAMES: Final = frozenset(NodeOptions.__dataclass_fields__)
+OPTION_NAMES: Final = frozenset({*NodeOptions.__dataclass_fields__} - {"optional", "is_bounded"})
 
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
-_NOT_YET: Final = frozenset(
-    [
-        "retry",
-        "allow_failure",
-        "priority",
-        "cost",
-        "tags",
-        "limits",
-        "cache",
-        "version",
-        "always",
-        "keep_done",
-        "backend",
-        "max_parallel",
-    ]
-)
+_NOT_YET: Final = frozenset({"tags", "cache", "version", "backend"})
 
 
 def node_options(
@@ -101,61 +158,105 @@ def refuse_later_option(owner: str, name: str, *more: str) -> None:
 def _checked(
     owner: str,
     *,
-    parallel: bool = True,
-    max_retries: int | None = None,
-    timeout: float | None = None,
-    depends_on: Iterable[str] | None = (),
+    depends_on: Iterable[Dependency] | None = (),
     on_failure: str | OnFailure | None = None,
     max_queued: int | None = None,
-    when: Callable[[TaskNode], object] | None = None,
+    limits: Iterable[Limit] | None = (),
+    keep_done: str | KeepDone = KeepDone.ALL,
+    **options: Any,  # noqa: ANN401 - the rest is kept as it is, once `_check_values` has seen it
 ) -> NodeOptions:
-    if not isinstance(parallel, bool):
-        raise TypeError(f"{owner}: parallel is {parallel!r}; expected True or False")
-    check_count("max_retries", max_retries, 0, owner, optional=True, none="the config's max_retries")
+    _check_values(owner, **options)
     check_count("max_queued", max_queued, 1, owner, optional=True, none=f"the default, {DEFAULT_MAX_QUEUED:,}")
-    check_seconds("timeout", timeout, owner, none="the config's default_task_timeout")
-    if when is not None and (not callable(when) or kind_of(when) is not BodyKind.THREAD):
-        raise TypeError(f"{owner}: when is {when!r}; expected a plain function that takes the node and answers at once")
     policy = None if on_failure is None else OnFailure.parse(on_failure, owner)
+    ids, optional_ids = _checked_ids(owner, depends_on)
+    if options.get("always") and len(optional_ids) < len(set(ids)):
+        needed = next(one for one in ids if one not in optional_ids)
+        raise ValueError(
+            f"{owner}: always=True runs whatever happened before, so depends_on cannot need '{needed}'; "
+            f"write optional('{needed}')"
+        )
     return _shared(
-        parallel,
-        max_retries,
-        timeout,
-        _checked_ids(owner, depends_on),
-        policy,
-        DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
-        when,
+        depends_on=ids,
+        optional=optional_ids,
+        on_failure=policy,
+        max_queued=DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
+        limits=_checked_limits(owner, limits),
+        keep_done=_checked_keep_done(owner, keep_done),
+        **options,
     )
 
 
-def _checked_ids(owner: str, depends_on: Iterable[str] | None) -> tuple[str, ...]:
+#: Equal options are one object. By keyword, which takes longer than by position: trees of many nodes share few options.
+_shared: Final = functools.lru_cache(maxsize=1024)(NodeOptions)
+
+
+def _check_values(
+    owner: str,
+    *,
+    parallel: bool = True,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    when: Callable[[TaskNode], object] | None = None,
+    retry: Retry | None = None,
+    allow_failure: bool = False,
+    priority: int | None = None,
+    cost: float | None = None,
+    always: bool = False,
+    max_parallel: int | None = None,
+) -> None:
+    for name, flag in (("parallel", parallel), ("allow_failure", allow_failure), ("always", always)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{owner}: {name} is {flag!r}; expected True or False")
+    check_count("max_retries", max_retries, 0, owner, optional=True, none="the config's max_retries")
+    check_seconds("timeout", timeout, owner, none="the config's default_task_timeout")
+    if when is not None and (not callable(when) or kind_of(when) is not BodyKind.THREAD):
+        raise TypeError(f"{owner}: when is {when!r}; expected a plain function that takes the node and answers at once")
+    if retry is not None and not isinstance(retry, Retry):
+        raise TypeError(f"{owner}: retry is {retry!r}; expected Retry(on=..., attempts=...)")
+    if retry is not None and max_retries:
+        raise TypeError(f"{owner}: max_retries and retry both say how often to repeat; keep one of them")
+    check_count("priority", priority, 0, owner, optional=True, none="that of the parent")
+    if cost is not None:
+        if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+            raise TypeError(f"{owner}: cost is {cost!r}; expected a number or None")
+        if not 0 <= cost < math.inf:
+            raise ValueError(f"{owner}: cost is {cost!r}; expected a finite number from 0; None means unknown")
+    check_count("max_parallel", max_parallel, 1, owner, optional=True)
+
+
+def _checked_ids(owner: str, depends_on: Iterable[Dependency] | None) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return all ids, and those that are optional: of one that is said both ways, the stricter counts."""
     if isinstance(depends_on, str):
         raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids: ['{depends_on}']")
     if depends_on is not None and not isinstance(depends_on, Iterable):
         raise TypeError(f"{owner}: depends_on is {depends_on!r}; expected a list of ids")
-    ids = tuple(depends_on or ())
-    for wanted in ids:
-        if not isinstance(wanted, str):
+    ids: list[str] = []
+    needed: set[str] = set()
+    for wanted in depends_on or ():
+        if isinstance(wanted, OptionalDependency):
+            ids.append(wanted.id)
+        elif isinstance(wanted, str):
+            ids.append(wanted)
+            needed.add(wanted)
+        else:
             raise TypeError(f"{owner}: depends_on has {wanted!r}; expected ids, which are strings")
-    return ids
+    return tuple(ids), frozenset(ids) - needed if len(needed) < len(ids) else frozenset()
 
 
-@functools.lru_cache(maxsize=1024)
-def _shared(  # noqa: PLR0917 - a cache is quicker by position
-    parallel: bool,  # noqa: FBT001 - the key of the cache
-    max_retries: int | None,
-    timeout: float | None,
-    depends_on: tuple[str, ...],
-    on_failure: OnFailure | None,
-    max_queued: int,
-    when: Callable[[TaskNode], object] | None,
-) -> NodeOptions:
-    return NodeOptions(
-        parallel=parallel,
-        max_retries=max_retries,
-        timeout=timeout,
-        depends_on=depends_on,
-        on_failure=on_failure,
-        max_queued=max_queued,
-        when=when,
-    )
+def _checked_limits(owner: str, limits: Iterable[Limit] | None) -> tuple[Limit, ...]:
+    fix = "expected a list of limits: [Limit('api', max_concurrency=4)]"
+    if isinstance(limits, (str, Limit)) or (limits is not None and not isinstance(limits, Iterable)):
+        raise TypeError(f"{owner}: limits is {limits!r}; {fix}")
+    found = tuple(dict.fromkeys(limits or ()))
+    for limit in found:
+        if not isinstance(limit, Limit):
+            raise TypeError(f"{owner}: limits has {limit!r} in it; {fix}")
+    return found
+
+
+def _checked_keep_done(owner: str, keep_done: str | KeepDone) -> KeepDone:
+    try:
+        return KeepDone(keep_done)
+    except ValueError:
+        names = ", ".join(repr(each.value) for each in KeepDone)
+        raise ValueError(f"{owner}: keep_done is {keep_done!r}; expected one of {names}") from None

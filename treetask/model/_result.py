@@ -97,10 +97,15 @@ class ExecutionResult(Generic[R_co]):
 
 
 def is_handled(node: TaskNode) -> bool:
-    """Whether a body claimed a failure, or that of a group around it, or a group around it ended well all the same."""
+    """Whether a failure is no failure of the run.
+
+    A body claimed it, or that of a group around it, or one of these is allowed to fail, or ended well all the same.
+    """
     around: TaskNode | None = node
     while around is not None:
         if around.status is TaskStatus.DONE or (around._child is not None and around._child.claimed):
+            return True
+        if around.options.allow_failure and around.parent is not None:
             return True
         around = around.parent
     return False

@@ -1,0 +1,403 @@
+"""Decides how nodes end, what an end means for the others, and how a node and all below it are stopped.
+
+The lower half of the scheduler, as pure as the rest of it; the upper one (`_scheduler.py`) decides what may start. A
+final status moves up through the parents in one loop; what it means for dependents and siblings waits in `_agenda`
+until that loop is at rest, so that nothing is recursive and no parent is concluded twice.
+
+What runs whatever happens (`always`) is not reached by a stop from above. What of it goes last is let go ahead when all
+else below its parent is down and the attempt will not be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
+
+from treetask.engine._bounds import Bound, bound_after_stop
+from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
+from treetask.engine._repeat import begin_anew, wait_before_next
+from treetask.engine._slots import Slots
+from treetask.engine._waiting import Waiting
+from treetask.model import BAD_ENDINGS, CLOSED, OnFailure, TaskNode, TaskStatus, TaskTree
+
+_PENDING: Final = TaskStatus.PENDING
+_WORKING: Final = TaskStatus.WORKING
+_RETRYING: Final = TaskStatus.RETRYING
+_DONE: Final = TaskStatus.DONE
+_FAILED: Final = TaskStatus.FAILED
+_CANCELLED: Final = TaskStatus.CANCELLED
+_SKIPPED: Final = TaskStatus.SKIPPED
+_TIMED_OUT: Final = TaskStatus.TIMED_OUT
+
+
+class Driver(Protocol):
+    """What the scheduler asks of the world. Nothing of it may call back."""
+
+    def interrupt(self, node: TaskNode) -> None:
+        """Cancel the body of a node; its end will be reported as that of any body."""
+
+    def grant(self, node: TaskNode) -> None:
+        """Let a suspended body go on: it has a slot again."""
+
+    def bound(self, node: TaskNode, bound: Bound) -> None:
+        """See to it that an attempt that lasts already ends in time: its body by itself, else call `expire`."""
+
+    def look_again_at(self, when: float) -> None:
+        """Call `look_again` then: something may start that waits for nothing but time."""
+
+
+class Endings:
+    """How nodes end. What the scheduler is made of, but for starting."""
+
+    def __init__(self, tree: TaskTree, driver: Driver, slots: Slots, chance: Callable[[], float]) -> None:
+        self.tree: Final = tree
+        self.slots: Final = slots
+        self.is_cancelled = False
+        #: Whether not even what always runs is to run any more.
+        self.is_hurried = False
+        self._driver: Final = driver
+        #: Decides the random part of waits between attempts, from 0 to 1.
+        self._chance: Final = chance
+        self._waiting: Final = Waiting(tree)
+        self._dependents: Final = self._waiting.dependents
+        self._features: Final = self._waiting.features
+        self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
+        self._at = 0.0
+        #: Nodes without children whose bodies are being stopped, and why; children may still come.
+        self._interrupted: Final[dict[TaskNode, str]] = {}
+        #: Nodes that wait for their next attempt, and until when; and the same by time, with what is stale in it.
+        self._backing_off: Final[dict[TaskNode, float]] = {}
+        self._due: Final[list[tuple[float, int, TaskNode]]] = []
+        #: Called with each node that ends, where somebody waits for it.
+        self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
+
+    # -- decided by the upper half -----------------------------------------------------------------------------------
+
+    def _queue(self, node: TaskNode) -> None:
+        """Let a node start that waits for nothing but its turn."""
+        raise NotImplementedError
+
+    def _ready(self, node: TaskNode) -> None:
+        """A node waits for no other any more."""
+        raise NotImplementedError
+
+    def _advance(self, group: Group) -> None:
+        """Let the next of a sequence go ahead, when the one before it has ended."""
+        raise NotImplementedError
+
+    def _let_go(self, group: Group, children: list[TaskNode]) -> None:
+        """Let children go ahead: all of them, or one after another."""
+        raise NotImplementedError
+
+    def group_of(self, node: TaskNode) -> Group:
+        """Return the record of a node's attempt, made when there is first need of it."""
+        group = node._group
+        if group is None:
+            group = node._group = Group(node)
+            group.stopping = self._interrupted.get(node)
+            group.is_final = group.stopping is not None
+        return group  # type: ignore[no-any-return]
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def _conclude(self, group: Group) -> None:
+        """A node's body and children are down: its attempt is over."""
+        status = group.verdict
+        if status is not None:
+            self._attempt_over(group.node, status, may_retry=not group.is_final, by_body=True)
+            return
+        failed = group.unclaimed(_FAILED, _TIMED_OUT)
+        if failed is not None:
+            group.node.reason = because(failed)
+            self._attempt_over(group.node, _FAILED, may_retry=not group.is_final, by_body=False)
+            return
+        if self._clean_up(group.node):
+            return
+        cancelled = group.unclaimed(_CANCELLED)
+        if cancelled is not None:
+            group.node.reason = because(cancelled)
+        self._finish(group.node, _DONE if cancelled is None else _CANCELLED)
+
+    def _attempt_over(self, node: TaskNode, status: TaskStatus, *, may_retry: bool, by_body: bool) -> None:
+        """An attempt did not end well: repeat it, or make it final."""
+        if status is not _CANCELLED and may_retry and not self._is_stopped(node):
+            wait = wait_before_next(node, self.tree.config, self._at, self._chance, by_body=by_body)
+            if wait is not None:
+                self._retry(node, wait)
+                return
+        has_begun = node._status is _WORKING
+        for child in node._children:
+            if not child._status.is_terminal and not (child.options.always and has_begun and not self.is_hurried):
+                # Never let go ahead: it waited for this node's body.
+                never = _CANCELLED if status is _CANCELLED or self.is_cancelled else _SKIPPED
+                self._stop(child, never, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
+        if not self._clean_up(node):
+            self._finish(node, status)
+
+    def _is_stopped(self, node: TaskNode) -> bool:
+        """Whether all around a node is being stopped, so that it runs only because it always does, if at all."""
+        group: Group | None = None if node.parent is None else node.parent._group
+        return self.is_cancelled or (group is not None and group.stopping is not None)
+
+    def _clean_up(self, node: TaskNode) -> bool:
+        """Let those children go that always run and have not begun; return whether there are any.
+
+        All else below the node is down, and there will be no further attempt.
+        """
+        if not self._features.has_always or self.is_hurried or node._status is not _WORKING:
+            return False
+        children = [
+            child
+            for child in node._children
+            if child.options.always and child._status is _PENDING and child._waits >= CLOSED
+        ]
+        if children:
+            group = self.group_of(node)
+            group.is_final = group.is_cleaning_up = True
+            self._let_go(group, children)
+        return bool(children)
+
+    def _retry(self, node: TaskNode, wait: float) -> None:
+        """Bring a node and what is not done below it back to where it was before the attempt, and let it wait."""
+        group = node._group
+        node.retry_count += 1
+        node.reason = None
+        node._group = None
+        self.tree.move(node, _RETRYING, self._at)
+        if group is not None:
+            orphans, lost = begin_anew(self.tree, self._waiting, node, group)
+            for orphan, reason in orphans:
+                self._agenda.append((self._go_on, (orphan,)) if reason is None else (self._skip, (orphan, reason)))
+            self._skip_lost(lost)
+        if wait:
+            due = self._backing_off[node] = self._at + wait
+            heappush(self._due, (due, node._order, node))
+            self._driver.look_again_at(due)
+        else:
+            self._queue(node)
+
+    def look_again(self, at: float) -> None:
+        """Time has passed: queue the nodes whose next attempt is due, and look at the limits again."""
+        self._at = at
+        while self._due and self._due[0][0] <= at:
+            due, _, node = heappop(self._due)
+            if self._backing_off.get(node) == due:
+                del self._backing_off[node]
+                self._queue(node)
+        self.slots.look_again()
+        self._drain()
+
+    def _go_on(self, node: TaskNode) -> None:
+        """A node waits for one other less."""
+        if node._status is _PENDING and node._tree is self.tree and not node._waits:
+            self._ready(node)
+
+    def _skip_lost(self, pairs: Iterable[tuple[TaskNode, TaskNode]]) -> None:
+        for node, lost in pairs:
+            self._agenda.append((self._skip, (node, because(lost))))
+
+    def _skip(self, node: TaskNode, reason: str) -> None:
+        if node._tree is self.tree:
+            self._stop(node, _SKIPPED, reason)
+
+    def _finish(self, node: TaskNode, status: TaskStatus) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
+        """Make a status final, and every status above that follows from it."""
+        while True:
+            was_pending = node._status is _PENDING
+            if status is _DONE:
+                self.tree.move_to_done(node, self._at)
+            else:
+                self.tree.move(node, status, self._at)
+            if self._dependents and node in self._dependents:
+                self._waiting.untold.add(node)
+                # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
+                self._agenda.appendleft((self._tell_dependents, (node,)))
+            if self.watched and node in self.watched:
+                for wake in self.watched.pop(node):
+                    wake()
+            if self._features.has_gates:
+                self.slots.leave(node)
+            parent = node.parent
+            if parent is None:
+                return
+            group: Group | None = parent._group
+            if group is None:
+                return
+            if node._waits < CLOSED:
+                group.live -= 1
+                if was_pending and group.watch is not None:
+                    group.unstarted -= 1
+            if status is not _DONE:
+                self._note_bad(group, node, status)
+            if group.line:
+                self._advance(group)
+            if group.watch is not None:
+                group.watch.child_ended(node)
+            if group.live or group.line:
+                return
+            if not group.body_ended:
+                if group.stopping is not None:
+                    self._driver.interrupt(parent)
+                return
+            if group.verdict is not None or group.bad or not group.gate_open or self._features.has_always:
+                self._agenda.append((self._conclude_if_down, (group,)))
+                return
+            node, status = parent, _DONE
+
+    def _conclude_if_down(self, group: Group) -> None:
+        if group.node._group is group and group.is_down and group.node._status is _WORKING:
+            self._conclude(group)
+
+    def _tell_dependents(self, node: TaskNode) -> None:
+        self._waiting.untold.discard(node)
+        for dependent in self._dependents.get(node, ()):
+            if dependent._status is not _PENDING or dependent._tree is not self.tree:
+                continue
+            if node._status is _DONE or node.id in dependent.options.optional:
+                dependent._waits -= 1
+                if not dependent._waits:
+                    self._ready(dependent)
+            else:
+                self._stop(dependent, _SKIPPED, because(node))
+
+    def _note_bad(self, group: Group, child: TaskNode, status: TaskStatus) -> None:
+        """A child did not end well: remember it, and do what the group's policy says."""
+        if status is _SKIPPED or is_allowed(child):
+            return
+        group.bad.append(child)
+        if status is _CANCELLED or group.stopping is not None or group.verdict is not None or is_claimed(child):
+            return
+        if group.watch is not None:
+            group.undelivered.append(child)
+        policy = self.policy(group.node)
+        if policy is not OnFailure.CONTINUE and group.stopped is None:
+            group.stopped = policy
+            self._agenda.append((self._stop_siblings, (group, because(child), policy)))
+
+    def policy(self, node: TaskNode) -> OnFailure:
+        """Return what a group does on a failure."""
+        return policy_of(node, self.tree.config)
+
+    # -- stopping ----------------------------------------------------------------------------------------------------
+
+    def _stop_siblings(self, group: Group, reason: str, policy: OnFailure) -> None:
+        entered = group.entered()
+        group.clear_line()
+        for child in entered:
+            if policy is OnFailure.CANCEL or child._status is _PENDING:
+                self._stop(child, _CANCELLED, reason)
+        if group.body_ended:
+            self._conclude_if_down(group)
+
+    def stop_claimed(self, children: Iterable[TaskNode], reason: str, at: float) -> None:
+        """Stop children on behalf of their parent's body, which takes responsibility for how they end."""
+        self._at = at
+        for child in children:
+            claim(child)
+            self._stop(child, _CANCELLED, reason)
+        self._drain()
+
+    def _stop_entered(self, group: Group, reason: str) -> None:
+        """Stop the children that were let go ahead or wait in line; the others were never begun."""
+        entered = group.entered()
+        group.clear_line()
+        for child in entered:
+            self._stop(child, _CANCELLED, reason)
+
+    def _stop(self, top: TaskNode, status: TaskStatus, reason: str) -> None:
+        """Stop a node and all below it. What never began ends as `status`; bodies are interrupted, deepest first."""
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            if node._status.is_terminal:
+                continue
+            if node._status is _RETRYING and self._clean_up_instead(node, reason):
+                continue
+            if node._status is not _WORKING:
+                self._end_unstarted(node, status, reason)
+                continue
+            group: Group | None = node._group
+            if group is not None:
+                group.is_final = True
+            if self._mark_stopping(node, reason) and group is not None:
+                waiting.extend(group.entered())
+                group.clear_line()
+
+    def _mark_stopping(self, node: TaskNode, reason: str) -> bool:
+        """Begin to stop a working node; return whether there are children to be stopped before its body."""
+        if node.reason is None:
+            node.reason = reason
+        group: Group | None = node._group
+        if group is None:
+            self._interrupted[node] = reason
+            self._driver.interrupt(node)
+            return False
+        if group.stopping is not None:
+            return False
+        group.stopping = reason
+        group.verdict = group.verdict or _CANCELLED
+        if self._features.has_always:
+            self._bound_always(node)
+        if not group.is_down:
+            return True
+        if not group.body_ended:
+            self._driver.interrupt(node)
+        else:
+            self._agenda.append((self._conclude_if_down, (group,)))
+        return False
+
+    def _bound_always(self, node: TaskNode) -> None:
+        """What always runs, and does so already, is to end within the grace from now on."""
+        for child in node._children:
+            if child.options.always and child._status is _WORKING:
+                self._driver.bound(child, bound_after_stop(child, self.tree.config, self._at))
+
+    def hurry(self, at: float) -> None:
+        """After a cancel: stop also what always runs."""
+        self._at = at
+        self.is_hurried = True
+        if self._features.has_always:
+            for node in list(self.tree.active):
+                if node.options.always and not node._status.is_terminal:
+                    self._stop(node, _CANCELLED, "not even what always runs was waited for")
+        self._drain()
+
+    def _clean_up_instead(self, node: TaskNode, reason: str) -> bool:
+        """A node is stopped between two attempts: let its children go that always run, if it has any."""
+        if (
+            not self._features.has_always
+            or self.is_hurried
+            or not any(child.options.always for child in node._children)
+        ):
+            return False
+        self._backing_off.pop(node, None)
+        self.tree.move(node, _WORKING, self._at)
+        group = self.group_of(node)
+        group.body_ended = True
+        group.stopping = node.reason = reason
+        group.verdict = _CANCELLED
+        self._agenda.append((self._conclude_if_down, (group,)))
+        return True
+
+    def _end_unstarted(self, top: TaskNode, status: TaskStatus, reason: str) -> None:
+        """End a node that has not begun, and all below it, the deepest first."""
+        if top._children:
+            for node in reversed(list(top.walk())):
+                if node is not top and not node._status.is_terminal:
+                    self._end_one(node, status, reason)
+        self._end_one(top, _CANCELLED if top._status is _RETRYING else status, reason)
+
+    def _end_one(self, node: TaskNode, status: TaskStatus, reason: str) -> None:
+        node.reason = reason
+        if self._backing_off:
+            self._backing_off.pop(node, None)
+        self._finish(node, status)
+
+    def _drain(self) -> None:
+        """Do what has piled up, and what that piles up, until the tree is at rest."""
+        agenda = self._agenda
+        while agenda:
+            act, arguments = agenda.popleft()
+            act(*arguments)

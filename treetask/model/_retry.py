@@ -1,0 +1,105 @@
+"""When a failed attempt is repeated, and after how long. Knows the rule, not the clock.
+
+The words and their meaning are those of stamina (https://stamina.hynek.me): waits grow exponentially, bounded by
+`wait_max`, and a random part keeps many that failed together from coming back together.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from treetask.model._config import check_count, check_seconds
+from treetask.model._spawn import TaskFailed
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
+
+#: Kinds of errors that are worth another attempt, or a function that says so; a number it returns is the wait.
+RetryOn: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool | float]
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and when the attempts of a node are repeated. Durations are seconds.
+
+    Before attempt n + 1 a node waits `wait_initial * wait_exp_base ** (n - 1)`, plus a random part of `wait_jitter`, at
+    most `wait_max`. It holds no slot meanwhile. An attempt that ran out of time counts as `TimeoutError`; one that a
+    child failed, as what that child raised; a group of exceptions, as each of those in it.
+
+    Raises `TypeError` and `ValueError` for values of the wrong kind or out of range.
+    """
+
+    #: The errors that are worth another attempt; or a function of the error that answers True or False, or with the
+    #: seconds to wait, as a server may have asked for.
+    on: RetryOn
+    #: All attempts, the first one included; None is any number, until `timeout`.
+    attempts: int | None = 3
+    #: Bound of all attempts and the waits between them, from the first start; None is no bound.
+    timeout: float | None = 45.0
+    wait_initial: float = 0.1
+    wait_max: float = 5.0
+    wait_jitter: float = 1.0
+    wait_exp_base: float = 2.0
+
+    def __post_init__(self) -> None:
+        owner = "Retry"
+        kinds: tuple[object, ...] = self.on if isinstance(self.on, tuple) else (self.on,)
+        are_types = bool(kinds) and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds)
+        if not are_types and (isinstance(self.on, (tuple, type)) or not callable(self.on)):
+            raise TypeError(f"{owner}: on is {self.on!r}; expected exception types or a function of the exception")
+        check_count("attempts", self.attempts, 1, owner, optional=True, none="any number, until the timeout")
+        check_seconds("timeout", self.timeout, owner)
+        for name in ("wait_initial", "wait_max", "wait_jitter"):
+            check_seconds(name, getattr(self, name), owner, optional=False)
+        base: object = self.wait_exp_base
+        if isinstance(base, bool) or not isinstance(base, (int, float)):
+            raise TypeError(f"{owner}: wait_exp_base is {base!r}; expected a number")
+        if not 1 <= base < float("inf"):
+            raise ValueError(f"{owner}: wait_exp_base is {base!r}; expected a finite number from 1")
+
+    def wait(self, error: Exception, attempt: int, chance: float) -> float | None:
+        """Return the seconds before the attempt after this one, or None if there is to be none.
+
+        `attempt` counts from 1; `chance`, from 0 to 1, decides the random part. Raises what `on` raises.
+        """
+        if self.attempts is not None and attempt >= self.attempts:
+            return None
+        verdict = self._verdict(error)
+        if verdict is False:
+            return None
+        if verdict is not True:
+            return verdict
+        try:
+            grown = self.wait_initial * self.wait_exp_base ** (attempt - 1)
+        except OverflowError:
+            grown = self.wait_max
+        return min(self.wait_max, grown + chance * self.wait_jitter)
+
+    def _verdict(self, error: Exception) -> bool | float:
+        on = self.on
+        if isinstance(on, (tuple, type)):
+            return all(isinstance(one, on) for one in _causes(error, on))
+        answer: Any = on(error)
+        if isinstance(answer, bool):
+            return answer
+        if not isinstance(answer, (int, float)) or not 0 <= answer < float("inf"):
+            raise TypeError(f"Retry: on returned {answer!r}; expected True, False or the seconds to wait")
+        return float(answer)
+
+
+def _causes(error: BaseException, wanted: tuple[type[Exception], ...] | type[Exception]) -> Iterator[BaseException]:
+    """Yield what went wrong in the end: of groups and of children that failed, unless that itself is wanted."""
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, wanted):
+            if isinstance(one, BaseExceptionGroup):
+                waiting.extend(cast("BaseExceptionGroup[BaseException]", one).exceptions)
+                continue
+            if isinstance(one, TaskFailed) and one.__cause__ is not None:
+                waiting.append(one.__cause__)
+                continue
+        yield one
