@@ -21,20 +21,16 @@ if TYPE_CHECKING:
 Worker: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Guard(Protocol):
-    """What is known of a worker's task and its own scope."""
+class Post:
+    """A task that works for the engine, with the scope that it has opened first."""
 
-    def is_intact(self) -> bool:
-        """Whether the task is as it was: in the worker's scope, with no cancellation of its own pending."""
-        ...
+    __slots__ = ("_state", "_task", "scope")
 
-    def is_innermost(self) -> bool:
-        """Whether the worker's scope is the one that the task is in."""
-        ...
-
-    def is_here(self) -> bool:
-        """Whether the task is the one that runs now."""
-        ...
+    #: Shielded.
+    scope: Any
+    # The loop's own: the task, and what tells its innermost scope; None where that cannot be read.
+    _task: Any
+    _state: Any
 
 
 class Loop(Protocol):
@@ -64,8 +60,19 @@ class Loop(Protocol):
     def leave(self) -> None:
         """To be called by a worker as the last thing it does."""
 
-    def guard(self, scope: anyio.CancelScope) -> Guard:
-        """Return the guard of the current task, which has just entered `scope`."""
+    def occupy(self, post: Post) -> None:
+        """Make a post that of the current task, and open its scope."""
+
+    def is_intact(self, post: Post) -> bool:
+        """Whether the task is as it was: in its first scope, with no cancellation of its own pending."""
+        ...
+
+    def is_innermost(self, post: Post) -> bool:
+        """Whether its first scope is the one that the task is in."""
+        ...
+
+    def is_here(self, post: Post) -> bool:
+        """Whether the task is the one that runs now."""
         ...
 
 
@@ -131,37 +138,27 @@ class AsyncioLoop:
         assert task is not None
         self._tasks.discard(task)
 
-    def guard(self, scope: anyio.CancelScope) -> Guard:
-        task = self._asyncio.current_task()
-        assert task is not None
-        return _AsyncioGuard(task, scope)
+    def occupy(self, post: Post) -> None:
+        post.scope = anyio.CancelScope(shield=True)
+        post.scope.__enter__()
+        post._task = self._asyncio.current_task()
+        post._state = _anyio_state(post._task)
 
+    if sys.version_info >= (3, 11):
 
-class _AsyncioGuard:
-    __slots__ = ("_before", "_scope", "_state", "_task")
+        def is_intact(self, post: Post) -> bool:
+            return not post._task.cancelling() and (post._state is None or post._state.cancel_scope is post.scope)
 
-    def __init__(self, task: asyncio.Task[Any], scope: anyio.CancelScope) -> None:
-        self._task = task
-        self._scope = scope
-        self._state = _anyio_state(task)
-        self._before = self._pending()
+    else:
 
-    def _pending(self) -> int:
-        """How many cancellations are pending; before Python 3.11, whether one is."""
-        if sys.version_info >= (3, 11):
-            return self._task.cancelling()
-        return int(getattr(self._task, "_must_cancel", False))
+        def is_intact(self, post: Post) -> bool:
+            return not post._task._must_cancel and (post._state is None or post._state.cancel_scope is post.scope)
 
-    def is_intact(self) -> bool:
-        return self._pending() == self._before and (self._state is None or self._state.cancel_scope is self._scope)
+    def is_innermost(self, post: Post) -> bool:
+        return post._state is None or post._state.cancel_scope is post.scope
 
-    def is_innermost(self) -> bool:
-        return self._state is None or self._state.cancel_scope is self._scope
-
-    def is_here(self) -> bool:
-        import asyncio
-
-        return asyncio.current_task() is self._task
+    def is_here(self, post: Post) -> bool:
+        return self._asyncio.current_task() is post._task
 
 
 def _anyio_state(task: asyncio.Task[Any]) -> Any:
@@ -218,23 +215,17 @@ class TrioLoop:
     def leave(self) -> None:
         pass
 
-    def guard(self, scope: anyio.CancelScope) -> Guard:
-        return _TrioGuard(self._trio.lowlevel.current_task())
+    def occupy(self, post: Post) -> None:
+        # trio's own: anyio's is a wrapper around one.
+        post.scope = self._trio.CancelScope(shield=True)
+        post.scope.__enter__()
+        post._task = self._trio.lowlevel.current_task()
+        post._state = getattr(post._task, "_cancel_status", None)
 
-
-class _TrioGuard:
-    __slots__ = ("_status", "_task")
-
-    def __init__(self, task: trio.lowlevel.Task) -> None:
-        self._task: Any = task
-        self._status = getattr(task, "_cancel_status", None)
-
-    def is_intact(self) -> bool:
-        return self._status is None or self._task._cancel_status is self._status
+    def is_intact(self, post: Post) -> bool:
+        return post._state is None or post._task._cancel_status is post._state
 
     is_innermost = is_intact
 
-    def is_here(self) -> bool:
-        import trio
-
-        return trio.lowlevel.current_task() is self._task
+    def is_here(self, post: Post) -> bool:
+        return self._trio.lowlevel.current_task() is post._task

@@ -308,7 +308,7 @@ class Run:
         node = child.node
         body = current_node.get(None)
         worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
-        if body is not None and worker is not None and worker.guard.is_here():
+        if body is not None and worker is not None and self.loop.is_here(worker):
             self.scheduler.refuse_to_wait(body, node)
 
         async def wait() -> None:

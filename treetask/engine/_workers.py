@@ -28,7 +28,7 @@ from treetask._errors import InternalError, LeakedScopeError, StrayCancellationE
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._generators import OpenGenerators
-from treetask.engine._loop import Guard, Loop
+from treetask.engine._loop import Loop, Post
 from treetask.engine._observers import Announcer
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._step import FINISHED, bodies, resume
@@ -43,35 +43,31 @@ _ASYNC: Final = BodyKind.ASYNC
 _SPAWNERS: Final = frozenset({BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER})
 
 
-class Worker:
+class Worker(Post):
     """One task that runs bodies, and the seat of the body that it runs now."""
 
     __slots__ = (
         "_crew",
         "bound",
         "granted",
-        "guard",
         "holds_slot",
         "interrupted",
         "is_fit",
         "kind",
         "node",
         "result",
-        "scope",
         "waits",
     )
 
-    def __init__(self, crew: Crew, scope: anyio.CancelScope, guard: Guard) -> None:
+    def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self.scope = scope
-        self.guard = guard
         self.node: TaskNode | None = None
         self.kind = _ASYNC
         #: What the last body returned.
         self.result: Any = None
         #: Until when the body's attempt may last; None where that is not bounded.
         self.bound: Bound | None = None
-        #: Whether the task is as it was before its last body.
+        #: Whether it may run a further body: its task is as it was before the last one, its scope was not cancelled.
         self.is_fit = True
         #: Whether the body was stopped from outside, which is not its own failure.
         self.interrupted = False
@@ -83,6 +79,7 @@ class Worker:
 
     def interrupt(self) -> None:
         self.interrupted = True
+        self.is_fit = False
         self.scope.cancel()
 
     async def without_slot(self, wait: Awaitable[None]) -> None:
@@ -185,10 +182,10 @@ class Crew:
         worker = self._enter()
         crash: BaseException | None = None
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
-        slots, scope, is_intact, generators = scheduler.slots, worker.scope, worker.guard.is_intact, self.generators.of
+        slots, is_intact, generators = scheduler.slots, self._loop.is_intact, self.generators.of
         steps, at = bodies(worker), self._turn_began
         try:
-            while worker.is_fit and not scope.cancel_called:
+            while worker.is_fit:
                 if at - self._turn_began > TURN:
                     break
                 node = scheduler.take(at)
@@ -211,7 +208,7 @@ class Crew:
                         result = worker.result
                     else:
                         result = await self._drive(worker)
-                    if not is_intact() and not scope.cancel_called:
+                    if not is_intact(worker) and not worker.scope.cancel_called:
                         raise LeakedScopeError(node.id)
                     if generators and node in generators:
                         await self.generators.close(node, shield=True)
@@ -230,12 +227,12 @@ class Crew:
     def _enter(self) -> Worker:
         self._has_spare = False
         self._turn_began = self._loop.now()
-        scope = anyio.CancelScope(shield=True)
-        scope.__enter__()
-        return Worker(self, scope, self._loop.guard(scope))
+        worker = Worker(self)
+        self._loop.occupy(worker)
+        return worker
 
     def _leave(self, worker: Worker, crash: BaseException | None) -> None:
-        if worker.guard.is_innermost():
+        if self._loop.is_innermost(worker):
             worker.scope.__exit__(None, None, None)
         self._workers -= 1
         self.wake()
@@ -268,6 +265,8 @@ class Crew:
         if worker.node is not None and worker.node._group is not None and worker.bound is not None:
             self._limit_group(worker.node, worker.bound)
         worker.bound = None
+        if worker.scope.cancel_called:
+            worker.is_fit = False
 
     def _body_done(self, worker: Worker, node: TaskNode, result: object, at: float) -> None:
         """Report a body that returned."""
@@ -298,7 +297,8 @@ class Crew:
         assert node is not None
         if node in self.generators.of:
             raised = await self._close_generators(worker, node) or raised
-        worker.is_fit = worker.guard.is_intact()
+        is_intact = self._loop.is_intact(worker)
+        worker.is_fit = is_intact and not worker.scope.cancel_called
         error = real_error(raised, self._loop.cancelled)
         status = TaskStatus.FAILED
         if error is None:
@@ -307,7 +307,7 @@ class Crew:
             elif worker.scope.cancel_called:
                 status = TaskStatus.TIMED_OUT
                 error = TimeoutError(f"'{node.id}' timed out" if bound is None else bound.error)
-            elif worker.is_fit:
+            elif is_intact:
                 error = StrayCancellationError(node.id)
             else:
                 error = LeakedScopeError(node.id)
@@ -333,7 +333,7 @@ class Crew:
         A cancellation can only be that of the worker's own scope, which ends with this body.
         """
         try:
-            await self.generators.close(node, shield=worker.guard.is_innermost())
+            await self.generators.close(node, shield=self._loop.is_innermost(worker))
         except Exception:
             # The body has failed already, and is reported with what it raised.
             _logger.exception("an async generator of '%s', left open, raised when it was closed", node.id)
