@@ -108,16 +108,21 @@ class Scheduler(Endings):
 
     def take(self, at: float) -> TaskNode | None:
         """Give a slot to the first ready node and return it, working; None if none may start now."""
-        node = self.slots.take(at)
-        if node is None:
-            self._ask_to_look_again()
-        elif node._body is None:
+        while True:
+            node = self.slots.take(at)
+            if node is None:
+                self._ask_to_look_again()
+                return None
+            if node._body is not None:
+                break
             self._at = at
             self._start_bodiless(node)
             self._drain()
-            return self.take(at)
-        else:
+        parent = node.parent
+        if node._children or (parent is not None and parent._group.watch is not None):
             self._start(node, at)
+        else:
+            self.tree.move_to_working(node, at)
         return node
 
     def _ask_to_look_again(self) -> None:
@@ -254,7 +259,10 @@ class Scheduler(Endings):
         """The parent lets a node go ahead."""
         node._waits -= CLOSED
         if not node._waits:
-            self._ready(node)
+            if node._body is not None and node._status is _PENDING and node.options.when is None:
+                self.slots.push(node)  # what `_ready` comes to for most
+            else:
+                self._ready(node)
 
     def _open_all(self, nodes: list[TaskNode]) -> None:
         """The same for many that have not begun; most of them wait for nothing else."""
@@ -375,10 +383,13 @@ class Scheduler(Endings):
         line = group.line
         while line and not group.live:
             # One that ended in line is taken out, also where no other may follow: who waits for the line waits for it.
-            if line[0]._status is not _PENDING:
+            node = line[0]
+            if node._status is not _PENDING:
                 line.popleft()
-            elif group.stopped is None or line[0].options.always:
+            elif group.stopped is None or node.options.always:
+                line.popleft()
                 group.let_go(1)
-                self._open(line.popleft())
+                self._open(node)
+                return
             else:
                 return

@@ -7,6 +7,7 @@ at when a node is about to start, never before: until then, who comes later may 
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,7 +30,7 @@ class Slots:
         self.is_paused = False
         #: What kind the body is that `take` gave out last.
         self.taken_kind = BodyKind.ASYNC
-        self._slots: Final[float] = float("inf") if max_concurrency is None else max_concurrency
+        self._slots: Final = sys.maxsize if max_concurrency is None else max_concurrency
         self._threads: Final = max_threads
         self._grant: Final = grant
         self._slots_used = 0
