@@ -12,15 +12,19 @@ from treetask import (
     Child,
     ExecutionResult,
     Group,
+    Limit,
     OnFailure,
     Registry,
+    Retry,
     Return,
     Spawns,
     SyncSpawns,
     Task,
     TaskNode,
     TaskTree,
+    TreeBuilder,
     TreeTaskConfig,
+    optional,
 )
 from treetask.dsl import AsyncGroup, AsyncTask, Runner, Scope, SyncGroup, SyncTask
 from treetask.model import Handle, Spawnable, Template
@@ -35,6 +39,29 @@ with tree.group("checks", name="Checks", parallel=True, on_failure="finish", tim
     assert_type(checks, Group[[], None])
 
 scopes: list[Scope] = [tree, checks]
+api = tree.limit("api", max_concurrency=4, per_second=10)
+assert_type(api, Limit)
+
+
+def is_worth_it(error: Exception) -> float:
+    return 0.5
+
+
+with tree.group("nets", max_parallel=8, priority=0, cost=3.5, allow_failure=True) as nets:
+
+    @nets.task(limits=[api, Limit("db", per_second=0.5)], retry=Retry(on=OSError, attempts=4, timeout=None))
+    async def limited() -> int:
+        return 1
+
+    @nets.task(retry=Retry(on=is_worth_it), depends_on=[limited.optional, checks], keep_done="rollup")
+    async def repeated() -> int:
+        return 1
+
+    @nets.task(always=True, depends_on=[repeated.optional])
+    def tidied() -> None: ...
+
+
+builder = TreeBuilder("b").add_child("x").add_child("y", depends_on=["x", optional("x")], retry=Retry(on=(OSError,)))
 handles: Mapping[str, Task[..., Any]] = tree.handles
 
 

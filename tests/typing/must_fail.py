@@ -74,6 +74,21 @@ async def typo(node: TaskNode) -> int:
     return 1
 
 
+@tree.task(limits=["api"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]  # refused: a limit is no name
+async def unlimited(node: TaskNode) -> int:
+    return 1
+
+
+@tree.task(retry=3)  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]  # refused: not a Retry
+async def again(node: TaskNode) -> int:
+    return 1
+
+
+@tree.task(max_parallel=3)  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportCallIssue, reportUntypedFunctionDecorator]  # refused: it is for groups
+async def alone(node: TaskNode) -> int:
+    return 1
+
+
 @tree.task(timeout="3")  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]  # refused: seconds are a number
 async def wrong(node: TaskNode) -> int:
     return 1

@@ -4,6 +4,7 @@
 declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is what the engine calls.
 """
 
+from treetask.dsl._declaration import OptionalEdge
 from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._registry import Registry
@@ -16,6 +17,7 @@ __all__ = [
     "BodyError",
     "Group",
     "MisplacedDependencyError",
+    "OptionalEdge",
     "Registry",
     "Runner",
     "Scope",

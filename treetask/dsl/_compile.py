@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from treetask.builder import TreeBuilder
 from treetask.dsl._bound import BoundBody, bind
-from treetask.dsl._dataflow import check_edge, check_reach, dependency_ids, inputs_of
-from treetask.dsl._declaration import Declaration
+from treetask.dsl._dataflow import check_edge, check_reach, dependency_ids, inputs_of, target_of
+from treetask.dsl._declaration import Declaration, OptionalEdge
 from treetask.dsl._options import ReadOptions, read_options
 from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
 
@@ -79,7 +79,7 @@ def _parts(
     top: Declaration,
     top_id: str,
     arguments: _Arguments = _NO_ARGUMENTS,
-    depends_on: Iterable[Declaration] | None = None,
+    depends_on: Iterable[Declaration | OptionalEdge] | None = None,
 ) -> tuple[BoundBody | None, dict[str, Any]]:
     """Return the body and the options of a declaration's node below the node of `top`, or of that one itself."""
     args, kwargs = arguments
@@ -105,8 +105,8 @@ def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
     if "id" in child.options:
         raise TypeError(f"{owner}: with_options() takes no id; name the child with .keyed('...')")
     said = read_options(owner, child.options, declared.option_names - {"id", "static"})
-    for target in said.depends_on or ():
-        check_edge(declared, target)
+    for dependency in said.depends_on or ():
+        check_edge(declared, target_of(dependency))
     return said
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 
-from treetask.dsl._declaration import Declaration
+from treetask.dsl._declaration import Declaration, OptionalEdge
 from treetask.dsl._errors import MisplacedDependencyError
+from treetask.model import Dependency, optional
 
 
 def edges(declared: Declaration, given: Container[str] = ()) -> Iterator[tuple[str | None, Declaration]]:
@@ -21,7 +22,12 @@ def edges(declared: Declaration, given: Container[str] = ()) -> Iterator[tuple[s
         if name not in given:
             yield name, reference.target
     for dependency in declared.depends_on:
-        yield None, dependency
+        yield None, target_of(dependency)
+
+
+def target_of(dependency: Declaration | OptionalEdge) -> Declaration:
+    """Return the declaration that an entry of `depends_on` means."""
+    return dependency.target if isinstance(dependency, OptionalEdge) else dependency
 
 
 def check_edges(declared: Declaration) -> None:
@@ -68,10 +74,16 @@ def check_reach(declared: Declaration, top: Declaration, given: Container[str] =
 
 
 def dependency_ids(
-    dependencies: Iterable[Declaration], inputs: Iterable[tuple[str, str]], top: Declaration, top_id: str
-) -> tuple[str, ...]:
-    """Return the ids of what a node waits for, each once."""
-    ids = [node_id for _, node_id in inputs] + [node_id_of(each, top, top_id) for each in dependencies]
+    dependencies: Iterable[Declaration | OptionalEdge],
+    inputs: Iterable[tuple[str, str]],
+    top: Declaration,
+    top_id: str,
+) -> tuple[Dependency, ...]:
+    """Return the ids of what a node waits for, each once, as `node_options` takes them."""
+    ids: list[Dependency] = [node_id for _, node_id in inputs]
+    for each in dependencies:
+        node_id = node_id_of(target_of(each), top, top_id)
+        ids.append(optional(node_id) if isinstance(each, OptionalEdge) else node_id)
     return tuple(dict.fromkeys(ids))
 
 

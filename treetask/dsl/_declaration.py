@@ -41,6 +41,16 @@ class Declared:
     _declared: Declaration
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class OptionalEdge:
+    """A dependency that need only have ended, however it did; made by `task.optional`."""
+
+    target: Declaration
+
+    def __repr__(self) -> str:
+        return f"<optional '{self.target.path}'>"
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Declaration:
     """One task, group or registry, where it stands, and what it says about its nodes."""
@@ -61,7 +71,7 @@ class Declaration:
     option_names: frozenset[str]
     #: What `node_options` takes, checked, without dependencies.
     options: Mapping[str, Any]
-    depends_on: tuple[Declaration, ...] = ()
+    depends_on: tuple[Declaration | OptionalEdge, ...] = ()
     #: The declarations right below it, by label.
     members: dict[str, Declaration] = field(default_factory=dict[str, "Declaration"])
     #: The options that all its spawned nodes share, once one was spawned.

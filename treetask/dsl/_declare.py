@@ -10,6 +10,7 @@ from treetask.dsl._dataflow import check_edges
 from treetask.dsl._declaration import Body, Declaration
 from treetask.dsl._options import check_label, read_options, with_defaults
 from treetask.dsl._place import Place
+from treetask.model import BodyKind
 
 
 def declare(
@@ -49,11 +50,35 @@ def declare(
         depends_on=said.depends_on or (),
     )
     check_edges(declared)
+    _check_always(declared, owner)
+    _check_limits(declared, owner)
     twin = group.members.get(label)
     if twin is not None:
         raise DuplicateNodeError(path, f"at {twin.place}", f"at {place}")
     group.members[label] = declared
     return declared
+
+
+def _check_always(declared: Declaration, owner: str) -> None:
+    """Refuse what needs something, though it is to run whatever happened before."""
+    if not declared.options.get("always"):
+        return
+    why = f"{owner}: always=True runs whatever happened before, so it cannot"
+    for name, reference in declared.references.items():
+        raise DefinitionError(
+            f"{why} take '{name}' from the output of '{reference.target.path}'; wait for its end alone"
+        )
+    for dependency in declared.depends_on:
+        if isinstance(dependency, Declaration):
+            raise DefinitionError(f"{why} need '{dependency.path}'; write depends_on=[{dependency.label}.optional]")
+
+
+def _check_limits(declared: Declaration, owner: str) -> None:
+    """Refuse limits where no body would hold them while it works."""
+    limits = declared.options.get("limits")
+    if limits and declared.body is not None and declared.body.kind in {BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER}:
+        names = ", ".join(f"'{limit.name}'" for limit in limits)
+        raise DefinitionError(f"{owner} yields children, so it cannot be limited by {names}; limit its children")
 
 
 def declare_root(label: str, place: Place, options: Mapping[str, Any], names: frozenset[str]) -> Declaration:

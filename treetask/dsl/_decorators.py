@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, Literal, TypeAlias, overload
 
 from typing_extensions import ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-from treetask.dsl._declaration import Body, Declaration
+from treetask.dsl._declaration import Body, Declaration, OptionalEdge
 from treetask.dsl._declare import declare
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
@@ -37,7 +37,7 @@ class _AnyOptions(TypedDict, total=False):
     #: False: only to be spawned. True: placed in the tree, so nothing may be left to bind.
     static: bool
     #: What has to be done first, without taking anything from it.
-    depends_on: Iterable[Task[..., Any]]
+    depends_on: Iterable[Task[..., Any] | OptionalEdge]
     #: Attempts after the first; 0 by default.
     max_retries: int
     #: When and how often a failed attempt is repeated.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from treetask._errors import did_you_mean
-from treetask.dsl._declaration import Declaration, Declared
+from treetask.dsl._declaration import Declaration, Declared, OptionalEdge
 from treetask.model import OPTION_NAMES, node_options, refuse_later_option
 
 #: What a declared node has where nothing is said. Retries are asked for, never had by default: a body with an effect
@@ -21,7 +21,7 @@ class ReadOptions:
 
     name: str | None
     static: bool | None
-    depends_on: tuple[Declaration, ...] | None
+    depends_on: tuple[Declaration | OptionalEdge, ...] | None
     #: The rest, as `node_options` takes it.
     of_node: dict[str, Any]
 
@@ -69,13 +69,13 @@ def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")
 
 
-def _dependencies(owner: str, handles: object) -> tuple[Declaration, ...]:
+def _dependencies(owner: str, handles: object) -> tuple[Declaration | OptionalEdge, ...]:
     fix = "expected a list of handles, as in depends_on=[crawl]"
-    if isinstance(handles, (str, Declared)) or not isinstance(handles, Iterable):
+    if isinstance(handles, (str, Declared, OptionalEdge)) or not isinstance(handles, Iterable):
         raise TypeError(f"{owner}: depends_on is {handles!r}; {fix}")
-    found: list[Declaration] = []
+    found: list[Declaration | OptionalEdge] = []
     for handle in cast("Iterable[object]", handles):
-        if not isinstance(handle, Declared):
+        if not isinstance(handle, (Declared, OptionalEdge)):
             raise TypeError(f"{owner}: depends_on has {handle!r} in it; {fix}")
-        found.append(handle._declared)
+        found.append(handle if isinstance(handle, OptionalEdge) else handle._declared)
     return tuple(found)

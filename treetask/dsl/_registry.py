@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from typing_extensions import TypedDict, Unpack
 
+from treetask._errors import DefinitionError
 from treetask.dsl._compile import build_tree
 from treetask.dsl._declare import declare_root
 from treetask.dsl._decorators import Policy, Scope
 from treetask.dsl._place import Place
 from treetask.dsl._run import runner
-from treetask.model import ExecutionResult, TaskTree, TreeTaskConfig
+from treetask.model import ExecutionResult, Limit, Retry, TaskTree, TreeTaskConfig
 
 
 class RegistryOptions(TypedDict, total=False):
@@ -21,8 +24,12 @@ class RegistryOptions(TypedDict, total=False):
     parallel: bool
     #: What happens to the other children when one fails; the config's policy where it is not given.
     on_failure: Policy
+    #: How many children, with all below them, may have started and not ended.
+    max_parallel: int
     #: Attempts after the first; 0 by default.
     max_retries: int
+    #: When and how often a failed attempt of the whole is repeated.
+    retry: Retry
     #: Seconds that the whole may take.
     timeout: float | None
 
@@ -36,11 +43,27 @@ class Registry(Scope):
 
     def __init__(self, id: str, /, **options: Unpack[RegistryOptions]) -> None:
         self._declared = declare_root(id, Place.of_caller(), options, RegistryOptions.__optional_keys__)
+        self._limits: Final[dict[str, tuple[Limit, Place]]] = {}
 
     @property
     def label(self) -> str:
         """Its id, which all paths begin with."""
         return self._declared.label
+
+    def limit(self, name: str, *, max_concurrency: int | None = None, per_second: float | None = None) -> Limit:
+        """Return a limit that all tasks share which name it: `@tree.task(limits=[api])`.
+
+        At most `max_concurrency` of their bodies run at once, and at most `per_second` start in any second; each
+        attempt is a start. Raises `DefinitionError` for a second limit of that name.
+        """
+        limit, place = Limit(name, max_concurrency, per_second), Place.of_caller()
+        if name in self._limits:
+            first = self._limits[name][1]
+            raise DefinitionError(
+                f"registry '{self.label}' has a limit '{name}' already ({first}), and again at {place}; share the first"
+            )
+        self._limits[name] = limit, place
+        return limit
 
     def build(self, config: TreeTaskConfig | None = None) -> TaskTree:
         """Return the tree of everything declared; every check is made, nothing runs.

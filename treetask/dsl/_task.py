@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, cast, overload
 from typing_extensions import ParamSpec, TypeVar
 
 from treetask.dsl._compile import build_tree, make_node, nodes_of
-from treetask.dsl._declaration import Declaration, Declared, Reference
+from treetask.dsl._declaration import Declaration, Declared, OptionalEdge, Reference
 from treetask.dsl._run import runner
 from treetask.model import BodyKind, Child, ExecutionResult, TaskNode, TaskTree, TreeTaskConfig
 
@@ -61,6 +61,11 @@ class Task(Declared, Generic[P, R_co]):
         waits for this one and is skipped if this one does not end well.
         """
         return cast("R_co", Reference(self._declared))
+
+    @property
+    def optional(self) -> OptionalEdge:
+        """An entry for `depends_on` that need only have ended: not before this task, but also if it failed."""
+        return OptionalEdge(self._declared)
 
     def child(self, /, *args: P.args, **kwargs: P.kwargs) -> Child[R_co]:
         """Return a description of a node with these arguments, for a spawner to yield; nothing runs by itself.

@@ -9,7 +9,6 @@ which priorities or costs are given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 from typing import Final, TypeAlias
 
 from treetask.engine._waiting import Waiting
@@ -31,8 +30,9 @@ class Ranks:
         self._ahead: Final[dict[_Vertex, float]] = {}
         self._unknown_cost = 0.0
         if waiting.features.has_costs:
-            known = [node.options.cost for node in tree.walk() if node.options.cost is not None]
-            self._unknown_cost = median(known)
+            from statistics import median  # takes longer to import than most trees to rank
+
+            self._unknown_cost = median(node.options.cost for node in tree.walk() if node.options.cost is not None)
             self._measure(tree.root)
 
     def of(self, node: TaskNode) -> Rank:
