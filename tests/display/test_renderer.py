@@ -6,7 +6,7 @@ import pytest
 
 from tests.display.trees import chain, flat, nightly, pipeline, work
 from treetask.display import TreeRenderer
-from treetask.model import TaskNode, TaskTree, TreeTaskConfig
+from treetask.model import Retry, TaskNode, TaskTree, TreeTaskConfig
 
 
 def text_of(*lines: str) -> str:
@@ -116,6 +116,8 @@ def test_retries_show_the_most_that_the_node_may_have() -> None:
     """R51: `2/7` by the node's own options, else by the config of the tree."""
     root = TaskNode("root")
     own = root.add_child(TaskNode("own", task_fn=work, max_retries=7, retry_count=2))
+    root.add_child(TaskNode("all", task_fn=work, retry=Retry(on=OSError, attempts=4), retry_count=2))
+    root.add_child(TaskNode("ever", task_fn=work, retry=Retry(on=OSError, attempts=None), retry_count=12))
     root.add_child(TaskNode("common", task_fn=work, retry_count=1))
     tree = TaskTree(root, TreeTaskConfig(max_retries=5))
     for node in tree.walk():
@@ -123,7 +125,7 @@ def test_retries_show_the_most_that_the_node_may_have() -> None:
     for node in root.children:
         tree.move(node, node.status.RETRYING, 0.0)
 
-    assert TreeRenderer().render(tree) == "🔄 root\n├── 🔁 2/7 own\n└── 🔁 1/5 common"
+    assert TreeRenderer().render(tree) == ("🔄 root\n├── 🔁 2/7 own\n├── 🔁 2/3 all\n├── 🔁 12 ever\n└── 🔁 1/5 common")
     assert TreeRenderer().render_node_line(own) == "🔁 2/7 own"
 
 

@@ -37,7 +37,7 @@ async def test_deep_chain_runs(body: TaskFunction | None) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 async def test_chain_a_hundred_thousand_deep_runs(anyio_backend_name: str) -> None:
-    """R7: built, run, counted. What is deep for Python is no different on the other loop, so it goes less deep there."""
+    """R7: built, run, counted. What is too deep for Python is so on either loop, so on one it goes less deep."""
     depth = 100_000 if anyio_backend_name == "asyncio" else 20_000
     tree = a_chain(depth, ok)
     await AsyncExecutor(tree).run()

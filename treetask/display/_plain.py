@@ -202,9 +202,9 @@ class PlainLog:
     def _tell_retry(self, tree: TaskTree, node: TaskNode) -> None:
         told = self._told[node]
         if node.retry_count > told.retry_count:
-            used, most = retries(node, tree)
             said = trouble(node)
-            self._log(_path(node, self.theme), f"retry {used}/{most}{f': {self.theme.text(said)}' if said else ''}")
+            retry = f"retry {retries(node, tree)}"
+            self._log(_path(node, self.theme), f"{retry}{f': {self.theme.text(said)}' if said else ''}")
         told.retry_count = node.retry_count
 
     def _tell_progress(self, tree: TaskTree, node: TaskNode, now: float) -> None:

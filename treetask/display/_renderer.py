@@ -143,8 +143,7 @@ def _label(node: TaskNode, tree: TaskTree | None, theme: Theme) -> str:
     if status in _NOT_RUN and node.reason:
         return f"{label}  {safe_text(node.reason, limit=NOTE_SHOWN)}"
     if status is TaskStatus.RETRYING:
-        used, most = retries(node, tree)
-        return f"{theme.icon(status)} {used}/{most} {safe_text(node.name)}"
+        return f"{theme.icon(status)} {retries(node, tree)} {safe_text(node.name)}"
     if status is TaskStatus.WORKING and node.progress is not None and node.progress[1] > 1:
         current, total = node.progress
         return f"{label} ({number(current)}/{number(total)})"

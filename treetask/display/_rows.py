@@ -144,12 +144,11 @@ class _Layout:
     def _detail(self, row: NodeRow, room: int) -> str:
         """Return what stands beside a name: how far it is, or why it is not."""
         note = self._theme.text(row.note) if row.note else ""
-        retry = "" if row.retry is None else f"retry {row.retry[0]}/{row.retry[1]}"
+        retry = f"retry {row.retry}" if row.retry else ""
         if row.status is TaskStatus.RETRYING:
             return f"{retry}  {note}".rstrip()
         if row.status is not TaskStatus.WORKING and note:
-            attempts = 1 if row.retry is None else row.retry[0] + 1
-            return f"{note} ({attempts} attempts)" if attempts > 1 else note
+            return f"{note} ({row.attempts} attempts)" if row.attempts > 1 else note
         if row.progress is None or not row.lasts:
             # The root's progress is the last line.
             return retry if row.status is TaskStatus.WORKING else ""

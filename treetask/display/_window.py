@@ -33,8 +33,10 @@ class NodeRow:
     status: TaskStatus
     started_at: float | None
     ended_at: float | None
-    #: Retries used, and the most there may be; None while there were none.
-    retry: tuple[int, int] | None
+    #: How many attempts have begun.
+    attempts: int
+    #: The retries so far and the most that there may be, as `2/3`; empty while there was none.
+    retry: str
     #: Units done and known, of the node itself or of all below it; None where neither says anything.
     progress: tuple[float, float] | None
     #: Why it failed, was skipped or waits.
@@ -175,7 +177,8 @@ def _node_row(tree: TaskTree, node: TaskNode, lasts: tuple[bool, ...], gap: int,
         status=node.status,
         started_at=node.started_at,
         ended_at=node.ended_at,
-        retry=retries(node, tree) if node.retry_count else None,
+        attempts=node.retry_count + 1,
+        retry=retries(node, tree) if node.retry_count else "",
         progress=_progress(node, standings),
         note=_note(node, tree),
     )

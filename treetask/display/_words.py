@@ -68,9 +68,14 @@ def trouble(node: TaskNode) -> str:
     return safe_text(said, limit=NOTE_SHOWN)
 
 
-def retries(node: TaskNode, tree: TaskTree | None) -> tuple[int, int]:
-    """Return the retries used and the most that there may be, by the node's own options or the tree's config."""
-    most = node.options.max_retries
-    if most is None:
+def retries(node: TaskNode, tree: TaskTree | None) -> str:
+    """Return the retries used and, where that is bounded, the most that there may be: `2/3`.
+
+    By the node's own options, or the tree's config.
+    """
+    retry, most = node.options.retry, node.options.max_retries
+    if retry is not None:
+        most = None if retry.attempts is None else retry.attempts - 1
+    elif most is None:
         most = (TreeTaskConfig() if tree is None else tree.config).max_retries
-    return node.retry_count, most
+    return f"{node.retry_count}" if most is None else f"{node.retry_count}/{most}"
