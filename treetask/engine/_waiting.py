@@ -34,12 +34,24 @@ class Waiting:
 
     def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []
+        dependents = self.dependents
         for node in nodes:
-            for dependency in self._dependencies.of(node):
-                self.dependents.setdefault(dependency, []).append(node)
-                if is_lost(node, dependency):
-                    lost.append((node, dependency))
-            self.close(node)
+            dependencies = self._dependencies.of(node)
+            has_ended = False
+            for dependency in dependencies:
+                others = dependents.get(dependency)
+                if others is None:
+                    dependents[dependency] = [node]
+                else:
+                    others.append(node)
+                if dependency._status.is_terminal:
+                    has_ended = True
+                    if is_lost(node, dependency):
+                        lost.append((node, dependency))
+            if has_ended:
+                self.close(node)
+            else:
+                node._waits = CLOSED + len(dependencies)
         return lost
 
     def lost(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
