@@ -211,9 +211,12 @@ class Endings:
             else:
                 self.tree.move(node, status, self._at)
             if self._dependents and node in self._dependents:
-                self._waiting.untold.add(node)
-                # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
-                self._agenda.appendleft((self._tell_dependents, (node,)))
+                if status is _DONE:
+                    self._release(node)
+                else:
+                    self._waiting.untold.add(node)
+                    # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
+                    self._agenda.appendleft((self._tell_dependents, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):
                     wake()
@@ -250,6 +253,17 @@ class Endings:
         if group.node._group is group and group.is_down and group.node._status is _WORKING:
             self._conclude(group)
 
+    def _release(self, node: TaskNode) -> None:
+        """A node is done: those that depend on it wait for one less."""
+        for dependent in self._dependents[node]:
+            if dependent._status is _PENDING and dependent._tree is self.tree:
+                dependent._waits -= 1
+                if not dependent._waits:
+                    if dependent._body is not None and dependent.options.when is None:
+                        self.slots.push(dependent)
+                    else:
+                        self._agenda.append((self._go_on, (dependent,)))
+
     def _tell_dependents(self, node: TaskNode) -> None:
         self._waiting.untold.discard(node)
         for dependent in self._dependents.get(node, ()):
@@ -266,11 +280,11 @@ class Endings:
         """A child did not end well: remember it, and do what the group's policy says."""
         if status is _SKIPPED or is_allowed(child):
             return
-        group.bad.append(child)
+        group.note_bad([child])
         if status is _CANCELLED or group.stopping is not None or group.verdict is not None or is_claimed(child):
             return
         if group.watch is not None:
-            group.undelivered.append(child)
+            group.note_undelivered(child)
         policy = self.policy(group.node)
         if policy is not OnFailure.CONTINUE and group.stopped is None:
             group.stopped = policy

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NoReturn, Protocol
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn, Protocol
 
 from treetask._errors import InternalError
 from treetask.model import BAD_ENDINGS, CLOSED, FAILURES, Child, OnFailure, TaskNode, TaskStatus, TreeTaskConfig
@@ -17,6 +18,10 @@ class ChildWatch(Protocol):
 
     def child_ended(self, child: TaskNode) -> None:
         """A child reached a terminal status."""
+
+
+#: What of a group's lists is empty, as most are: one object for all. To add to it fails, see `Group.note_bad` and others.
+_NONE: Final[Any] = ()
 
 
 class Group:
@@ -50,13 +55,13 @@ class Group:
         #: Children that were let go ahead and have not ended.
         self.live = 0
         #: Children of a sequential parent whose turn has not come.
-        self.line: deque[TaskNode] = deque()
+        self.line: deque[TaskNode] = _NONE
         #: Children that this attempt added; a failed attempt takes them with it.
-        self.added: list[TaskNode] = []
+        self.added: list[TaskNode] = _NONE
         #: Children that failed, timed out or were cancelled.
-        self.bad: list[TaskNode] = []
+        self.bad: list[TaskNode] = _NONE
         #: Failures that the body of a spawner has not been told of.
-        self.undelivered: list[TaskNode] = []
+        self.undelivered: list[TaskNode] = _NONE
         #: What this group does on a failure; None until it was asked for.
         self.policy: OnFailure | None = None
         #: The policy that keeps further children from starting.
@@ -84,6 +89,26 @@ class Group:
         if self.watch is not None:
             self.unstarted += count
 
+    def line_up(self, children: Iterable[TaskNode]) -> None:
+        """Let children wait for their turn."""
+        self.line = self.line or deque()
+        self.line.extend(children)
+
+    def note_added(self, child: TaskNode) -> None:
+        """A child came in while the body ran."""
+        self.added = self.added or []
+        self.added.append(child)
+
+    def note_bad(self, children: Iterable[TaskNode]) -> None:
+        """Children failed, timed out or were cancelled."""
+        self.bad = self.bad or []
+        self.bad.extend(children)
+
+    def note_undelivered(self, child: TaskNode) -> None:
+        """A child failed, and the body is to be told."""
+        self.undelivered = self.undelivered or []
+        self.undelivered.append(child)
+
     def unclaimed(self, *statuses: TaskStatus) -> TaskNode | None:
         """Return the first child in one of the statuses that no body has taken responsibility for."""
         for child in self.bad:
@@ -101,7 +126,7 @@ class Group:
         if told:
             self.undelivered, failures = failures, []
         else:
-            self.undelivered = []
+            self.undelivered = _NONE
         for child in failures:
             claim(child)
         if self.stopped is not None and self.unclaimed(*FAILURES) is None:

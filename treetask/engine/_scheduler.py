@@ -202,11 +202,11 @@ class Scheduler(Endings):
 
     def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
         if not group.body_ended:
-            group.added.append(child)
+            group.note_added(child)
         if child._status is not _PENDING:
             # It comes in as it is; nobody will run it.
             if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
-                group.bad.append(child)
+                group.note_bad([child])
         elif child.options.always:
             if at_once or group.is_cleaning_up or (group.gate_open and not goes_last(child)):
                 self._admit(child, group)
@@ -220,7 +220,7 @@ class Scheduler(Endings):
             group.let_go(1)
             self._open(child)
         else:
-            group.line.append(child)
+            group.line_up([child])
             self._advance(group)
 
     # -- what happened: control --------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ class Scheduler(Endings):
         waiting = [child for child in node._children if child._status is _PENDING and child._waits >= CLOSED]
         if len(waiting) != len(node._children):
             known = {*group.bad, *filter(is_allowed, node._children)}
-            group.bad += [child for child in node._children if child._status in _BAD_ENDS and child not in known]
+            group.note_bad(child for child in node._children if child._status in _BAD_ENDS and child not in known)
         if self._features.has_always:
             waiting = [child for child in waiting if not goes_last(child)]
         if not waiting:
@@ -375,7 +375,7 @@ class Scheduler(Endings):
             group.let_go(len(children))
             self._open_all(children)
         else:
-            group.line.extend(children)
+            group.line_up(children)
             self._advance(group)
 
     def _advance(self, group: Group) -> None:
