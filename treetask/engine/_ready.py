@@ -18,8 +18,9 @@ def by_order(node: TaskNode) -> int:
 class ReadyQueue:
     """A queue that is cheap while nodes become ready in the order of declaration, and right when they do not.
 
-    Nodes that come in order stand in a line, which costs nothing to sort; the others wait in a heap beside it, and the
-    earlier of the two heads goes first. With ranks of another kind all of them wait in the heap.
+    Nodes that come in order stand in a line, which costs nothing to sort: behind it, or before it, as the children of a
+    node do that was its head. The others wait in a heap beside it, and the earlier of the two heads goes first. With
+    ranks of another kind all of them wait in the heap.
     """
 
     __slots__ = ("heap", "line", "rank")
@@ -32,19 +33,28 @@ class ReadyQueue:
     def push(self, node: TaskNode) -> None:
         """Add a node that may start."""
         line = self.line
-        if self.rank is by_order and (not line or line[-1]._order < node._order):
-            line.append(node)
-        else:
-            # The second number keeps nodes from being compared.
-            heappush(self.heap, (self.rank(node), id(node), node))
+        if self.rank is by_order:
+            if not line or line[-1]._order < node._order:
+                line.append(node)
+                return
+            if node._order < line[0]._order:
+                line.appendleft(node)
+                return
+        # The second number keeps nodes from being compared.
+        heappush(self.heap, (self.rank(node), id(node), node))
 
     def push_all(self, nodes: Sequence[TaskNode]) -> None:
         """Add nodes that stand in the order in which they were declared."""
-        if nodes and self.rank is by_order and (not self.line or self.line[-1]._order < nodes[0]._order):
-            self.line.extend(nodes)
-        else:
-            for node in nodes:
-                self.push(node)
+        line = self.line
+        if nodes and self.rank is by_order:
+            if not line or line[-1]._order < nodes[0]._order:
+                line.extend(nodes)
+                return
+            if nodes[-1]._order < line[0]._order:
+                line.extendleft(reversed(nodes))
+                return
+        for node in nodes:
+            self.push(node)
 
     def head_rank(self) -> Any:
         """Return the rank of the node that goes first. There has to be one."""
