@@ -20,7 +20,7 @@ class ChildWatch(Protocol):
         """A child reached a terminal status."""
 
 
-#: What of a group's lists is empty, as most are: one object for all. To add to it fails, see `Group.note_bad` and others.
+#: What is empty of a group's lists, as most are: one object for all. Nothing can be appended to it, see `Group.note_bad`.
 _NONE: Final[Any] = ()
 
 

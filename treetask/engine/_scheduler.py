@@ -141,8 +141,9 @@ class Scheduler(Endings):
             self._finish(node, _DONE)
         else:
             group.body_ended = True
-            self.open_gate(node)
-            if group.is_down:
+            if not group.gate_open:
+                self._open_gate(group)
+            if not group.live and not group.line:
                 self._conclude(group)
         if self._agenda:
             self._drain()
@@ -264,18 +265,6 @@ class Scheduler(Endings):
             else:
                 self._ready(node)
 
-    def _open_all(self, nodes: list[TaskNode]) -> None:
-        """The same for many that have not begun; most of them wait for nothing else."""
-        ready: list[TaskNode] = []
-        for node in nodes:
-            node._waits -= CLOSED
-            if not node._waits:
-                if node._body is not None and node.options.when is None:
-                    ready.append(node)
-                else:
-                    self._ready(node)
-        self.slots.push_all(ready)
-
     def _ready(self, node: TaskNode) -> None:
         if node._status is not _PENDING:
             return
@@ -350,10 +339,16 @@ class Scheduler(Endings):
     def open_gate(self, node: TaskNode) -> None:
         """Let the children go ahead that were there before the body: all, or the first of a sequence."""
         group = self.group_of(node)
-        if group.gate_open:
-            return
+        if not group.gate_open:
+            self._open_gate(group)
+
+    def _open_gate(self, group: Group) -> None:
         group.gate_open = True
-        waiting = [child for child in node._children if child._status is _PENDING and child._waits >= CLOSED]
+        node = group.node
+        waiting: list[TaskNode] = []
+        for child in node._children:
+            if child._status is _PENDING and child._waits >= CLOSED:
+                waiting.append(child)  # noqa: PERF401 - a comprehension is a call, before Python 3.12
         if len(waiting) != len(node._children):
             known = {*group.bad, *filter(is_allowed, node._children)}
             group.note_bad(child for child in node._children if child._status in _BAD_ENDS and child not in known)
@@ -371,12 +366,20 @@ class Scheduler(Endings):
 
     def _let_go(self, group: Group, children: list[TaskNode]) -> None:
         """Let children go ahead: all of them, or one after another."""
-        if group.node.options.parallel:
-            group.let_go(len(children))
-            self._open_all(children)
-        else:
+        if not group.node.options.parallel:
             group.line_up(children)
             self._advance(group)
+            return
+        group.let_go(len(children))
+        ready: list[TaskNode] = []
+        for node in children:
+            node._waits -= CLOSED
+            if not node._waits:
+                if node._body is not None and node.options.when is None:
+                    ready.append(node)  # what `_ready` comes to for most
+                else:
+                    self._ready(node)
+        self.slots.push_all(ready)
 
     def _advance(self, group: Group) -> None:
         """Let the next of a sequence go ahead, when the one before it has ended."""

@@ -68,14 +68,13 @@ class Slots:
     # -- starts ------------------------------------------------------------------------------------------------------
 
     def has_ready(self) -> bool:
-        """Whether anything is queued that lacks nothing but a slot, or time."""
-        return self._may_take() or self.opens_at() is not None
+        """Whether anything is queued that lacks nothing but time, or a slot while a body has it."""
+        return self.can_start_more() or self.opens_at() is not None
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
-        return self._slots_used < self._slots and not self.is_paused and self._may_take()
-
-    def _may_take(self) -> bool:
+        if self._slots_used >= self._slots or self.is_paused:
+            return False
         ready, lacking = self._ready, self._lack_thread
         if ready.line or ready.heap or self._gates_moved:
             return True
@@ -88,28 +87,32 @@ class Slots:
         """
         if self._slots_used >= self._slots or self.is_paused:
             return None
-        ready = self._ready
+        ready, lacking, gates = self._ready, self._lack_thread, self._gates
         while True:
             node: TaskNode | None
-            if self._gates is not None or self._lack_thread.line or self._lack_thread.heap:
+            if gates is not None or lacking.line or lacking.heap:
                 node = self._first(at)
+            elif ready.heap:
+                node = ready.pop()
             else:
                 # The line of the queue, where all of it stands in order, is taken from without a call.
-                node = ready.line.popleft() if ready.line and not ready.heap else ready.pop()
+                node = ready.line.popleft() if ready.line else None
             if node is None:
                 return None
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
-            kind = self._last_kind if node._body is self._last_body else self.kind(node)
+            body = node._body
+            kind = self._last_kind if body is self._last_body else self.kind(node)
             if kind.in_thread and self._threads_used >= self._threads:
-                self._lack_thread.push(node)
+                lacking.push(node)
                 continue
-            if self._gates is not None and not self._pass_gates(node, at):
+            if gates is not None and not self._pass_gates(node, at):
                 continue
             self.taken_kind = kind
-            if node._body is not None:
+            if body is not None:
                 self._slots_used += 1
-                self._threads_used += kind.in_thread
+                if kind.in_thread:
+                    self._threads_used += 1
             return node
 
     def _first(self, at: float) -> TaskNode | None:
