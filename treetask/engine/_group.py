@@ -20,7 +20,7 @@ class ChildWatch(Protocol):
         """A child reached a terminal status."""
 
 
-#: What is empty of a group's lists, as most are: one object for all. Nothing can be appended to it, see `Group.note_bad`.
+#: What is empty of a group's lists, as most are: one object for all. Nothing is appended to it, see `Group.note_bad`.
 _NONE: Final[Any] = ()
 
 

@@ -264,11 +264,11 @@ class Run:
         return self.loop.now()
 
     def add(self, child: TaskNode, parent: TaskNode) -> None:
-        def add() -> None:
-            self.scheduler.add(child, parent, self.loop.now())
-            self._advance()
-
-        self._answer(add)
+        if threading.get_ident() != self._thread:
+            self._answer(partial(self.add, child, parent))
+            return
+        self.scheduler.add(child, parent, self.loop.now())
+        self._advance()
 
     def spawn(self, child: Child[Any], parent: TaskNode) -> None:
         self._answer(lambda: self.place(child, parent))

@@ -65,7 +65,7 @@ class Scheduler(Endings):
     @property
     def is_over(self) -> bool:
         """Whether every node has ended."""
-        return self.tree.root.status.is_terminal
+        return self.tree.root._status.is_terminal
 
     def is_stuck(self) -> bool:
         """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
@@ -191,15 +191,17 @@ class Scheduler(Endings):
             raise FinishedParentError(parent.id, status, child.id)
         self._at = at
         self.tree.attach(child, parent)
-        try:
-            self._skip_lost(self._waiting.include(child.walk()))
-        except Exception:
-            self.tree.remove(child)
-            raise
-        self._use_features()
+        if not self._waiting.include_plain(child):
+            try:
+                self._skip_lost(self._waiting.include(child))
+            except Exception:
+                self.tree.remove(child)
+                raise
+            self._use_features()
         if parent._status is _WORKING:
             self._enter(child, self.group_of(parent), at_once=at_once)
-        self._drain()
+        if self._agenda:
+            self._drain()
 
     def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
         if not group.body_ended:

@@ -21,16 +21,18 @@ class Waiting:
         self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
         #: Nodes that have ended, but whose dependents were not told yet.
         self.untold: Final[set[TaskNode]] = set()
+        #: Take in a node that needs nothing and is like one before, or say that it is not.
+        self.include_plain: Final = self._dependencies.include_plain
         #: Nodes that could never start when they came in, each with the dependency that has not ended well.
         self.lost_at_start: Final = self._note(self._dependencies.nodes())
 
-    def include(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
-        """Resolve the dependencies of nodes that came in, and note how many each still waits for.
+    def include(self, top: TaskNode) -> list[tuple[TaskNode, TaskNode]]:
+        """Resolve the dependencies of nodes that came in with `top`, and note how many each still waits for.
 
         Returns the nodes that can never start, each with the dependency that has not ended well. Raises
         `DefinitionError` for dependencies that cannot be; nothing is included then.
         """
-        return self._note(self._dependencies.include(nodes))
+        return self._note(self._dependencies.include(top.walk()))
 
     def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from treetask._errors import DefinitionError, DependencyCycleError, UnknownDependencyError
 from treetask.model._features import Features, goes_last
 from treetask.model._node import TaskNode
+from treetask.model._options import DEFAULT_OPTIONS, NodeOptions
 from treetask.model._tree import TaskTree
 
 #: A node, and whether its end is meant (else its start).
@@ -48,6 +49,8 @@ class Dependencies:
         #: The same for the sibling behind.
         self._behind: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
         self._has_whole_tree = False
+        #: The options of the last node that needed nothing: another one like it has nothing to be resolved or noted.
+        self._plain: NodeOptions = DEFAULT_OPTIONS
         #: A group, and what waits for its end: kept while children come in below the same one.
         self._after: tuple[TaskNode, set[_Vertex]] | None = None
         #: Who depends on each node; made when first needed.
@@ -60,6 +63,14 @@ class Dependencies:
     def nodes(self) -> list[TaskNode]:
         """Return every node that has dependencies."""
         return list(self._of)
+
+    def include_plain(self, node: TaskNode) -> bool:
+        """Include a node that has just been added, if it needs nothing and is like one before; return whether it is."""
+        if node._children or node.options is not self._plain:
+            return False
+        if self._after is not None and self._after[0] is not node.parent:
+            self._after = None
+        return True
 
     def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
         """Resolve and check the dependencies of nodes; return those that have any.
@@ -92,6 +103,8 @@ class Dependencies:
         self._has_whole_tree = True
         if self._dependents is not None:
             self._note_dependents(added, self._dependents)
+        if not added and not came[0].options.always and not came[0].options.limits:
+            self._plain = came[0].options
         return added
 
     def _note_dependents(self, nodes: Iterable[TaskNode], dependents: dict[TaskNode, list[TaskNode]]) -> None:

@@ -41,6 +41,8 @@ class Spawnable(Protocol[P, T_co]):
 #: taken away when the parent lets the node go ahead.
 CLOSED: Final = 1 << 30
 
+_PENDING: Final = TaskStatus.PENDING
+
 #: What `TaskNode` takes beside the options.
 _PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", "progress", "error", "task_fn"})
 
@@ -95,7 +97,7 @@ class TaskNode:
         self,
         id: str,
         name: str | None = None,
-        status: str = TaskStatus.PENDING,
+        status: str = _PENDING,
         children: Iterable[TaskNode] | None = None,
         parent: TaskNode | None = None,
         data: dict[str, Any] | None = None,
@@ -112,7 +114,7 @@ class TaskNode:
             raise TypeError(f"node '{id}': data is {data!r}; expected a dict")
         self.id: Final = id
         self._name = name
-        self._status = TaskStatus.PENDING if status is TaskStatus.PENDING else _checked_status(id, status)
+        self._status = _PENDING if status is _PENDING else _checked_status(id, status)
         self._children: Children = NO_CHILDREN
         self.parent: TaskNode | None = None
         self._tree: TaskTree | None = None
@@ -142,8 +144,9 @@ class TaskNode:
         self._order = 0
         if error is not None:
             self.error = error
-        for child in children or ():
-            self.add_child(child)
+        if children is not None:
+            for child in children:
+                self.add_child(child)
         if parent is not None:
             parent.add_child(self)
 

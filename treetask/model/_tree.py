@@ -26,6 +26,7 @@ from treetask.model._counts import (
     does_work,
     note_change,
     note_move,
+    row_of,
     settled,
     units,
 )
@@ -374,6 +375,8 @@ class TaskTree:
         self._enter(child)
 
     def _check_ids(self, top: TaskNode, parent: TaskNode | None) -> None:
+        if not top._children and top.id not in self._index:
+            return
         seen: dict[str, TaskNode] = {}
         for node in (top,) if not top._children else top.walk():
             other = self._index.get(node.id) or seen.get(node.id)
@@ -384,12 +387,16 @@ class TaskTree:
     def _enter(self, top: TaskNode) -> None:
         """Index and count a subtree whose top is linked and whose ids were checked."""
         index, counts, entered = self._index, self._counts, self._entered
+        cells, listener = counts.cells, self._listener
         for node in (top,) if not top._children else top.walk():
             index[node.id] = node
             node._tree = self
             entered += 1
             node._order = entered
-            counts.include(node)
+            if node._progress is None:
+                cells[row_of(node) + node._status.slot] += 1
+            else:
+                counts.include(node)
             if node._status is not _PENDING:
                 self._note_status(node)
             parent = node.parent
@@ -398,8 +405,8 @@ class TaskTree:
                     node._roll = Roll()
                 if does_work(node):
                     note_change(node, node._status.slot, 1, *units(node))
-            if self._listener is not None:
-                self._listener.node_added(node)
+            if listener is not None:
+                listener.node_added(node)
         self._entered = entered
         self.version += 1
 
