@@ -48,10 +48,10 @@ def build_tree(
 
 def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
     """Return a child's node, with the nodes of what is declared below it; in no tree yet."""
-    args, kwargs = child.args, child.kwargs
+    args, kwargs, references = child.args, child.kwargs, top.references
     name = child.key if top.name is None else top.name + child.key[len(top.label) :]
-    inputs = inputs_of(top, top.parameters.given(args, kwargs), top, node_id) if top.references else ()
-    if not child.options and len(inputs) == len(top.references):
+    inputs = inputs_of(top, top.parameters.given(args, kwargs), top, node_id) if references else ()
+    if not child.options and len(inputs) == len(references):
         node = TaskNode(node_id, name, task_fn=bind(top, args, kwargs, inputs))
         node.options = _shared_options(top, inputs)
     else:

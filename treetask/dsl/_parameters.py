@@ -45,13 +45,12 @@ class Parameters:
         """Return the names that arguments fill."""
         return {*self._positional[: len(args)], *kwargs}
 
-    def check(self, called: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise `TypeError` for arguments that do not fit; `called` says to what they were given."""
+    def problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """Return what is wrong about arguments that do not fit; None if they do."""
         if not kwargs and self._least <= len(args) <= len(self._positional):
-            return
+            return None
         problem = self._problem(args, kwargs)
-        if problem is not None:
-            raise TypeError(f"{called} {problem}; it takes {self}")
+        return None if problem is None else f"{problem}; it takes {self}"
 
     def _problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         count, most = len(args), len(self._positional)

@@ -72,7 +72,7 @@ class Task(Declared, Generic[P, R_co]):
 
         Raises `TypeError` for arguments that do not fit.
         """
-        self._check_arguments(f"{self._declared.label}.child()", args, kwargs)
+        self._check_arguments(".child", args, kwargs)
         return Child(self, args, kwargs)
 
     @overload
@@ -119,17 +119,18 @@ class Task(Declared, Generic[P, R_co]):
         self, called: str, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[TaskTree, TreeTaskConfig | None]:
         config = cast("TreeTaskConfig | None", kwargs.pop("config", None))
-        self._check_arguments(f"{self.label}.{called}()", args, kwargs)
+        self._check_arguments(f".{called}", args, kwargs)
         return build_tree(self._declared, args, kwargs, config), config
 
-    def _check_arguments(self, called: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._declared.parameters.check(called, args, kwargs)
+    def _check_arguments(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        problem = self._declared.parameters.problem(args, kwargs)
         for value in (*args, *kwargs.values()) if kwargs else args:
-            if type(value) is Reference:
-                raise TypeError(
-                    f"{called} was given {value!r}, which is a value only as the default of a parameter: "
-                    "def f(x=task.output)"
+            if type(value) is Reference and problem is None:
+                problem = (
+                    f"was given {value!r}, which is a value only as the default of a parameter: def f(x=task.output)"
                 )
+        if problem is not None:
+            raise TypeError(f"{self._declared.label}{method}() {problem}")
 
     def _call_body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
         """Call the function as plain Python; one that wants a node gets a node that is in no tree."""
@@ -146,7 +147,7 @@ class Task(Declared, Generic[P, R_co]):
             raise TypeError(
                 f"{called} gets a node by itself; leave it out, or hand yours to {self.label}.fn(node, ...)"
             )
-        self._check_arguments(called, args, kwargs)
+        self._check_arguments("", args, kwargs)
         given = body.parameters.given(args, kwargs)
         for name, reference in body.references.items():
             if name not in given:

@@ -105,6 +105,9 @@ class Template(Protocol):
         ...
 
 
+_NO_OPTIONS: Final[Mapping[str, Any]] = {}
+
+
 class Child(Generic[R_co]):
     """A node to be: a declaration with its arguments.
 
@@ -119,7 +122,7 @@ class Child(Generic[R_co]):
         self.template: Final = template
         self.args: Final = args
         self.kwargs: Final = kwargs
-        self.options: Mapping[str, Any] = {}
+        self.options: Mapping[str, Any] = _NO_OPTIONS
         #: Whether the body has been told of this child's failure, or caused it.
         self.claimed = False
         self._key: str | None = None
@@ -197,12 +200,16 @@ SyncSpawns: TypeAlias = Generator[Child[Any] | Iterable[Child[Any]] | Literal[_J
 def _arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     if not args and not kwargs:
         return ""
+    if len(args) == 1 and not kwargs:  # as most have
+        return f"[{_cut(_word(label, '1', args[0]))}]"
     words = [_word(label, str(place + 1), value) for place, value in enumerate(args)]
     words += [f"{name}={_word(label, repr(name), value)}" for name, value in sorted(kwargs.items())]
     return f"[{_cut(','.join(words))}]"
 
 
 def _word(label: str, argument: str, value: object) -> str:
+    if type(value) is str or type(value) is int:
+        return str(value)
     if isinstance(value, Enum):
         # A combination of flags has no name before Python 3.11.
         return value.name or str(value)
