@@ -13,7 +13,7 @@ What must stay true, on both event loops:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, cast
@@ -46,8 +46,8 @@ class _Ended(Exception):
 class Steps(Protocol):
     """A generator of either kind, one step at a time. Both raise `_Ended` at its end."""
 
-    async def send(self, value: object) -> Any: ...
-    async def throw(self, error: BaseException) -> Any: ...
+    def send(self, value: object) -> Coroutine[Any, Any, Any]: ...
+    def throw(self, error: BaseException) -> Coroutine[Any, Any, Any]: ...
 
 
 class AsyncSteps:
@@ -59,8 +59,8 @@ class AsyncSteps:
         self._context = context
         self._calls = calls(self)
 
-    async def send(self, value: object) -> Any:
-        return await self._step(self._generator.asend, value)
+    def send(self, value: object) -> Coroutine[Any, Any, Any]:
+        return self._step(self._generator.asend, value)
 
     async def throw(self, error: BaseException) -> Any:
         if self._generator.ag_frame is None:
@@ -91,8 +91,8 @@ class ThreadSteps:
         self._is_stepping = False
         self._is_given_up = Event()
 
-    async def send(self, value: object) -> Any:
-        return await self._step(self._generator.send, value)
+    def send(self, value: object) -> Coroutine[Any, Any, Any]:
+        return self._step(self._generator.send, value)
 
     async def throw(self, error: BaseException) -> Any:
         if isinstance(error, self._cancelled):
@@ -149,7 +149,7 @@ class Spawner:
         self._has_result = False
         self._has_refused = False
         self._result: object = None
-        #: What the body waits for at its yield, and how it is woken.
+        #: What the body waits for at its yield, and what wakes it, as long as nothing has.
         self._until: Callable[[], bool] | None = None
         self._woken: anyio.Event | None = None
 
@@ -162,23 +162,43 @@ class Spawner:
             except _Ended as end:
                 return self._result if self._has_result else end.value
             try:
-                step = self._steps.send(await self._serve(yielded))
+                step = self._steps.send(yielded if self._places_at_once(yielded) else await self._serve(yielded))
             except BaseException as error:
                 step = self._steps.throw(error)
 
     # -- told by the scheduler ---------------------------------------------------------------------------------------
 
     def child_started(self) -> None:
-        self._look()
+        if self._woken is not None:
+            self._look(self._woken)
 
     def child_ended(self, child: TaskNode) -> None:
-        self._look()
+        if self._woken is not None:
+            self._look(self._woken)
 
-    def _look(self) -> None:
-        if self._until is not None and self._woken is not None and self._until():
-            self._woken.set()
+    def _look(self, woken: anyio.Event) -> None:
+        if self._until is not None and self._until():
+            woken.set()
+            # Until the body has its turn nobody needs to look again.
+            self._woken = None
 
     # -- serving a yield ---------------------------------------------------------------------------------------------
+
+    def _places_at_once(self, yielded: object) -> bool:
+        """Make a node of a child that has to wait for nothing; return False for all that is left to `_serve`."""
+        group = self._group
+        if (
+            type(yielded) is not Child
+            or not self._is_parallel
+            or group.stopping is not None
+            or self._has_result
+            or group.unstarted >= self._node.options.max_queued
+        ):
+            return False
+        if group.undelivered:
+            self._raise_failures()
+        self._run.place(yielded, self._node)
+        return True
 
     async def _serve(self, yielded: object) -> object:
         if inspect.iscoroutine(yielded):
@@ -296,8 +316,8 @@ class Spawner:
         self._until = until
         try:
             while not until():
-                self._woken = anyio.Event()
-                await self._woken.wait()
+                self._woken = woken = anyio.Event()
+                await woken.wait()
         finally:
             self._until = self._woken = None
 
