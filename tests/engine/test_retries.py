@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.engine.support import Log, ended, fail, fails_times, forever, node_of, ok, statuses
+from tests.engine.support import Log, ended, fail, fails_times, forever, node_of, ok, sleeps, statuses
 from tests.properties.recount import check_counters
-from treetask import AsyncExecutor, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
+from treetask import AsyncExecutor, Retry, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.testing import Recorder, VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -286,3 +286,17 @@ async def test_body_that_fails_before_anything_else_is_told_apart() -> None:
     await ended(tree)
 
     assert seen == [0, 1, 2]
+
+
+async def test_loop_rests_while_an_attempt_is_waited_for(virtual_clock: VirtualClock) -> None:
+    """Nothing is looked for again and again while one node waits for time and others run."""
+    begun = virtual_clock.now()
+    tree = (
+        TreeBuilder("root")
+        .add_child("flaky", task=fails_times(1), retry=Retry(on=OSError, attempts=2, wait_initial=5, wait_jitter=0))
+        .add_child("long", task=sleeps(100))
+        .build()
+    )
+
+    assert await ended(tree) is None
+    assert (node_of(tree, "flaky").retry_count, virtual_clock.now() - begun) == (1, 100)
