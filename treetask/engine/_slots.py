@@ -137,7 +137,7 @@ class Slots:
 
     def look_again(self) -> None:
         """Time has passed: a limit may let more start."""
-        self._gates_moved = True
+        self._gates_moved = self._gates is not None
 
     def opens_at(self) -> float | None:
         """Return when a limit lets the next node start that waits for nothing but time; None if none does."""
