@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, cas
 
 import anyio
 
+from treetask import _clock
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -103,7 +105,9 @@ class AsyncioLoop:
         self._loop: Final = asyncio.get_running_loop()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self.cancelled: type[BaseException] = asyncio.CancelledError
-        self.now: Callable[[], float] = self._loop.time
+        # What asyncio's own loops read; another one, or a clock that somebody has put in its place, is asked itself.
+        is_plain = getattr(self._loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+        self.now: Callable[[], float] = _clock.monotonic if is_plain else self._loop.time
 
     def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
         # asyncio turns Ctrl-C into a cancellation of its main task.

@@ -183,7 +183,9 @@ class Crew:
         crash: BaseException | None = None
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
         slots, is_intact, generators = scheduler.slots, self._loop.is_intact, self.generators.of
-        steps, at = bodies(worker), self._turn_began
+        has_bounds = self._default_timeout is not None
+        steps = bodies(worker)
+        step, at = steps.send, self._turn_began
         try:
             while worker.is_fit:
                 if at - self._turn_began > TURN:
@@ -193,16 +195,17 @@ class Crew:
                     break
                 if not self._has_spare and slots.can_start_more():
                     self._ask_for_spare()
-                worker.node, worker.kind = node, slots.taken_kind
+                worker.node = node
+                worker.kind = kind = slots.taken_kind
                 node._attempt = worker
                 if announcer.pending:
                     announcer.tell()
-                if node.options.is_bounded or self._default_timeout is not None:
+                if has_bounds or node.options.is_bounded:
                     self._set_bound(worker, at)
                 try:
-                    if worker.kind is _ASYNC:
+                    if kind is _ASYNC:
                         context = self.context.copy()
-                        trap = context.run(steps.send, node)
+                        trap = context.run(step, node)
                         if trap is not FINISHED:
                             await resume(context, steps, trap)
                         result = worker.result
@@ -215,9 +218,17 @@ class Crew:
                 except BaseException as error:
                     at = await self._body_failed(worker, error)
                     steps = bodies(worker)
+                    step = steps.send
                 else:
                     at = now()
-                    self._body_done(worker, node, result, at)
+                    if worker.bound is not None:
+                        self._clear_bound(worker)
+                    node._attempt = None
+                    if result is not None or node.retry_count:
+                        _note_success(node, result)
+                    if not worker.holds_slot:
+                        self._settle_slot(worker)
+                    scheduler.body_done(node, kind, at)
                 if announcer.pending:
                     announcer.tell()
         except BaseException as error:
@@ -267,21 +278,6 @@ class Crew:
         worker.bound = None
         if worker.scope.cancel_called:
             worker.is_fit = False
-
-    def _body_done(self, worker: Worker, node: TaskNode, result: object, at: float) -> None:
-        """Report a body that returned."""
-        if worker.bound is not None:
-            self._clear_bound(worker)
-        node._attempt = None
-        if result is not None:
-            node.result = result
-            if isinstance(result, dict):
-                node.data.update(cast("dict[str, Any]", result))
-        if node.retry_count:
-            node.error = node.exception = None
-        if not worker.holds_slot:
-            self._settle_slot(worker)
-        self.scheduler.body_done(node, worker.kind, at)
 
     def _settle_slot(self, worker: Worker) -> None:
         """Balance the books of a body that ends without the slot which its end gives back."""
@@ -345,3 +341,12 @@ class Crew:
         """KeyboardInterrupt, SystemExit and their like end the run, in order, and are raised by it."""
         self.fatal = error
         self.scheduler.cancel(f"{type(error).__name__} in a body", at)
+
+
+def _note_success(node: TaskNode, result: object) -> None:
+    """Keep what a body returned, and nothing of an attempt that failed before."""
+    if result is not None:
+        node.result = result
+        if isinstance(result, dict):
+            node.data.update(cast("dict[str, Any]", result))
+    node.error = node.exception = None
