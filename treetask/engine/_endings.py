@@ -87,8 +87,8 @@ class Endings:
         """Let the next of a sequence go ahead, when the one before it has ended."""
         raise NotImplementedError
 
-    def _let_go(self, group: Group, children: list[TaskNode]) -> None:
-        """Let children go ahead: all of them, or one after another."""
+    def _let_go(self, group: Group, children: list[TaskNode]) -> int:
+        """Let those children go ahead that are held, all of them or one after another; return how many."""
         raise NotImplementedError
 
     def group_of(self, node: TaskNode) -> Group:

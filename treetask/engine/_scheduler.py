@@ -346,42 +346,45 @@ class Scheduler(Endings):
 
     def _open_gate(self, group: Group) -> None:
         group.gate_open = True
-        node = group.node
-        waiting: list[TaskNode] = []
-        for child in node._children:
-            if child._status is _PENDING and child._waits >= CLOSED:
-                waiting.append(child)  # noqa: PERF401 - a comprehension is a call, before Python 3.12
-        if len(waiting) != len(node._children):
-            known = {*group.bad, *filter(is_allowed, node._children)}
-            group.note_bad(child for child in node._children if child._status in _BAD_ENDS and child not in known)
-        if self._features.has_always:
-            waiting = [child for child in waiting if not goes_last(child)]
-        if not waiting:
+        children: list[TaskNode] = group.node._children
+        first = [child for child in children if not goes_last(child)] if self._features.has_always else children
+        if group.stopping is None and group.stopped is None:
+            if self._let_go(group, first) < len(children):
+                self._note_bad_comers(group)
             return
-        reason = group.stopping or ("a sibling failed" if group.stopped is not None else None)
-        if reason is not None:
-            for child in waiting:
-                if not child.options.always:
-                    self._stop(child, _CANCELLED, reason)
-        else:
-            self._let_go(group, waiting)
+        self._note_bad_comers(group)
+        for child in first:
+            if _is_held(child) and not child.options.always:
+                self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
 
-    def _let_go(self, group: Group, children: list[TaskNode]) -> None:
-        """Let children go ahead: all of them, or one after another."""
+    @staticmethod
+    def _note_bad_comers(group: Group) -> None:
+        """Children may have come with a status of their own."""
+        children = group.node._children
+        known = {*group.bad, *filter(is_allowed, children)}
+        group.note_bad(child for child in children if child._status in _BAD_ENDS and child not in known)
+
+    def _let_go(self, group: Group, children: list[TaskNode]) -> int:
+        """Let those children go ahead that are held, all of them or one after another; return how many."""
         if not group.node.options.parallel:
-            group.line_up(children)
+            line = [child for child in children if _is_held(child)]
+            group.line_up(line)
             self._advance(group)
-            return
-        group.let_go(len(children))
+            return len(line)
+        count = 0
         ready: list[TaskNode] = []
         for node in children:
-            node._waits -= CLOSED
-            if not node._waits:
-                if node._body is not None and node.options.when is None:
-                    ready.append(node)  # what `_ready` comes to for most
-                else:
-                    self._ready(node)
+            if node._status is _PENDING and node._waits >= CLOSED:
+                count += 1
+                node._waits -= CLOSED
+                if not node._waits:
+                    if node._body is not None and node.options.when is None:
+                        ready.append(node)  # what `_ready` comes to for most
+                    else:
+                        self._ready(node)
+        group.let_go(count)
         self.slots.push_all(ready)
+        return count
 
     def _advance(self, group: Group) -> None:
         """Let the next of a sequence go ahead, when the one before it has ended."""
@@ -393,8 +396,15 @@ class Scheduler(Endings):
                 line.popleft()
             elif group.stopped is None or node.options.always:
                 line.popleft()
-                group.let_go(1)
+                group.live += 1
+                if group.watch is not None:
+                    group.unstarted += 1
                 self._open(node)
                 return
             else:
                 return
+
+
+def _is_held(node: TaskNode) -> bool:
+    """Whether a node has not begun, and its parent has not let it go ahead."""
+    return node._status is _PENDING and node._waits >= CLOSED
