@@ -20,7 +20,7 @@ from treetask.engine._group import Group, because, claim, is_allowed, is_claimed
 from treetask.engine._repeat import begin_anew, wait_before_next
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
-from treetask.model import BAD_ENDINGS, CLOSED, OnFailure, TaskNode, TaskStatus, TaskTree
+from treetask.model import BAD_ENDINGS, CLOSED, OnFailure, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -156,7 +156,8 @@ class Endings:
         if children:
             group = self.group_of(node)
             group.is_final = group.is_cleaning_up = True
-            self._let_go(group, children)
+            # What goes last waits for the others here as well.
+            self._let_go(group, [child for child in children if not goes_last(child)] or children)
         return bool(children)
 
     def _retry(self, node: TaskNode, wait: float) -> None:

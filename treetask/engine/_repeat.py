@@ -69,16 +69,18 @@ def begin_anew(
 def _told_apart(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskNode]]:
     discarded: list[TaskNode] = []
     again: list[TaskNode] = []
-    left: list[tuple[TaskNode, Group | None]] = [(top, group)]
+    left: list[tuple[TaskNode, Group | None, bool]] = [(top, group, False)]
     while left:
-        node, attempt = left.pop()
+        node, attempt, is_all = left.pop()
         added: set[TaskNode] = set() if attempt is None else set(attempt.added)
         for child in node._children:
+            # What always runs belongs to the attempt that it has followed: it runs after the next one as well.
+            is_whole = is_all or child.options.always
             if child in added:
                 discarded.append(child)
-            elif child._status is not TaskStatus.DONE:
+            elif is_whole or child._status is not TaskStatus.DONE:
                 again.append(child)
-                left.append((child, child._group))
+                left.append((child, child._group, is_whole))
     return discarded, again
 
 
