@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from tests.engine.support import Log, node_of, ok, sleeps, statuses
-from treetask import AsyncExecutor, StatusError, TaskNode, TaskTree, TreeBuilder, TreeTaskConfig
+from treetask import AsyncExecutor, Limit, StatusError, TaskNode, TaskTree, TreeBuilder, TreeTaskConfig
 from treetask.testing import Recorder, VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -249,3 +249,37 @@ async def test_tree_can_run_again_after_a_reset() -> None:
 
     assert log.count("a begins") == 2
     assert tree.get_stats()["done"] == 3
+
+
+async def test_body_that_starts_last_lets_the_clock_be_looked_at(virtual_clock: VirtualClock) -> None:
+    """R32: who waits for a limit's next second starts then, though a long body was found to start meanwhile."""
+    limit = Limit("api", per_second=1)
+    tree = (
+        TreeBuilder("root")
+        .add_child("first", task=ok, limits=[limit])
+        .add_child("second", task=ok, limits=[limit], depends_on=["first"])
+        .add_child("long", task=sleeps(60), depends_on=["first"])
+        .build()
+    )
+    recorder = await record(tree)
+
+    assert recorder.ends == ["first", "second", "long", "root"]
+    assert node_of(tree, "second").started_at == 1
+
+
+async def test_first_cost_that_is_known_orders_those_that_were_there_before() -> None:
+    """R31: theirs is unknown and counts as the median, also where priorities have ordered them so far."""
+
+    async def add(node: TaskNode) -> None:
+        tree.root.add_child(TaskNode("late", task_fn=ok, cost=1))
+
+    tree = (
+        TreeBuilder("root", config=TreeTaskConfig(max_concurrency=1))
+        .add_child("adds", task=add, priority=0)
+        .add_child("prepares", task=ok)
+        .add_child("works", task=ok, depends_on=["prepares"])
+        .build()
+    )
+    recorder = await record(tree)
+
+    assert recorder.starts == ["root", "adds", "prepares", "works", "late"]

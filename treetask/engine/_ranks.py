@@ -29,7 +29,9 @@ class Ranks:
         #: The longest path from a vertex to the end of the run.
         self._ahead: Final[dict[_Vertex, float]] = {}
         self._unknown_cost = 0.0
-        if waiting.features.has_costs:
+        #: Whether there were costs when these ranks were made: they are measured only then.
+        self.know_costs: Final = waiting.features.has_costs
+        if self.know_costs:
             from statistics import median  # takes longer to import than most trees to rank
 
             self._unknown_cost = median(node.options.cost for node in tree.walk() if node.options.cost is not None)
@@ -60,7 +62,7 @@ class Ranks:
         return 0.0 if node._body is None else self._unknown_cost
 
     def _work_behind(self, node: TaskNode) -> float:
-        if not self._waiting.features.has_costs:
+        if not self.know_costs:
             return 0.0
         ahead = self._ahead.get((node, False))
         if ahead is None:

@@ -56,7 +56,8 @@ class Scheduler(Endings):
         chance: Callable[[], float] = random,
     ) -> None:
         super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver.grant), chance)
-        self._has_ranks = False
+        #: What orders those that are ready, where it is not declaration alone.
+        self._ranks: Ranks | None = None
         self._use_features()
         self._skip_lost(self._waiting.lost_at_start)
 
@@ -110,8 +111,10 @@ class Scheduler(Endings):
         """Give a slot to the first ready node and return it, working; None if none may start now."""
         while True:
             node = self.slots.take(at)
-            if node is None:
+            if self._features.has_gates:
+                # Not only when there is nothing to start: what is found may be the last to start for long.
                 self._ask_to_look_again()
+            if node is None:
                 return None
             if node._body is not None:
                 break
@@ -248,9 +251,11 @@ class Scheduler(Endings):
         features = self._features
         if features.has_gates:
             self.slots.use_gates()
-        if (features.has_costs or features.has_priorities) and not self._has_ranks:
-            self._has_ranks = True
-            self.slots.sort_by(Ranks(self.tree, self._waiting).of)
+        if (features.has_priorities and self._ranks is None) or (
+            features.has_costs and (self._ranks is None or not self._ranks.know_costs)
+        ):
+            self._ranks = Ranks(self.tree, self._waiting)
+            self.slots.sort_by(self._ranks.of)
 
     def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
         """Tell a spawner's driver about its children from now on."""
