@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import Any
+
 import anyio
 import anyio.to_thread
 import pytest
 
 from tests.engine.support import Log, ended, fail, fails_after, forever, node_of, ok, sleeps, statuses, turns
 from treetask import (
+    JOIN,
     AsyncExecutor,
     DependencyCycleError,
     DuplicateNodeError,
     FinishedParentError,
     NodeOwnedError,
+    Registry,
     TaskNode,
     TaskTree,
     TreeBuilder,
@@ -371,3 +376,51 @@ async def test_late_child_of_a_body_that_is_cancelled_never_runs() -> None:
 
     assert log == []
     assert statuses(tree) == {"root": "cancelled", "adds": "cancelled", "late": "cancelled"}
+
+
+async def test_child_of_a_body_that_has_failed_does_not_start() -> None:
+    """Its siblings are still being stopped; what they were to do together is over."""
+
+    async def clean_up(node: TaskNode) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(5)
+
+    cleans_up = Registry("registry").task(static=False)(clean_up)
+
+    async def spawn_and_fail(node: TaskNode) -> AsyncGenerator[Any, Any]:
+        yield JOIN
+        yield cleans_up.child()
+        await anyio.sleep(1)
+        raise OSError("broken")
+
+    async def add(node: TaskNode) -> None:
+        await anyio.sleep(3)
+        assert node_of(tree, "fails").status == "working"
+        node_of(tree, "fails").add_child(TaskNode("late", task_fn=ok))
+
+    tree = (
+        TreeBuilder("root", on_failure="continue", config=TreeTaskConfig(max_retries=0))
+        .add_child("fails", task=spawn_and_fail)
+        .add_child("adds", task=add)
+        .build()
+    )
+    await ended(tree)
+
+    assert (node_of(tree, "late").status, node_of(tree, "late").reason) == ("skipped", "its parent 'fails' failed")
+
+
+async def test_refused_node_with_a_cost_leaves_nothing_behind() -> None:
+    """What it made use of is not looked for: no node that stayed has a cost."""
+
+    async def add(node: TaskNode) -> None:
+        with pytest.raises(DependencyCycleError):
+            node.add_child(TaskNode("refused", task_fn=ok, cost=3, depends_on=["adds"]))
+        node.add_child(TaskNode("late", task_fn=ok, priority=1))
+
+    tree = TreeBuilder("root").add_child("adds", task=add).build()
+    await AsyncExecutor(tree).run()
+
+    assert statuses(tree) == {"root": "done", "adds": "done", "late": "done"}

@@ -218,7 +218,7 @@ class Scheduler(Endings):
                 self._admit(child, group)
         elif group.stopping is not None or group.stopped is not None:
             self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
-        elif at_once or group.gate_open:
+        elif (at_once or group.gate_open) and group.verdict is None:
             self._admit(child, group)
 
     def _admit(self, child: TaskNode, group: Group) -> None:

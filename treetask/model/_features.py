@@ -44,6 +44,17 @@ class Features:
             self.has_priorities = self.has_priorities or options.priority is not None
             self.has_gates = self.has_gates or options.max_parallel is not None or bool(options.limits)
 
+    def restore(self, before: Features) -> None:
+        """Take note of nothing since a copy was made: what came in was refused."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(before, name))
+
+    def __copy__(self) -> Features:
+        copy = Features()
+        copy.restore(self)
+        copy.limits = {**self.limits}
+        return copy
+
     def _note_limits(self, node: TaskNode) -> None:
         body = node.task_fn
         names = ", ".join(f"'{limit.name}'" for limit in node.options.limits)

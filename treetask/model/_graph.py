@@ -10,6 +10,7 @@ from.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from copy import copy
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -80,7 +81,7 @@ class Dependencies:
         refuses; nothing is included then.
         """
         came = list(nodes)
-        self.features.note(came)
+        before = copy(self.features)
         added = [node for node in came if node.options.depends_on]
         if self._after is not None and (self._after[0] is not came[0].parent or came[0].options.always):
             self._after = None
@@ -88,6 +89,7 @@ class Dependencies:
             self._dependents = {}
             self._note_dependents(self._of, self._dependents)
         try:
+            self.features.note(came)
             for node in added:
                 self._of[node] = self._resolve(node)
             if added:
@@ -97,6 +99,7 @@ class Dependencies:
                 else:
                     self._refuse_cycles(added)
         except DefinitionError:
+            self.features.restore(before)
             for node in added:
                 self._of.pop(node, None)
             raise
