@@ -374,7 +374,7 @@ class Endings:
         self._at = at
         self.is_hurried = True
         if self._features.has_always:
-            for node in list(self.tree.active):
+            for node in self.tree.walk():
                 if node.options.always and not node._status.is_terminal:
                     self._stop(node, _CANCELLED, "not even what always runs was waited for")
         self._drain()

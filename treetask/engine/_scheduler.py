@@ -175,7 +175,7 @@ class Scheduler(Endings):
         """The time of a node's attempt is up, while its body or its children run."""
         self._at = at
         group = node._group
-        if node._status is not _WORKING or group is None or group.verdict is not None:
+        if node._status is not _WORKING or group is None or group.verdict is not None or group.stopping is not None:
             return
         group.verdict = _TIMED_OUT
         if self._mark_stopping(node, f"'{node.id}' timed out"):
@@ -213,7 +213,7 @@ class Scheduler(Endings):
             # It comes in as it is; nobody will run it.
             if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
                 group.note_bad([child])
-        elif child.options.always:
+        elif child.options.always and not self.is_hurried:
             if at_once or group.is_cleaning_up or (group.gate_open and not goes_last(child)):
                 self._admit(child, group)
         elif group.stopping is not None or group.stopped is not None:
