@@ -266,6 +266,8 @@ class Endings:
                         self._agenda.append((self._go_on, (dependent,)))
 
     def _tell_dependents(self, node: TaskNode) -> None:
+        if node not in self._waiting.untold:
+            return  # it has begun anew, or was discarded
         self._waiting.untold.discard(node)
         for dependent in self._dependents.get(node, ()):
             if dependent._status is not _PENDING or dependent._tree is not self.tree:

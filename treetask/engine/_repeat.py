@@ -61,7 +61,7 @@ def begin_anew(
     orphans = [(orphan, reason) for node in discarded for orphan, reason in _discard(tree, waiting, node)]
     for node in again:
         _reset(tree, node)
-        waiting.close(node)
+    waiting.begin_anew(again)
     # Only now, when all are reset: a dependency that has ended badly is one that nobody will tell of.
     return orphans, waiting.lost(again)
 
@@ -92,9 +92,10 @@ def _discard(tree: TaskTree, waiting: Waiting, top: TaskNode) -> Iterator[tuple[
         for dependent in waiting.dependents.pop(node, ()):
             if node.id not in dependent.options.optional:
                 yield dependent, f"'{node.id}' was discarded"
-            elif not node.is_done():
+            elif not node.is_done() or node in waiting.untold:
                 dependent._waits -= 1
                 yield dependent, None
+        waiting.untold.discard(node)
 
 
 def _reset(tree: TaskTree, node: TaskNode) -> None:

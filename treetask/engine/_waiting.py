@@ -96,6 +96,16 @@ class Waiting:
         """Let a node wait, for its parent and for the dependencies that are not met."""
         node._waits = CLOSED + len(self.unmet(node))
 
+    def begin_anew(self, nodes: list[TaskNode]) -> None:
+        """Nodes are brought back to their beginning: let them wait, and those who wait for them do so again."""
+        self.untold.difference_update(nodes)
+        for node in nodes:
+            self.close(node)
+        for node in nodes:
+            for dependent in self.dependents.get(node, ()):
+                if dependent._status is TaskStatus.PENDING:
+                    dependent._waits += len(self.unmet(dependent)) - dependent._waits % CLOSED
+
     def unmet(self, node: TaskNode) -> list[TaskNode]:
         """Return the nodes whose ends a node still waits for."""
         return [
