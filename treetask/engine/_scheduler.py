@@ -313,7 +313,9 @@ class Scheduler(Endings):
             self._agenda.append((self._start_bodiless, (node,)))
 
     def _start_bodiless(self, node: TaskNode) -> None:
-        if node._status.is_terminal or node._waits or self._is_being_stopped(node):
+        if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
+            return  # it was stopped meanwhile, or cleans up after its last attempt
+        if self._is_being_stopped(node):
             return
         node.error = node.exception = None
         self._start(node, self._at)
