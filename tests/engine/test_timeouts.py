@@ -9,7 +9,18 @@ import anyio
 import pytest
 
 from tests.engine.support import AsyncBody, Log, ended, forever, node_of, ok, reasons, sleeps, statuses
-from treetask import AsyncExecutor, RunTimeoutError, TaskNode, TaskTree, TreeBuilder, TreeFailed, TreeTaskConfig
+from treetask import (
+    JOIN,
+    AsyncExecutor,
+    Registry,
+    RunTimeoutError,
+    Spawns,
+    TaskNode,
+    TaskTree,
+    TreeBuilder,
+    TreeFailed,
+    TreeTaskConfig,
+)
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -208,6 +219,63 @@ async def test_timed_out_group_is_repeated() -> None:
     group = node_of(tree, "group")
     assert statuses(tree) == {"root": "done", "group": "done", "child": "done"}
     assert (group.retry_count, group.error, group.exception, group.reason) == (1, None, None, None)
+
+
+@pytest.mark.parametrize("waits", ["at a yield", "for a child", "for itself"])
+async def test_timed_out_group_is_repeated_whatever_its_body_did(waits: str, virtual_clock: VirtualClock) -> None:
+    """That its own time was up stops a body, but is no stop from outside."""
+    registry = Registry("root")
+
+    @registry.task(static=False)
+    async def child(attempt: int) -> None:
+        await anyio.sleep(4 if attempt else 9)
+
+    @registry.group(id="at a yield", timeout=5, max_retries=1, static=False)
+    async def wait_at_a_yield(node: TaskNode) -> Spawns[None]:
+        yield child.child(node.retry_count)
+        yield JOIN
+
+    @registry.task(id="for a child", timeout=5, max_retries=1, static=False)
+    async def wait_for_a_child(node: TaskNode) -> None:
+        await node.spawn(child, node.retry_count)
+
+    @registry.task(id="for itself", timeout=5, max_retries=1, static=False)
+    async def wait_for_itself(node: TaskNode) -> None:
+        _ = node.spawn(child, node.retry_count)
+        await anyio.sleep(1 if node.retry_count else 9)
+
+    tree = registry.handles[waits].build()
+    await AsyncExecutor(tree).run()
+
+    assert set(statuses(tree).values()) == {"done"}
+    assert (tree.root.retry_count, virtual_clock.now()) == (1, 5 + 4)
+
+
+async def test_time_that_is_up_after_a_failure_changes_nothing() -> None:
+    """A group that has failed and waits for its children's clean-up keeps its error, however long that takes."""
+    registry = Registry("root")
+
+    @registry.task(static=False)
+    async def cleans_up() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(9)
+
+    @registry.group(timeout=5)
+    async def group() -> Spawns[None]:
+        yield cleans_up.child()
+        await anyio.sleep(1)
+        raise OSError("broken")
+
+    tree = registry.build()
+    error = await ended(tree)
+
+    assert isinstance(error, TreeFailed)
+    assert [str(leaf) for leaf in error.exceptions] == ["broken"]
+    assert node_of(tree, "root/group").error == "broken"
+    assert statuses(tree) == {"root": "failed", "root/group": "failed", "root/group/cleans_up": "cancelled"}
 
 
 async def test_children_that_a_body_adds_count_in_its_time() -> None:
