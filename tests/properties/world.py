@@ -349,7 +349,7 @@ class World:
             node = self.tape.one_of(groups)
             self.story.append(f"{node.id} times out")
             self.was_controlled = True
-            self.scheduler.expire(node, self.now)
+            self.scheduler.expire(node, self.now, "late")
 
     def pause(self) -> None:
         """Starts are held back, or no more."""

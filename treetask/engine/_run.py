@@ -202,9 +202,8 @@ class Run:
         self._timers.at(bound.at, partial(self._expire, node, self.scheduler.group_of(node), bound.error))
 
     def _expire(self, node: TaskNode, group: Group, error: str) -> None:
-        if node._group is group and node.status is TaskStatus.WORKING:
-            node.exception, node.error = TimeoutError(error), error
-            self.scheduler.expire(node, self.loop.now())
+        if node._group is group:
+            self.scheduler.expire(node, self.loop.now(), error)
             self._advance()
 
     def _time_is_up(self, limit: float) -> None:

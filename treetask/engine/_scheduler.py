@@ -164,20 +164,22 @@ class Scheduler(Endings):
             self._attempt_over(node, status, may_retry=not final, by_body=True)
         else:
             group.body_ended = True
-            group.is_final = group.is_final or final
+            # A body that was stopped because its own time was up may begin anew.
+            group.is_final = group.is_final or (final and group.verdict is not _TIMED_OUT)
             group.verdict = group.verdict or status
             self._stop_entered(group, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
             if group.is_down:
                 self._conclude(group)
         self._drain()
 
-    def expire(self, node: TaskNode, at: float) -> None:
-        """The time of a node's attempt is up, while its body or its children run."""
+    def expire(self, node: TaskNode, at: float, error: str) -> None:
+        """The time of a node's attempt is up, while its body or its children run. `error` says so."""
         self._at = at
         group = node._group
         if node._status is not _WORKING or group is None or group.verdict is not None or group.stopping is not None:
             return
         group.verdict = _TIMED_OUT
+        node.exception, node.error = TimeoutError(error), error
         if self._mark_stopping(node, f"'{node.id}' timed out"):
             self._stop_entered(group, f"'{node.id}' timed out")
         self._drain()
