@@ -18,9 +18,7 @@ class ByHand:
         self.looks: list[float] = []
         #: The bounds of attempts that lasted already.
         self.bounds: list[tuple[str, Bound]] = []
-        self.scheduler = Scheduler(
-            tree, self, max_concurrency=max_concurrency, max_threads=1, chance=lambda: chance
-        )
+        self.scheduler = Scheduler(tree, self, max_concurrency=max_concurrency, max_threads=1, chance=lambda: chance)
         self.scheduler.begin(self.now)
 
     # -- asked by the scheduler --------------------------------------------------------------------------------------

@@ -58,10 +58,9 @@ def test_child_that_a_policy_stopped_skips_nobody_in_the_next_attempt() -> None:
 @pytest.mark.parametrize("order", [["waits", "flaky"], ["flaky", "waits"]])
 def test_optional_dependency_inside_a_repeated_group_is_waited_for_again(order: list[str]) -> None:
     """In whatever order the two were declared."""
-    depends_on = {"waits": [optional("flaky"), "other"], "flaky": []}
     builder = TreeBuilder("root", config=ONCE).add_node("group", max_retries=1, on_failure="continue")
     for name in order:
-        builder.add_child(name, task=ok, depends_on=depends_on[name])
+        builder.add_child(name, task=ok, depends_on=[optional("flaky"), "other"] if name == "waits" else [])
     run = ByHand(builder.add_child("other", task=ok).build())
 
     run.start()
