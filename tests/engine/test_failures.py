@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import traceback
+from typing import Any
 
 import anyio
 import pytest
@@ -102,6 +104,20 @@ async def test_failed_node_keeps_the_exception_and_its_message() -> None:
     assert node.exception is not None
     frames = [frame.name for frame in traceback.extract_tb(node.exception.__traceback__)]
     assert frames == ["sleep_and_fail"]
+
+
+async def test_folder_named_like_an_event_loop_is_the_users_all_the_same() -> None:
+    """Only the libraries' own files are left out of a traceback."""
+    source = "async def body(node):\n    raise OSError('broken')\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, f"{os.sep}home{os.sep}asyncio{os.sep}app.py", "exec"), names)
+    tree = TreeBuilder("root").add_child("a", task=names["body"]).build()
+
+    await ended(tree)
+
+    node = node_of(tree, "a")
+    assert node.exception is not None
+    assert [frame.name for frame in traceback.extract_tb(node.exception.__traceback__)] == ["body"]
 
 
 async def test_error_without_a_message_is_named_by_its_type() -> None:

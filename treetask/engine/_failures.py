@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, Tree
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
 
-#: Frames from below here are the engine's own.
-_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes longer to load than all of this
+#: Frames of these are nothing that a user could change: the engine's own, and what it calls bodies through.
+_MACHINERY: Final = ("treetask", "anyio", "asyncio", "trio", "concurrent")
 
 
 def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseException | None:
@@ -29,16 +30,16 @@ def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseExc
 def without_engine_frames(error: BaseException) -> BaseException:
     """Return the error with a traceback that begins in the user's code."""
     trace = error.__traceback__
-    while trace is not None and _is_of_the_engine(trace.tb_frame.f_code.co_filename):
+    while trace is not None and is_of_the_engine(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return error if trace is None else error.with_traceback(trace)
 
 
-def _is_of_the_engine(filename: str) -> bool:
-    if filename.startswith(_PACKAGE):
-        return True
-    # What the engine calls bodies through: event loops and thread pools.
-    return any(f"{os.sep}{library}{os.sep}" in filename for library in ("anyio", "asyncio", "trio", "concurrent"))
+@functools.lru_cache(maxsize=1024)
+def is_of_the_engine(file: str) -> bool:
+    """Whether a file of code that runs is the engine's own, or of the event loops and thread pools that it uses."""
+    homes = (home for name in _MACHINERY for home in getattr(sys.modules.get(name), "__path__", ()))
+    return any(file.startswith(f"{home}{os.sep}") for home in homes)
 
 
 def tree_failed(tree: TaskTree) -> TreeFailed:
