@@ -20,6 +20,8 @@ CTRL_Z = "\x1a"
 APP = """
 import logging
 import sys
+import time
+from pathlib import Path
 import anyio
 from treetask import Registry
 
@@ -40,6 +42,13 @@ async def table() -> None:
 @prints.task
 async def asks() -> None:
     print(sys.stdout.isatty(), sys.stdout.encoding)
+
+blocks = Registry("blocks")
+
+@blocks.task
+async def slow() -> None:
+    while not Path("go").exists():
+        time.sleep(0.01)
 
 waits = Registry("waits")
 
@@ -81,6 +90,31 @@ def test_prints_stand_above_the_tree_whole_and_in_order(app: Path) -> None:
         "Progress: 2/2 (100%)",
     ]
     assert not command.screen.cursor.hidden
+
+
+def test_what_blocks_is_named_above_the_tree_while_it_does(app: Path) -> None:
+    """R40: the display goes on meanwhile, and the warning tears nothing."""
+    with in_terminal(app, "app:blocks") as command:
+        command.wait_for("use anyio.to_thread.run_sync")
+        meanwhile = command.rows()
+        (app / "go").touch()
+        assert command.finish() == 0
+        afterwards = command.everything()
+
+    line = APP.splitlines().index("        time.sleep(0.01)") + 1
+    for shown in (meanwhile, afterwards):
+        assert [re.sub(r"\d+\.\d+ s", "… s", row) for row in shown[:4]] == [
+            "WARNING 'blocks/slow' has blocked the event loop for over … s:",
+            f"  app.py:{line} in slow",
+            "    time.sleep(0.01)",
+            "  use anyio.to_thread.run_sync, or declare the body with plain def",
+        ]
+    assert meanwhile[-1].startswith("Progress: 0/1")
+    assert [re.sub(r" +\d+\.\ds$", "", row) for row in afterwards[4:] if not row.startswith("WARNING")] == [
+        "✅ blocks",
+        "└── ✅ slow",
+        "Progress: 1/1 (100%)",
+    ]
 
 
 def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:

@@ -18,7 +18,7 @@ def test_defaults() -> None:
     assert (config.default_max_depth, config.final_max_depth, config.refresh_interval) == (2, 3, 0.1)
     assert (config.default_parallel, config.max_retries, config.on_failure) == (True, 3, "cancel")
     assert (config.max_concurrency, config.max_threads, config.global_timeout) == (None, None, None)
-    assert (config.default_task_timeout, config.grace) == (None, 5.0)
+    assert (config.default_task_timeout, config.grace, config.block_warning) == (None, 5.0, 0.5)
 
 
 def test_printed_fields_by_position() -> None:
@@ -81,6 +81,11 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
         "global_timeout is -1; expected a finite number of seconds from 0; None means no limit",
     ),
     ({"default_task_timeout": "1"}, TypeError, "default_task_timeout is '1'; expected a number of seconds or None"),
+    (
+        {"block_warning": -0.5},
+        ValueError,
+        "block_warning is -0.5; expected a finite number of seconds from 0; None means no warning",
+    ),
     ({"on_failure": "stop"}, ValueError, "on_failure is 'stop'; expected one of 'cancel', 'finish', 'continue'"),
     ({"default_parallel": "yes"}, TypeError, "default_parallel is 'yes'; expected True or False"),
     ({"icons": {"dne": "+"}}, ValueError, "icons has no 'dne' (did you mean 'done'?)"),
@@ -116,7 +121,8 @@ def test_signs_come_in_a_dict(name: str) -> None:
 def test_none_and_zero_are_told_apart() -> None:
     """No depth is only the root and no interval is every change; no limit is `None`."""
     TreeTaskConfig(default_max_depth=0, final_max_depth=None, refresh_interval=0, grace=0).validate()
-    TreeTaskConfig(global_timeout=0, default_task_timeout=0).validate()
+    TreeTaskConfig(global_timeout=0, default_task_timeout=0, block_warning=0).validate()
+    TreeTaskConfig(block_warning=None).validate()
 
 
 def test_config_of_a_tree() -> None:

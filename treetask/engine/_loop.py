@@ -6,9 +6,11 @@ it found it in. Where such a read is not possible, the body is trusted.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 import anyio
@@ -30,7 +32,7 @@ class Post:
 
     #: Shielded.
     scope: Any
-    # The loop's own: the task, and what tells its innermost scope; None where that cannot be read.
+    # The loop's own: the task, as `running_task` gives it, and what tells its innermost scope, where that can be read.
     _task: Any
     _state: Any
 
@@ -42,6 +44,19 @@ class Loop(Protocol):
     cancelled: type[BaseException]
     #: The loop's clock, in seconds.
     now: Callable[[], float]
+
+    @property
+    def identity(self) -> object:
+        """What is the same object for all who run on this loop."""
+        ...
+
+    def running_task(self) -> object:
+        """Return the task whose code runs now, from any thread; None between two tasks, or where that is not seen."""
+        ...
+
+    def context_of(self, task: object) -> Context | None:
+        """Return the context that a task runs in, where that is seen."""
+        ...
 
     def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
         """Keep KeyboardInterrupt out of the engine's functions and what they call, but not out of the bodies."""
@@ -108,6 +123,19 @@ class AsyncioLoop:
         # What asyncio's own loops read; another one, or a clock that somebody has put in its place, is asked itself.
         is_plain = getattr(self._loop.time, "__func__", None) is asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = _clock.monotonic if is_plain else self._loop.time
+
+    @property
+    def identity(self) -> object:
+        return self._loop
+
+    def running_task(self) -> object:
+        return self._asyncio.current_task(self._loop)
+
+    def context_of(self, task: object) -> Context | None:
+        if sys.version_info >= (3, 12):
+            return cast("asyncio.Task[Any]", task).get_context()
+        # A task of these versions does not say, but the garbage collector knows what it holds.
+        return next((held for held in gc.get_referents(task) if isinstance(held, Context)), None)
 
     def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
         # asyncio turns Ctrl-C into a cancellation of its main task.
@@ -190,6 +218,17 @@ class TrioLoop:
         self._nursery: trio.Nursery | None = None
         self.cancelled: type[BaseException] = trio.Cancelled
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+        self._running: Final = _trio_context()
+
+    @property
+    def identity(self) -> object:
+        return self._token
+
+    def running_task(self) -> object:
+        return self._running.get("task")
+
+    def context_of(self, task: object) -> Context | None:
+        return cast("trio.lowlevel.Task", task).context
 
     def protect(self, engine: Iterable[Callable[..., object]], bodies: Iterable[Callable[..., object]]) -> None:
         # trio raises it wherever the program is, unless a frame on the way is marked; its main task gets it then.
@@ -233,3 +272,12 @@ class TrioLoop:
 
     def is_here(self, post: Post) -> bool:
         return self._trio.lowlevel.current_task() is post._task
+
+
+def _trio_context() -> dict[str, object]:
+    """Return where trio keeps, for each thread apart, what runs there now."""
+    try:
+        from trio._core._run import GLOBAL_RUN_CONTEXT
+    except ImportError:
+        return {}
+    return vars(GLOBAL_RUN_CONTEXT)

@@ -25,6 +25,7 @@ from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_chi
 from treetask.engine._step import STEPS, awaited, current_node, run_in
 from treetask.engine._threads import Threads
 from treetask.engine._timers import Timers
+from treetask.engine._watchdog import watchdog
 from treetask.engine._workers import Crew, Worker
 from treetask.model import (
     BodyKind,
@@ -109,7 +110,7 @@ class Run:
         self._announcer.begin(self.loop.now, self.loop.call_soon)
         try:
             async with self.loop.workers():
-                with self._crew.generators.watched():
+                with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
                     self._begin()
                     await self._wait_until_over()
                 self._timers.close()
@@ -375,6 +376,16 @@ class Run:
     def left_behind(self) -> list[TaskNode]:
         """Return the nodes whose bodies still run in threads that were given up."""
         return [node for node in list(self._threads.left_behind.values()) if node is not None]
+
+    def node_of(self, task: object) -> TaskNode | None:
+        """Return the node whose body runs in a task of the loop, or started it; from any thread."""
+        for node in list(self.tree.active):
+            worker: Worker | None = node._attempt
+            if worker is not None and worker._task is task:
+                return node
+        context = self.loop.context_of(task)
+        owner = None if context is None else context.get(current_node)
+        return owner if owner is not None and owner._tree is self.tree else None
 
     # -- asked by the executor, from any thread ----------------------------------------------------------------------
 

@@ -80,6 +80,8 @@ class TreeTaskConfig:
     default_task_timeout: float | None = field(default=None, kw_only=True)
     #: How long a body may take to clean up after a cancel before it is reported by name.
     grace: float = field(default=5.0, kw_only=True)
+    #: How long a body may keep the event loop from turning before it is reported by name; None turns that off.
+    block_warning: float | None = field(default=0.5, kw_only=True)
     #: Bodies that may run in threads at once; None is min(32, CPUs + 4).
     max_threads: int | None = field(default=None, kw_only=True)
 
@@ -103,6 +105,7 @@ class TreeTaskConfig:
             check_seconds(name, getattr(self, name), owner, optional=False)
         for name in ("global_timeout", "default_task_timeout"):
             check_seconds(name, getattr(self, name), owner)
+        check_seconds("block_warning", self.block_warning, owner, none="no warning")
         OnFailure.parse(self.on_failure, owner)
         if not isinstance(self.default_parallel, bool):
             raise TypeError(f"{owner}: default_parallel is {self.default_parallel!r}; expected True or False")
