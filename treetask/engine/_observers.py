@@ -60,14 +60,14 @@ class Announcer:
         """Begin to listen, if there is anybody to tell."""
         self._now = now
         self.ask_for_turn = ask_for_turn
-        wanted = (self._on_update, self._on_node_start, self._on_node_complete)
-        if self._observers or any(callback is not None for callback in wanted):
+        if self._on_update is not None or self._wants_each_change():
             self._tree.listen(self)
         if self._observers:
             self.pending.append(RunStarted(self._tree, now(), _clock.wall()))
 
     def end(self) -> None:
         """Tell what is left, and the last state, and stop listening."""
+        self.ask_for_turn = None
         self._tree.listen(None)
         if self._observers:
             self.pending.append(RunEnded(self._tree, self._now()))
@@ -77,7 +77,7 @@ class Announcer:
     # -- at the door -------------------------------------------------------------------------------------------------
 
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
-        if self._observers or self._on_node_start is not None or self._on_node_complete is not None:
+        if self._wants_each_change():
             self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1))
         if not self._turn_is_asked:
             self._ask()
@@ -94,13 +94,24 @@ class Announcer:
         if not self._turn_is_asked:
             self._ask()
 
+    def _wants_each_change(self) -> bool:
+        return bool(self._observers) or self._on_node_start is not None or self._on_node_complete is not None
+
     def _ask(self) -> None:
-        if self.ask_for_turn is not None:
-            self._turn_is_asked = True
-            self.ask_for_turn(self._take_turn)
+        if self.ask_for_turn is None:
+            return
+        self._turn_is_asked = True
+        self.ask_for_turn(self._take_turn)
+        # Who is only told that something has changed need not hear of more before that turn. Not the other way round:
+        # one who subscribes at this moment, from another thread, has to be heard of here or to listen after this.
+        self._tree.listen(None)
+        if self._wants_each_change():
+            self._tree.listen(self)
 
     def _take_turn(self) -> None:
         self._turn_is_asked = False
+        if self.ask_for_turn is not None:
+            self._tree.listen(self)
         self.tell()
         self.update()
 

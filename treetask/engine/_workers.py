@@ -151,6 +151,8 @@ class Crew:
         #: What a body raised that is no Exception.
         self.fatal: BaseException | None = None
         self._loop: Final = loop
+        # One bound method for all workers, of which there may be as many as there are bodies.
+        self._is_intact: Final = loop.is_intact
         self._announcer: Final = announcer
         self._default_timeout: Final = default_timeout
         self._drive: Final = drive
@@ -177,12 +179,12 @@ class Crew:
         # A task starts with a copy of the context that it is made in, and this may be called by a body.
         self.context.copy().run(self._loop.start, self._work)
 
-    async def _work(self) -> None:  # noqa: C901, PLR0912 - one loop, the hot path; one coroutine, as many may wait
+    async def _work(self) -> None:  # noqa: C901, PLR0912, PLR0915 - one loop, one coroutine: the hot path
         """Take nodes and run their bodies until there is nothing to take, or this turn of the loop has lasted long."""
         worker = self._enter()
         crash: BaseException | None = None
         scheduler, announcer, now = self.scheduler, self._announcer, self._loop.now
-        slots, is_intact, generators = scheduler.slots, self._loop.is_intact, self.generators.of
+        slots, is_intact, generators = scheduler.slots, self._is_intact, self.generators.of
         has_bounds = self._default_timeout is not None
         steps = bodies(worker)
         step, at = steps.send, self._turn_began
