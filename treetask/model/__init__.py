@@ -19,7 +19,7 @@ from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, 
 from treetask.model._features import Features, goes_last
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
 from treetask.model._limit import Limit
-from treetask.model._node import CLOSED, Spawnable, TaskNode
+from treetask.model._node import CLOSED, TaskNode
 from treetask.model._options import (
     DEFAULT_MAX_QUEUED,
     DEFAULT_PRIORITY,
@@ -49,6 +49,7 @@ from treetask.model._spawn import (
     Child,
     DuplicateChildError,
     Return,
+    Spawnable,
     Spawns,
     SyncSpawns,
     TaskFailed,

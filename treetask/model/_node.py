@@ -6,14 +6,15 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from treetask._errors import NodeOwnedError, StatusError, TreeRunningError, did_you_mean
+from treetask._errors import NodeOwnedError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
+from treetask.model._checks import checked_body, checked_progress, checked_status
 from treetask.model._children import NO_CHILDREN, Children, append, remove
 from treetask.model._driver import Driver, left_behind
 from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
@@ -21,21 +22,11 @@ from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
-    from treetask.model._spawn import Child
+    from treetask.model._spawn import Child, Spawnable
     from treetask.model._tree import TaskTree
 
 P = ParamSpec("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Spawnable(Protocol[P, T_co]):
-    """A declaration that children can be made from."""
-
-    def child(self, *args: P.args, **kwargs: P.kwargs) -> Child[T_co]:
-        """Return an inert description of a node to be."""
-        ...
-
 
 #: The part of `TaskNode._waits` that stands for the parent: added to the number of dependencies that are not met, it is
 #: taken away when the parent lets the node go ahead.
@@ -45,8 +36,6 @@ _PENDING: Final = TaskStatus.PENDING
 
 #: What `TaskNode` takes beside the options.
 _PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", "progress", "error", "task_fn"})
-
-_PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
 
 
 class Trouble:
@@ -114,16 +103,16 @@ class TaskNode:
             raise TypeError(f"node '{id}': data is {data!r}; expected a dict")
         self.id: Final = id
         self._name = name
-        self._status = _PENDING if status is _PENDING else _checked_status(id, status)
+        self._status = _PENDING if status is _PENDING else checked_status(id, status)
         self._children: Children = NO_CHILDREN
         self.parent: TaskNode | None = None
         self._tree: TaskTree | None = None
         #: What the body gets to know beside its arguments; a dict that it returns is merged in.
         self._data = data
-        self._progress = None if progress is None else _checked_progress(id, progress)
+        self._progress = None if progress is None else checked_progress(id, progress)
         #: Attempts that failed and were repeated.
         self.retry_count = retry_count
-        self._body = None if task_fn is None else _checked_body(id, task_fn)
+        self._body = None if task_fn is None else checked_body(id, task_fn)
         self.options: NodeOptions = (
             DEFAULT_OPTIONS
             if parallel is True and not options
@@ -182,7 +171,7 @@ class TaskNode:
     @task_fn.setter
     def task_fn(self, body: TaskFunction | None) -> None:
         self._refuse_while_running("task_fn")
-        checked = None if body is None else _checked_body(self.id, body)
+        checked = None if body is None else checked_body(self.id, body)
         if self._tree is None:
             self._body = checked
         else:
@@ -214,7 +203,7 @@ class TaskNode:
 
     @status.setter
     def status(self, status: str) -> None:
-        new = _checked_status(self.id, status)
+        new = checked_status(self.id, status)
         if self._tree is None:
             self._status = new
             return
@@ -232,7 +221,7 @@ class TaskNode:
 
     @progress.setter
     def progress(self, progress: tuple[int, int] | None) -> None:
-        checked = None if progress is None else _checked_progress(self.id, progress)
+        checked = None if progress is None else checked_progress(self.id, progress)
         if self._tree is None:
             self._progress = checked
         else:
@@ -438,28 +427,3 @@ def check_free(child: TaskNode, parent: TaskNode) -> None:
         raise NodeOwnedError(child.id, "it is the node itself or above it", parent.id)
     if child._tree is not None:
         raise NodeOwnedError(child.id, "it is the root of a tree", parent.id)
-
-
-def _checked_status(node_id: str, status: str) -> TaskStatus:
-    try:
-        return TaskStatus(status)
-    except ValueError:
-        known = did_you_mean(str(status), [known.value for known in TaskStatus])
-        raise ValueError(f"node '{node_id}': status is {status!r}, which does not exist{known}") from None
-
-
-def _checked_body(node_id: str, body: TaskFunction) -> TaskFunction:
-    if not callable(body):
-        raise TypeError(f"node '{node_id}': task_fn is {body!r}; expected a function that takes the node")
-    return body
-
-
-def _checked_progress(node_id: str, progress: object) -> tuple[int, int]:
-    if isinstance(progress, (tuple, list)):
-        pair = cast("Sequence[Any]", progress)
-        if [isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair] == [True, True]:
-            current, total = pair
-            if 0 <= current < float("inf") and 0 <= total < float("inf"):
-                return current, total
-            raise ValueError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
-    raise TypeError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")

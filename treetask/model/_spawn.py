@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, cast
 
-from typing_extensions import Self, TypeVar
+from typing_extensions import ParamSpec, Self, TypeVar
 
 from treetask._errors import TreeTaskError
 from treetask.model._status import BAD_ENDINGS, TaskStatus
@@ -19,6 +19,7 @@ from treetask.model._status import BAD_ENDINGS, TaskStatus
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
 
+P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -102,6 +103,14 @@ class Template(Protocol):
 
     def make_node(self, child: Child[Any], node_id: str) -> TaskNode:
         """Return a new node, in no tree yet, that will run the body with the child's arguments."""
+        ...
+
+
+class Spawnable(Protocol[P, R_co]):
+    """A declaration that children can be made from."""
+
+    def child(self, *args: P.args, **kwargs: P.kwargs) -> Child[R_co]:
+        """Return an inert description of a node to be."""
         ...
 
 
