@@ -58,6 +58,9 @@ class Book:
     def progress_changed(self, node: TaskNode) -> None:
         raise AssertionError("nobody changed a progress")
 
+    def log_extended(self, node: TaskNode, lines: bytes) -> None:
+        raise AssertionError("nobody put anything out")
+
     def node_added(self, node: TaskNode) -> None:
         raise AssertionError("nobody added a node")
 

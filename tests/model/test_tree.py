@@ -298,6 +298,9 @@ class Notebook:
     def progress_changed(self, node: TaskNode) -> None:
         self.lines.append(f"{node.id} {node.progress}")
 
+    def log_extended(self, node: TaskNode, lines: bytes) -> None:
+        self.lines.append(f"{node.id} put out {lines!r}")
+
     def node_added(self, node: TaskNode) -> None:
         self.lines.append(f"+ {node.id}")
 

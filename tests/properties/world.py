@@ -101,6 +101,9 @@ class World:
     def progress_changed(self, node: TaskNode) -> None:
         """Take no note."""
 
+    def log_extended(self, node: TaskNode, lines: bytes) -> None:
+        """Take no note."""
+
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         """Check that a change may happen now."""
         self.story.append(f"{node.id} {old} -> {new}{f' ({node.reason})' if node.reason else ''}")

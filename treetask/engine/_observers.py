@@ -13,6 +13,7 @@ from treetask import _clock
 from treetask.abc import Observer
 from treetask.model import (
     Event,
+    LogExtended,
     NodeAdded,
     ProgressChanged,
     RunEnded,
@@ -87,6 +88,14 @@ class Announcer:
             self.pending.append(ProgressChanged(node, node.progress, self._now()))
         if not self._turn_is_asked:
             self._ask()
+
+    def log_extended(self, node: TaskNode, lines: bytes) -> None:
+        if self._observers:
+            from treetask.model import text_lines
+
+            self.pending.append(LogExtended(node, tuple(text_lines(lines)), self._now()))
+            if not self._turn_is_asked:
+                self._ask()
 
     def node_added(self, node: TaskNode) -> None:
         if self._observers:

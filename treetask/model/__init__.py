@@ -3,6 +3,9 @@
 No event loop, no clock, no I/O on this floor.
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from treetask.model._body import BodyKind, TaskFunction, kind_of
 from treetask.model._children import NO_CHILDREN
 from treetask.model._config import (
@@ -15,7 +18,7 @@ from treetask.model._config import (
 )
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, left_behind
-from treetask.model._events import Event, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
+from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._features import Features, goes_last
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
 from treetask.model._limit import Limit
@@ -61,6 +64,17 @@ from treetask.model._spawn import (
 from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, TERMINAL, TaskStatus
 from treetask.model._tree import TaskTree
 
+if _TYPE_CHECKING:
+    from treetask.model._log import LineCutter, text_lines
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what only nodes with a log need, when they do."""
+        if name in {"LineCutter", "text_lines"}:
+            return getattr(_import_module("treetask.model._log"), name)
+        raise AttributeError(f"module 'treetask.model' has no attribute '{name}'")
+
+
 __all__ = [
     "BAD_ENDINGS",
     "CLOSED",
@@ -86,7 +100,9 @@ __all__ = [
     "Handle",
     "KeepDone",
     "Limit",
+    "LineCutter",
     "Listener",
+    "LogExtended",
     "NoResultError",
     "NodeAdded",
     "NodeDict",
@@ -130,4 +146,5 @@ __all__ = [
     "node_options",
     "optional",
     "refuse_later_option",
+    "text_lines",
 ]

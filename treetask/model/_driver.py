@@ -59,6 +59,10 @@ class Listener(Protocol):
         """Take note that a node has another progress."""
         ...
 
+    def log_extended(self, node: TaskNode, lines: bytes) -> None:
+        """Take note that a node's body has put out some lines."""
+        ...
+
     def node_added(self, node: TaskNode) -> None:
         """Take note that a node came into the tree."""
         ...

@@ -51,6 +51,15 @@ class ProgressChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LogExtended:
+    """A node's body put out some lines, which are in its log now; `lines` come without their ends."""
+
+    node: TaskNode
+    lines: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """A run is over: nothing of it runs any more and every node is in a terminal status."""
 
@@ -58,4 +67,4 @@ class RunEnded:
     at: float
 
 
-Event: TypeAlias = RunStarted | NodeAdded | StatusChanged | ProgressChanged | RunEnded
+Event: TypeAlias = RunStarted | NodeAdded | StatusChanged | ProgressChanged | LogExtended | RunEnded

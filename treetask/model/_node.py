@@ -22,6 +22,7 @@ from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
+    from treetask.model._log import Log
     from treetask.model._spawn import Child, Spawnable
     from treetask.model._tree import TaskTree
 
@@ -39,14 +40,15 @@ _PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", 
 
 
 class Trouble:
-    """Why a node did not end well. Most nodes have none, so it is kept apart."""
+    """Why a node did not end well, and what its body has put out. Most nodes have neither, so it is kept apart."""
 
-    __slots__ = ("error", "exception", "reason")
+    __slots__ = ("error", "exception", "log", "reason")
 
     def __init__(self) -> None:
         self.error: str | None = None
         self.exception: BaseException | None = None
         self.reason: str | None = None
+        self.log: Log | None = None
 
 
 class TaskNode:
@@ -256,6 +258,21 @@ class TaskNode:
     def reason(self, reason: str | None) -> None:
         if reason is not None or self._trouble is not None:
             self._troubled().reason = reason
+
+    @property
+    def log(self) -> list[str]:
+        """The lines that the body has put out, by `run_process`: the last 64 KB of them, of all attempts."""
+        log = None if self._trouble is None else self._trouble.log
+        return [] if log is None else log.lines()
+
+    def extend_log(self, lines: bytes) -> None:
+        """Add whole lines to the log. The bare addition: who listens to the tree is not told."""
+        trouble = self._troubled()
+        if trouble.log is None:
+            from treetask.model._log import Log
+
+            trouble.log = Log()
+        trouble.log.add(lines)
 
     def _troubled(self) -> Trouble:
         if self._trouble is None:

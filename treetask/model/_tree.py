@@ -327,6 +327,12 @@ class TaskTree:
         if self._listener is not None:
             self._listener.progress_changed(node)
 
+    def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        """Add whole lines to a node's log. Only to be called where the tree may be changed."""
+        node.extend_log(lines)
+        if self._listener is not None:
+            self._listener.log_extended(node, lines)
+
     def apply_body(self, node: TaskNode, body: TaskFunction | None) -> None:
         """Set a node's body and move the counters. Not while the tree runs."""
         self._set_work(node, "_body", body)
