@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from treetask.builder import TreeBuilder
     from treetask.display import LiveDisplay, TreeRenderer
     from treetask.dsl import AsyncTask, BodyError, Group, MisplacedDependencyError, Registry, SyncTask, Task
-    from treetask.engine import AsyncExecutor, SpawnError
+    from treetask.engine import AsyncExecutor, ProcessFailed, SpawnError
     from treetask.model import (
         JOIN,
         Child,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         NoResultError,
         OnFailure,
         OptionalDependency,
+        ProcessResult,
         ProgressChanged,
         Retry,
         Return,
@@ -101,6 +102,8 @@ __all__ = [
     "NodeOwnedError",
     "OnFailure",
     "OptionalDependency",
+    "ProcessFailed",
+    "ProcessResult",
     "ProgressChanged",
     "Registry",
     "Retry",
@@ -144,7 +147,7 @@ _HOMES = {
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",
     "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Registry SyncTask Task",
-    "treetask.engine": "AsyncExecutor SpawnError",
+    "treetask.engine": "AsyncExecutor ProcessFailed SpawnError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from treetask.model import Child, TaskNode, TaskStatus, TaskTree
+from treetask.model import Child, ProcessOrder, ProcessResult, TaskNode, TaskStatus, TaskTree
 
 
 async def work(node: TaskNode) -> None:
@@ -38,6 +38,9 @@ class HandEngine:
         raise NotImplementedError
 
     def is_stopping(self, node: TaskNode) -> bool:
+        raise NotImplementedError
+
+    async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         raise NotImplementedError
 
     def move(self, status: str, *node_ids: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from treetask import TaskNode, TaskTree
+from treetask import ProcessResult, TaskNode, TaskTree
 
 
 class Engine:
@@ -27,6 +27,9 @@ class Engine:
         raise NotImplementedError
 
     def is_stopping(self, node: TaskNode) -> bool:
+        raise NotImplementedError
+
+    async def run_process(self, node: TaskNode, order: object) -> ProcessResult:
         raise NotImplementedError
 
 

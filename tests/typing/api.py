@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import assert_type
@@ -14,6 +15,7 @@ from treetask import (
     Group,
     Limit,
     OnFailure,
+    ProcessResult,
     Registry,
     Retry,
     Return,
@@ -222,6 +224,17 @@ async def calls(node: TaskNode) -> None:
     assert_type(await spawned, bytes)
     assert_type(await node.spawn(without_node, "u", times=2), bytes)
     assert_type(await node.spawn(stepper, "u"), int)
+
+
+async def processes(node: TaskNode, path: Path, *, captured: bool) -> None:
+    plain = await node.run_process("make all")
+    assert_type(plain, ProcessResult)
+    assert_type(plain.stdout, bytes | None)
+    words = await node.run_process(["make", b"all", path], capture_output=True, cwd=path, env={"A": "b"}, check=False)
+    assert_type(words, ProcessResult[bytes])
+    assert_type(words.stdout, bytes)
+    assert_type((await node.run_process(("cat",), input=b"", capture_output=captured)).stderr, bytes | None)
+    assert_type(node.log, list[str])
 
 
 # -- building and running ---------------------------------------------------------------------------------------------

@@ -121,3 +121,8 @@ later = extract.maybe  # type: ignore[attr-defined]  # pyright: ignore[reportAtt
 
 def spawn_by_node(node: TaskNode) -> None:
     print(node.spawn(extract, 1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: the argument is a str
+
+
+async def run_by_node(node: TaskNode) -> None:
+    await node.run_process(["sleep", 1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]  # refused: words are text or paths
+    print((await node.run_process("date")).stdout.decode())  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]  # refused: nothing was captured

@@ -1,16 +1,32 @@
 """Runs a tree: a pure scheduler that says what is ready, and an executor that obeys it on anyio."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from treetask.engine._executor import AsyncExecutor
 from treetask.engine._main_thread import Interrupted, run_in_main, run_sync
 from treetask.engine._runner import EngineRunner
 from treetask.engine._spawner import SpawnError
 from treetask.engine._threads import BusyThreads, busy_threads
 
+if _TYPE_CHECKING:
+    from treetask.engine._process import ProcessFailed
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what only bodies that run processes need, when they do."""
+        if name == "ProcessFailed":
+            from treetask.engine._process import ProcessFailed
+
+            return ProcessFailed
+        raise AttributeError(f"module 'treetask.engine' has no attribute '{name}'")
+
+
 __all__ = [
     "AsyncExecutor",
     "BusyThreads",
     "EngineRunner",
     "Interrupted",
+    "ProcessFailed",
     "SpawnError",
     "busy_threads",
     "run_in_main",

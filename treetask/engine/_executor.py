@@ -89,9 +89,17 @@ class AsyncExecutor:
                 self._run.request_cancel(reason)
 
     def hurry(self) -> None:
-        """After `cancel`: name at once, in a warning, the bodies that have not ended. From any thread."""
+        """After `cancel`: name at once, in a warning, the bodies that have not ended, and kill their processes.
+
+        From any thread.
+        """
         if self._run is not None:
-            self._run.request_report()
+            self._run.request_hurry()
+
+    def kill_processes(self) -> None:
+        """Kill what the bodies run by `TaskNode.run_process`, now: for who leaves without waiting for the run's end."""
+        if self._run is not None:
+            self._run.kill_processes()
 
     def call_on_loop(self, act: Callable[[], None]) -> None:
         """Call a function on the run's event loop soon, from any thread; never, if the run is over."""

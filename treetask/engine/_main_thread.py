@@ -1,8 +1,9 @@
 """Runs a tree from plain code, in the main thread, where signals arrive: Ctrl-C stops a run in order.
 
 The first signal cancels the run: bodies are interrupted and clean up. The second asks for no more patience: what still
-cleans up is named at once. The third leaves the process. A handler only notes the signal and hands the rest to the
-event loop, since it may interrupt the scheduler in the middle of a decision.
+cleans up is named at once, and the processes that it runs are killed. The third leaves at once, and kills whatever
+processes there are. A handler only notes the signal and hands the rest to the event loop, since it may interrupt the
+scheduler in the middle of a decision.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ class _SignalWatch:
         if self._count >= _LEAVE_AT:
             if self._before_leaving is not None:
                 self._before_leaving()
+            self._executor.kill_processes()
             os._exit(128 + signum)
         if self._count == 1:
             self._executor.cancel(f"interrupted by {signal.Signals(signum).name}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -38,6 +38,10 @@ from treetask.model import (
     TreeFailed,
     TreeTaskConfig,
 )
+
+if TYPE_CHECKING:
+    from treetask.engine._process import Processes
+    from treetask.model import ProcessOrder, ProcessResult
 
 T = TypeVar("T")
 
@@ -86,6 +90,7 @@ class Run:
         self._late_is_posted = False
         #: When the scheduler is going to be told that time has passed.
         self._looks: Final[set[float]] = set()
+        self._processes: Processes | None = None
         #: What other threads wait for an answer to.
         self._questions: Final[set[Future[Any]]] = set()
 
@@ -102,6 +107,7 @@ class Run:
                 Run.open_gate,
                 Run.stop_claimed,
                 Run.wait_for,
+                Run.run_process,
                 Run.post,
             ),
             bodies=STEPS,
@@ -190,6 +196,8 @@ class Run:
         return await Spawner(self, worker, node, steps).drive()
 
     def _count_abandoned(self) -> None:
+        if self._processes is not None:
+            self._processes.stop_given_up()
         self._crew.abandoned += 1
         self.scheduler.slots.abandon_thread()
 
@@ -335,6 +343,13 @@ class Run:
             await self._end_of(next(child for child in node._children if not child.is_done()))
         await anyio.lowlevel.checkpoint()
 
+    async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
+        if self._processes is None:
+            from treetask.engine._process import Processes
+
+            self._processes = Processes(self.tree, self.post, self._config.grace)
+        return await self._processes.run(node, order)
+
     def _answer(self, act: Callable[[], T]) -> T:
         """Do something on the loop and return what comes of it, to whatever thread asked."""
         if threading.get_ident() == self._thread:
@@ -398,8 +413,18 @@ class Run:
 
         self.post(cancel)
 
-    def request_report(self) -> None:
-        self.post(self._report_running)
+    def request_hurry(self) -> None:
+        self.post(self._hurry)
+
+    def _hurry(self) -> None:
+        if self._processes is not None:
+            self._processes.hurry()
+        self._report_running()
+
+    def kill_processes(self) -> None:
+        """Leave no process behind, when nothing is waited for any more. From signal handlers, too."""
+        if self._processes is not None:
+            self._processes.kill()
 
     def _report_running(self) -> None:
         """Name the bodies that were cancelled and have not ended. The run goes on waiting for them."""

@@ -19,7 +19,7 @@ from treetask.model import TaskNode, left_behind
 
 
 class BusyThreads:
-    """How many threads work for the runs of an event loop, those that were left behind included."""
+    """How many threads work for the runs of an event loop, those that were left behind included, and processes."""
 
     __slots__ = ("_lock", "count")
 

@@ -66,12 +66,14 @@ from treetask.model._tree import TaskTree
 
 if _TYPE_CHECKING:
     from treetask.model._log import LineCutter, text_lines
+    from treetask.model._process import ProcessOrder, ProcessResult, Words
 else:
 
     def __getattr__(name: str) -> object:
-        """Load what only nodes with a log need, when they do."""
-        if name in {"LineCutter", "text_lines"}:
-            return getattr(_import_module("treetask.model._log"), name)
+        """Load what only bodies that run processes need, when they do."""
+        for home, names in (("_process", "ProcessOrder ProcessResult Words"), ("_log", "LineCutter text_lines")):
+            if name in names.split():
+                return getattr(_import_module(f"treetask.model.{home}"), name)
         raise AttributeError(f"module 'treetask.model' has no attribute '{name}'")
 
 
@@ -110,6 +112,8 @@ __all__ = [
     "NodeOptions",
     "OnFailure",
     "OptionalDependency",
+    "ProcessOrder",
+    "ProcessResult",
     "ProgressChanged",
     "Retry",
     "RetryOn",
@@ -133,6 +137,7 @@ __all__ = [
     "TreeTaskConfig",
     "UnkeyedArgumentError",
     "UnplacedChildError",
+    "Words",
     "Yieldable",
     "check_count",
     "check_seconds",

@@ -10,6 +10,7 @@ from treetask.model._status import TaskStatus
 
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
+    from treetask.model._process import ProcessOrder, ProcessResult
     from treetask.model._spawn import Child
 
 #: In a worker thread: the node whose body runs there, and whether that node goes on without it.
@@ -45,6 +46,10 @@ class Driver(Protocol):
 
     def is_stopping(self, node: TaskNode) -> bool:
         """Return whether a node's body is being stopped, to any thread."""
+        ...
+
+    async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
+        """Run a process for the body of a node, or refuse it; return how it ended."""
         ...
 
 

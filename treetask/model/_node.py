@@ -6,9 +6,9 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
@@ -23,6 +23,7 @@ from treetask.model._status import TaskStatus
 if TYPE_CHECKING:
     from treetask.model._counts import Roll
     from treetask.model._log import Log
+    from treetask.model._process import Command, PathLike, ProcessResult
     from treetask.model._spawn import Child, Spawnable
     from treetask.model._tree import TaskTree
 
@@ -330,6 +331,58 @@ class TaskNode:
         child: Child[T] = task.child(*args, **kwargs)
         self._driver("spawn").spawn(child, self)
         return child
+
+    @overload
+    async def run_process(
+        self,
+        command: Command,
+        *,
+        capture_output: Literal[True],
+        input: bytes | None = None,
+        cwd: str | PathLike | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> ProcessResult[bytes]: ...
+    @overload
+    async def run_process(
+        self,
+        command: Command,
+        *,
+        capture_output: bool = False,
+        input: bytes | None = None,
+        cwd: str | PathLike | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> ProcessResult: ...
+    async def run_process(
+        self,
+        command: Command,
+        *,
+        capture_output: bool = False,
+        input: bytes | None = None,
+        cwd: str | PathLike | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> ProcessResult:
+        """Run a command in a process, wait for its end and return how it was; what it puts out is this node's log.
+
+        For the body of this node alone; a plain `def` body writes `anyio.from_thread.run(node.run_process, command)`.
+        A string is a line for the shell, a sequence a program and its arguments. With `capture_output` the result has
+        all of `stdout` and `stderr`, in memory. There is no terminal to ask at: standard input is `input`, or empty.
+
+        Whatever ends the wait ends the process and what it has started: they are asked to, and killed after the
+        config's `grace`. What a process leaves running in the background when it ends is let go.
+
+        Raises `ProcessFailed` for an exit status that is not 0, unless `check` is False; `OSError` if there is no such
+        program or folder; `TreeRunningError` anywhere else than in the running body.
+        """
+        from treetask.model._process import process_order
+
+        driver = self._driver("run_process")
+        order = process_order(
+            self.id, command, input=input, cwd=cwd, env=env, check=check, capture_output=capture_output
+        )
+        return await driver.run_process(self, order)
 
     def cancel(self, reason: str | None = None) -> None:
         """Stop this node and all below it, from any thread. Raises `TreeRunningError` outside a run."""

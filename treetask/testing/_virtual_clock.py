@@ -47,10 +47,11 @@ class VirtualClock:
                 await anyio.sleep(86_400)
                 assert clock.now() == 86_400
 
-    Time stands still while something is ready to run and while a worker thread works (a plain `def` body, one that was
-    left behind as well, or what was handed to `anyio.to_thread` or `asyncio.to_thread`); else it jumps to the next
-    deadline. `advance` moves it all the same. Sockets, processes and threads that you start yourself are not waited
-    for. Deadlines that were set before the clock was entered are kept on the old clock's scale: set them inside.
+    Time stands still while something is ready to run, while a worker thread works (a plain `def` body, one that was
+    left behind as well, or what was handed to `anyio.to_thread` or `asyncio.to_thread`) and while a process of
+    `TaskNode.run_process` runs; else it jumps to the next deadline. `advance` moves it all the same. Sockets, processes
+    and threads that you start yourself are not waited for. Deadlines that were set before the clock was entered are
+    kept on the old clock's scale: set them inside.
 
     Raises `VirtualClockError` outside of an event loop, on one that is neither asyncio's own nor trio, or inside of
     another virtual clock.
@@ -76,7 +77,7 @@ class VirtualClock:
             self._hands.wake()
 
     def is_standing(self) -> bool:
-        """Whether a worker thread holds the time."""
+        """Whether a worker thread or a process holds the time."""
         return self._is_busy()
 
     def jump_to(self, when: float) -> None:
