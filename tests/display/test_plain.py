@@ -110,6 +110,24 @@ def test_failures_are_told_at_any_depth() -> None:
     ]
 
 
+def test_failures_are_told_with_the_last_lines_of_their_log() -> None:
+    """R54: below the failure, each under the other; a log of what went well is nobody's affair."""
+    hand = flat(2)
+    log = Log(hand, "ascii")
+    hand.move("working", "root", "t0", "t1")
+    log.look()
+    for node in hand.tree.root.children:
+        hand.tree.extend_log(node, b"".join(b"line %d\n" % number for number in range(6)))
+    hand.fail("t0", "boom")
+    hand.move("done", "t1")
+
+    assert log.look() == [
+        "12:00:00 t0  failed in 0.0s: boom",
+        *(f"         | line {number}" for number in range(1, 6)),
+        "12:00:00 t1  done in 0.0s",
+    ]
+
+
 def test_many_failures_at_once_are_counted() -> None:
     """Twenty are told, the rest is a number."""
     hand = flat(100)

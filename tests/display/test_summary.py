@@ -203,6 +203,49 @@ def test_group_of_exceptions_is_told_one_by_one() -> None:
     ]
 
 
+def test_last_lines_of_the_log_are_told() -> None:
+    """R56, R57: ten of them, without colours, and with everything else in them visible; equal failures have one log."""
+    tree, (first, second) = tree_of("a", "b")
+    for leaf in (first, second):
+        tree.extend_log(leaf, b"".join(b"\x1b[31mline %d\x1b[0m\n" % number for number in range(12)))
+        end(leaf, TaskStatus.FAILED, exception=ValueError("x"))
+    tree.extend_log(first, b"\x1b[2J" + b"y" * 600 + b"\n")
+    fail_all_above(tree)
+
+    assert failure_summary(tree)[2:] == [
+        "  ValueError: x",
+        *(f"  │ line {number}" for number in range(3, 12)),
+        "  │ \\x1b[2J" + "y" * 492 + "…",
+        "the same ValueError: b",
+    ]
+
+
+def test_log_of_several_failures_of_a_node_is_told_once() -> None:
+    """It is the node's, whatever it raised."""
+    tree, (leaf,) = tree_of("a")
+    tree.extend_log(leaf, b"one\n")
+    end(leaf, TaskStatus.FAILED, exception=ExceptionGroup("both", [ValueError("v"), KeyError("k")]))
+    fail_all_above(tree)
+
+    assert failure_summary(tree)[1:] == [
+        "nightly › crawl › a  1.0s",
+        "  ValueError: v",
+        "  │ one",
+        "nightly › crawl › a  1.0s",
+        "  KeyError: 'k'",
+    ]
+
+
+def test_log_of_what_timed_out_is_told() -> None:
+    """What it said before its time was up is all that is known."""
+    tree, (leaf,) = tree_of("a")
+    tree.extend_log(leaf, b"connecting\n")
+    end(leaf, TaskStatus.TIMED_OUT)
+    fail_all_above(tree)
+
+    assert failure_summary(tree)[1:] == ["nightly › crawl › a  1.0s", "  timed out", "  │ connecting"]
+
+
 def test_run_that_took_too_long_is_no_failure_of_its_root() -> None:
     """The caller says that the run timed out; the tasks that it cut off say the same."""
     tree, (leaf,) = tree_of("a")

@@ -8,17 +8,16 @@ streams and lines; nothing of trees.
 from __future__ import annotations
 
 import io
-import re
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Final, TextIO, cast
 
+from treetask.display import without_colours
+
 #: The least time between two batches of lines, in seconds: a body that prints ten thousand of them costs few frames.
 _BATCH_SECONDS: Final = 0.05
-#: Colours; a display has its own.
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class Relay:
@@ -155,4 +154,4 @@ def _relay_for(stream: TextIO) -> TextIO:
 
 def _shown(line: str) -> str:
     """Return a line as it would stand there at last: without colours, its last state."""
-    return _COLOURS.sub("", line.rstrip("\r").rpartition("\r")[2])
+    return without_colours(line.rstrip("\r").rpartition("\r")[2])

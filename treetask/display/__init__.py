@@ -8,7 +8,7 @@ from treetask.display._live import LiveDisplay
 from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
 from treetask.display._region import restore_terminal
 from treetask.display._renderer import TreeRenderer
-from treetask.display._safe_text import safe_text
+from treetask.display._safe_text import safe_text, without_colours
 from treetask.display._summary import failure_summary
 from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, user_frames
 from treetask.display._width import display_width
@@ -28,4 +28,5 @@ __all__ = [
     "safe_text",
     "short_path",
     "user_frames",
+    "without_colours",
 ]

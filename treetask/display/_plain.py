@@ -17,7 +17,7 @@ from treetask import _clock
 from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
-from treetask.display._words import NOTE_SHOWN, duration, number, percent, retries, trouble
+from treetask.display._words import NOTE_SHOWN, duration, last_log_lines, number, percent, retries, trouble
 from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
 
 #: Groups with more children than this are told of as a whole.
@@ -26,6 +26,10 @@ _TOLD_CHILDREN: Final = 20
 _LEVELS: Final = 5
 #: Failures told one by one when many come at once.
 _FAILURES_AT_ONCE: Final = 20
+#: Lines of the log of what has failed; the summary at the end of a command has more.
+_LOG_LINES: Final = 5
+#: What stands where other lines have the time of day.
+_CLOCK: Final = " " * len("12:00:00 ")
 #: A progress is told of when it has moved by so many percent, or after so many seconds.
 _PROGRESS_PERCENT: Final = 5
 _PROGRESS_SECONDS: Final = 5.0
@@ -85,7 +89,7 @@ class PlainLog:
         ended = [node for node in told if node.status.is_terminal and self._told[node].status is not node.status]
         for node in sorted(ended, key=_end):
             self._told[node].status = node.status
-            self._log(_path(node, self.theme), self._end(tree, node))
+            self._tell_end(tree, node)
         for node in told:
             if not node.status.is_terminal:
                 self._tell_retry(tree, node)
@@ -177,9 +181,14 @@ class PlainLog:
         # A group failed because of something that is told, or is told of itself.
         tasks = [node for node in reversed(fresh) if not node.children and node not in told]
         for node in tasks[:_FAILURES_AT_ONCE]:
-            self._log(_path(node, self.theme), self._end(tree, node))
+            self._tell_end(tree, node)
         if len(tasks) > _FAILURES_AT_ONCE:
             self._lines.append(self._line(f"{len(tasks) - _FAILURES_AT_ONCE:,} more failed"))
+
+    def _tell_end(self, tree: TaskTree, node: TaskNode) -> None:
+        self._log(_path(node, self.theme), self._end(tree, node))
+        if node.status in FAILURES:
+            self._lines.extend(self.theme.text(f"{_CLOCK}│ {line}") for line in last_log_lines(node, _LOG_LINES))
 
     def _end(self, tree: TaskTree, node: TaskNode) -> str:
         """Return how a node ended: `done 1,000/1,000 in 12.4s`, `failed after 3 attempts: HTTPError: 503`."""

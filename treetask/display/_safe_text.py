@@ -33,6 +33,8 @@ _HARMLESS_JOINT: Final = (
 _FIND: Final = re.compile(rf"({_HARMLESS_JOINT})|[{_SUSPECT}]|(?<={f'[{_MARKS}]' * _MARKS_KEPT})[{_MARKS}]")
 #: A quick first look: most texts have none of these and need no second.
 _DOUBTFUL: Final = re.compile(f"[{_SUSPECT}{_MARKS}]")
+#: What sets colours, which programs write to wherever they think a terminal is.
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;:]*m")
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -50,6 +52,11 @@ def safe_text(text: object, *, limit: int | None = None) -> str:
     if limit is not None and len(value) > limit:
         value = value[: limit - 1] + "…" if limit > 0 else ""
     return value
+
+
+def without_colours(text: str) -> str:
+    """Return a text without the sequences that set its colours; a display has its own."""
+    return _COLOURS.sub("", text)
 
 
 def _visible(match: re.Match[str]) -> str:

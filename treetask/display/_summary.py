@@ -12,7 +12,7 @@ from typing import Final
 
 from treetask.display._safe_text import safe_text
 from treetask.display._traceback import exception_lines, frame_lines, user_frames
-from treetask.display._words import duration
+from treetask.display._words import duration, last_log_lines
 from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, is_handled, leaf_exceptions
 
 if sys.version_info < (3, 11):
@@ -24,6 +24,8 @@ FAILURES_SHOWN: Final = 10
 NAMES_SHOWN: Final = 6
 #: Distinct reasons of what was skipped or cancelled.
 REASONS_SHOWN: Final = 5
+#: Lines of a log: the last ones, which say why most of the time.
+LOG_LINES_SHOWN: Final = 10
 #: Levels of a path; the ends of a deeper one tell more than its middle.
 LEVELS_SHOWN: Final = 6
 
@@ -34,14 +36,16 @@ class _Failure:
 
     node: TaskNode
     exception: BaseException | None
+    #: A node with several failures has one log.
+    tells_log: bool
     again: list[TaskNode] = field(default_factory=list[TaskNode])
 
 
 def failure_summary(tree: TaskTree, *, width: int = 80) -> list[str]:
     """Return what failed and why, and what never ran because of it; nothing where all went well.
 
-    Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames and the
-    exception; equal ones are counted. A failure that a body handled is none.
+    Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames, the exception
+    and the last lines of the log; equal ones are counted. A failure that a body handled is none.
     """
     nodes = [node for node in tree.get_failed_nodes() if _is_own(node) and not is_handled(node)]
     failures = _distinct(nodes)
@@ -89,8 +93,9 @@ def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
 def _distinct(nodes: Iterable[TaskNode]) -> list[_Failure]:
     found: dict[object, _Failure] = {}
     for node in nodes:
-        for leaf in [None] if node.exception is None else leaf_exceptions(node.exception):
-            failure = found.setdefault(_sameness(node, leaf), _Failure(node, leaf))
+        leaves = [None] if node.exception is None else leaf_exceptions(node.exception)
+        for number, leaf in enumerate(leaves):
+            failure = found.setdefault(_sameness(node, leaf), _Failure(node, leaf, tells_log=number == 0))
             if failure.node is not node:
                 failure.again.append(node)
     return list(found.values())
@@ -119,6 +124,9 @@ def _told(failure: _Failure) -> Iterator[str]:
         for line in (*frame_lines(failure.exception), *exception_lines(failure.exception)):
             yield f"  {line}"
         kind = type(failure.exception).__qualname__
+    if failure.tells_log:
+        for line in last_log_lines(node, LOG_LINES_SHOWN):
+            yield f"  │ {line}"
     if failure.again:
         times = f" ×{len(failure.again):,}" if len(failure.again) > 1 else ""
         yield f"the same {safe_text(kind)}{times}: {_names(failure.again)}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from treetask.display._safe_text import safe_text
+from treetask.display._safe_text import safe_text, without_colours
 from treetask.model import TaskNode, TaskTree, TreeTaskConfig
 
 #: More of an error or a reason than this fits no line, and an error may be a page long.
 NOTE_SHOWN: Final = 200
+#: Of a line of a log; a program may write a whole document as one.
+LOG_LINE_SHOWN: Final = 500
 
 
 def duration(seconds: float) -> str:
@@ -79,3 +81,8 @@ def retries(node: TaskNode, tree: TaskTree | None) -> str:
     elif most is None:
         most = (TreeTaskConfig() if tree is None else tree.config).max_retries
     return f"{node.retry_count}" if most is None else f"{node.retry_count}/{most}"
+
+
+def last_log_lines(node: TaskNode, count: int) -> list[str]:
+    """Return the last lines that a node's body has put out, safe to be shown."""
+    return [safe_text(without_colours(line), limit=LOG_LINE_SHOWN) for line in node.log[-count:]]
