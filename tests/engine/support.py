@@ -84,6 +84,26 @@ async def ended(run: TaskTree | AsyncExecutor) -> TreeFailed | TreeCancelled | N
     return None
 
 
+async def cancelled_after(
+    seconds: float, run: TaskTree | AsyncExecutor, *, hurried_after: float | None = None
+) -> TreeFailed | TreeCancelled | None:
+    """Run a tree, cancel it after a while, and perhaps hurry after another; return the error as `ended` does."""
+    executor = AsyncExecutor(run) if isinstance(run, TaskTree) else run
+    errors: list[TreeFailed | TreeCancelled | None] = []
+
+    async def wait_for_the_end() -> None:
+        errors.append(await ended(executor))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait_for_the_end)
+        await anyio.sleep(seconds)
+        executor.cancel("enough")
+        if hurried_after is not None:
+            await anyio.sleep(hurried_after)
+            executor.hurry()
+    return errors[0]
+
+
 def statuses(tree: TaskTree) -> dict[str, str]:
     """Return the status of each node by id."""
     return {node.id: node.status.value for node in tree.walk()}
