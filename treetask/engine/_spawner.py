@@ -287,7 +287,7 @@ class Spawner:
             await self._worker.without_slot(self._sleep_or_stop(until))
         except BaseException:
             if self._group.stopping is None:
-                children = on_behalf()
+                children = [child for child in on_behalf() if not child.options.always]
                 self._run.stop_claimed(children, f"cancelled by the body of '{self._node.id}'")
                 with anyio.CancelScope(shield=True):
                     await self._sleep(lambda: all(child.status.is_terminal for child in children))
