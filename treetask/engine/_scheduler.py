@@ -91,6 +91,8 @@ class Scheduler(Endings):
             return ", ".join(f"'{one.id}'" for one in unmet[:_NAMES_SHOWN]) + more
         if node._waits < CLOSED or parent is None:
             return self.slots.lacking(node, at)
+        if goes_last(node) and parent._group is not None and parent._group.gate_open:
+            return f"its siblings in '{parent.id}'"
         is_in_line = parent._group is not None and node in parent._group.line
         return f"its turn in '{parent.id}'" if is_in_line else f"'{parent.id}'"
 
