@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from math import inf
 from typing import Any, Final, Protocol
 
-from treetask.engine._bounds import Bound, bound_after_stop
+from treetask.engine._bounds import Bound, grace_bound, total_bound
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
 from treetask.engine._repeat import begin_anew, wait_before_next
 from treetask.engine._slots import Slots
@@ -67,8 +68,11 @@ class Endings:
         self._at = 0.0
         #: Nodes without children whose bodies are being stopped, and why; children may still come.
         self._interrupted: Final[dict[TaskNode, str]] = {}
-        #: Nodes that wait for their next attempt, and until when; and the same by time, with what is stale in it.
-        self._backing_off: Final[dict[TaskNode, float]] = {}
+        #: Since when groups are being stopped whose children may run all the same.
+        self._stopped_at: Final[dict[Group, float]] = {}
+        #: Nodes that wait for their next attempt: until when, and how the last one ended.
+        self._backing_off: Final[dict[TaskNode, tuple[float, TaskStatus]]] = {}
+        #: When to look at these: the next attempt is due, or the time of all is up. What is stale stays in it.
         self._due: Final[list[tuple[float, int, TaskNode]]] = []
         #: Called with each node that ends, where somebody waits for it.
         self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
@@ -122,10 +126,10 @@ class Endings:
 
     def _attempt_over(self, node: TaskNode, status: TaskStatus, *, may_retry: bool, by_body: bool) -> None:
         """An attempt did not end well: repeat it, or make it final."""
-        if status is not _CANCELLED and may_retry and not self._is_stopped(node):
+        if status is not _CANCELLED and may_retry:
             wait = wait_before_next(node, self.tree.config, self._at, self._chance, by_body=by_body)
-            if wait is not None:
-                self._retry(node, wait)
+            if wait is not None and self._at + wait < self._last_start(node):
+                self._retry(node, wait, status)
                 return
         has_begun = node._status is _WORKING
         for child in node._children:
@@ -133,13 +137,26 @@ class Endings:
                 # Never let go ahead: it waited for this node's body.
                 never = _CANCELLED if status is _CANCELLED or self.is_cancelled else _SKIPPED
                 self._stop(child, never, f"its parent '{node.id}' {BAD_ENDINGS[status]}")
-        if not self._clean_up(node):
+        if self._clean_up(node):
+            # How it ended is clear by now, and no stop changes it.
+            self.group_of(node).verdict = status
+        else:
             self._finish(node, status)
 
-    def _is_stopped(self, node: TaskNode) -> bool:
-        """Whether all around a node is being stopped, so that it runs only because it always does, if at all."""
+    def stopped_at(self, node: TaskNode) -> float | None:
+        """Return since when all around a node is being stopped, so that it runs only because it always does, if at all.
+
+        That is long past if the node came later. None if nothing is stopped.
+        """
         group: Group | None = None if node.parent is None else node.parent._group
-        return self.is_cancelled or (group is not None and group.stopping is not None)
+        return None if group is None or group.stopping is None else self._stopped_at.get(group, -inf)
+
+    def _last_start(self, node: TaskNode) -> float:
+        """Return before when an attempt has to begin, as far as that depends on what is stopped around it."""
+        stopped_at = self.stopped_at(node)
+        if stopped_at is None:
+            return inf
+        return grace_bound(node, self.tree.config, self._at, stopped_at=stopped_at).at if node.options.always else -inf
 
     def _clean_up(self, node: TaskNode) -> bool:
         """Let those children go that always run and have not begun; return whether there are any.
@@ -160,7 +177,7 @@ class Endings:
             self._let_go(group, [child for child in children if not goes_last(child)] or children)
         return bool(children)
 
-    def _retry(self, node: TaskNode, wait: float) -> None:
+    def _retry(self, node: TaskNode, wait: float, status: TaskStatus) -> None:
         """Bring a node and what is not done below it back to where it was before the attempt, and let it wait."""
         group = node._group
         node.retry_count += 1
@@ -173,22 +190,46 @@ class Endings:
                 self._agenda.append((self._go_on, (orphan,)) if reason is None else (self._skip, (orphan, reason)))
             self._skip_lost(lost)
         if wait:
-            due = self._backing_off[node] = self._at + wait
-            heappush(self._due, (due, node._order, node))
-            self._driver.look_again_at(due)
+            due = self._at + wait
+            self._backing_off[node] = due, status
+            self._look_at(node, due)
         else:
             self._queue(node)
+        total = total_bound(node, self._at, attempts=node.retry_count) if node.retry_count == 1 else None
+        if total is not None:
+            self._look_at(node, total.at)
+
+    def _look_at(self, node: TaskNode, when: float) -> None:
+        heappush(self._due, (when, node._order, node))
+        self._driver.look_again_at(when)
 
     def look_again(self, at: float) -> None:
-        """Time has passed: queue the nodes whose next attempt is due, and look at the limits again."""
+        """Time has passed: queue the nodes whose next attempt is due, and look at the limits again.
+
+        One that is queued still when the time of all its attempts is up is out of time.
+        """
         self._at = at
         while self._due and self._due[0][0] <= at:
             due, _, node = heappop(self._due)
-            if self._backing_off.get(node) == due:
-                del self._backing_off[node]
-                self._queue(node)
+            if node in self._backing_off:
+                if self._backing_off[node][0] == due:
+                    del self._backing_off[node]
+                    self._queue(node)
+            elif node._status is _RETRYING:
+                total = total_bound(node, at, attempts=node.retry_count)
+                if total is not None and total.at <= at:
+                    last, node.exception, node.error = node.exception, TimeoutError(total.error), total.error
+                    node.exception.__cause__ = last
+                    self._give_up(node, _TIMED_OUT, f"'{node.id}' timed out")
         self.slots.look_again()
         self._drain()
+
+    def _give_up(self, node: TaskNode, status: TaskStatus, reason: str) -> None:
+        """A node that waits for its next attempt is to have none."""
+        if node._status is _RETRYING:
+            self._backing_off.pop(node, None)
+            if not self._clean_up_instead(node, status, reason):
+                self._attempt_over(node, status, may_retry=False, by_body=False)
 
     def _go_on(self, node: TaskNode) -> None:
         """A node waits for one other less."""
@@ -330,7 +371,7 @@ class Endings:
             node = waiting.pop()
             if node._status.is_terminal:
                 continue
-            if node._status is _RETRYING and self._clean_up_instead(node, reason):
+            if node._status is _RETRYING and self._clean_up_instead(node, _CANCELLED, reason):
                 continue
             if node._status is not _WORKING:
                 self._end_unstarted(node, status, reason)
@@ -356,7 +397,8 @@ class Endings:
         group.stopping = reason
         group.verdict = group.verdict or _CANCELLED
         if self._features.has_always:
-            self._bound_always(node)
+            self._stopped_at[group] = self._at
+            self._bound_always(node, reason)
         if not group.is_down:
             return True
         if not group.body_ended:
@@ -365,24 +407,30 @@ class Endings:
             self._agenda.append((self._conclude_if_down, (group,)))
         return False
 
-    def _bound_always(self, node: TaskNode) -> None:
+    def _bound_always(self, node: TaskNode, reason: str) -> None:
         """What always runs, and does so already, is to end within the grace from now on."""
         for child in node._children:
-            if child.options.always and child._status is _WORKING:
-                self._driver.bound(child, bound_after_stop(child, self.tree.config, self._at))
+            if child.options.always and not child._status.is_terminal:
+                bound = grace_bound(child, self.tree.config, self._at, stopped_at=self._at)
+                if child._status is _WORKING:
+                    self._driver.bound(child, bound)
+                elif child in self._backing_off and self._backing_off[child][0] >= bound.at:
+                    self._agenda.append((self._give_up, (child, self._backing_off[child][1], reason)))
 
     def hurry(self, at: float) -> None:
         """After a cancel: stop also what always runs."""
+        if not self.is_cancelled:
+            return
         self._at = at
         self.is_hurried = True
         if self._features.has_always:
             for node in self.tree.walk():
                 if node.options.always and not node._status.is_terminal:
-                    self._stop(node, _CANCELLED, "not even what always runs was waited for")
+                    self._stop(node, _CANCELLED, "the run was told to hurry")
         self._drain()
 
-    def _clean_up_instead(self, node: TaskNode, reason: str) -> bool:
-        """A node is stopped between two attempts: let its children go that always run, if it has any."""
+    def _clean_up_instead(self, node: TaskNode, status: TaskStatus, reason: str) -> bool:
+        """A node is to end between two attempts: let its children go that always run, if it has any."""
         if (
             not self._features.has_always
             or self.is_hurried
@@ -392,9 +440,9 @@ class Endings:
         self._backing_off.pop(node, None)
         self.tree.move(node, _WORKING, self._at)
         group = self.group_of(node)
-        group.body_ended = True
+        group.body_ended = group.is_final = True
         group.stopping = node.reason = reason
-        group.verdict = _CANCELLED
+        group.verdict = status
         self._agenda.append((self._conclude_if_down, (group,)))
         return True
 

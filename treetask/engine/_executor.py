@@ -89,7 +89,7 @@ class AsyncExecutor:
                 self._run.request_cancel(reason)
 
     def hurry(self) -> None:
-        """After `cancel`: name at once, in a warning, the bodies that have not ended, and kill their processes.
+        """After `cancel`: stop also what always runs, name the bodies that have not ended, and kill their processes.
 
         From any thread.
         """

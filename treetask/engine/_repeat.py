@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from treetask.engine._bounds import total_bound
 from treetask.engine._group import Group
 from treetask.engine._waiting import Waiting
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
@@ -31,10 +32,8 @@ def wait_before_next(
     except Exception as broken:  # a user's function, whatever it raises
         node.exception, node.error = broken, str(broken) or type(broken).__name__
         return None
-    begun = at if node.started_at is None else node.started_at
-    if wait is None or (retry.timeout is not None and at + wait >= begun + retry.timeout):
-        return None
-    return wait
+    total = total_bound(node, at, attempts=node.retry_count + 1)
+    return None if wait is None or (total is not None and at + wait >= total.at) else wait
 
 
 def _what_failed(node: TaskNode) -> Exception | None:
@@ -53,7 +52,8 @@ def begin_anew(
 ) -> tuple[list[tuple[TaskNode, str | None]], list[tuple[TaskNode, TaskNode]]]:
     """Discard what the bodies of a failed attempt added, and reset what is not done.
 
-    What is done stays, with all below it: its body took responsibility for that. Returns the nodes that can never start
+    What is done stays, with all below it: its body took responsibility for that. But what always runs does so in each
+    attempt of its group, since there is something to clean up after each. Returns the nodes that can never start
     now: those that waited for something discarded, each with the reason, and those with a dependency that has not ended
     well, each with that one. Who waited for something discarded that it did not need has no reason.
     """
@@ -101,6 +101,6 @@ def _discard(tree: TaskTree, waiting: Waiting, top: TaskNode) -> Iterator[tuple[
 def _reset(tree: TaskTree, node: TaskNode) -> None:
     if node._status.is_terminal:
         tree.reset_node(node)
-    node.exception = node.error = node.reason = None
+    node.result = node.exception = node.error = node.reason = None
     node._group = node.started_at = node.ended_at = None
     node.retry_count = 0

@@ -218,9 +218,7 @@ class Run:
     def _time_is_up(self, limit: float) -> None:
         if not self.scheduler.is_cancelled and not self.scheduler.is_over:
             self._timed_out = RunTimeoutError(self.tree.root.id, limit)
-            if self.tree.root.status is TaskStatus.WORKING:
-                self.scheduler.group_of(self.tree.root).verdict = TaskStatus.TIMED_OUT
-            self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now())
+            self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now(), is_late=True)
             self._advance()
 
     # -- asked by the scheduler --------------------------------------------------------------------------------------
@@ -420,6 +418,8 @@ class Run:
         if self._processes is not None:
             self._processes.hurry()
         self._report_running()
+        self.scheduler.hurry(self.loop.now())
+        self._advance()
 
     def kill_processes(self) -> None:
         """Leave no process behind, when nothing is waited for any more. From signal handlers, too."""
@@ -436,7 +436,7 @@ class Run:
 
     def request_pause(self, *, paused: bool) -> None:
         def pause() -> None:
-            self.scheduler.slots.is_paused = paused
+            self.scheduler.slots.is_paused = paused and not self.scheduler.is_cancelled
             self._advance()
 
         self.post(pause)

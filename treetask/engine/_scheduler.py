@@ -74,7 +74,7 @@ class Scheduler(Endings):
 
     def bound(self, node: TaskNode, at: float) -> Bound | None:
         """Return until when an attempt may last that begins now; None if that is not bounded."""
-        return bound_of(node, self.tree.config, at, is_stopped=self._is_stopped(node))
+        return bound_of(node, self.tree.config, at, stopped_at=self.stopped_at(node))
 
     def waits_for(self, node: TaskNode, at: float) -> str | None:
         """Return what keeps a node back now, in words; None if it has begun."""
@@ -175,13 +175,19 @@ class Scheduler(Endings):
         self._drain()
 
     def expire(self, node: TaskNode, at: float, error: str) -> None:
-        """The time of a node's attempt is up, while its body or its children run. `error` says so."""
+        """The time of a node's attempt is up, while its body or its children run. `error` says so.
+
+        A group that has failed and cleans up stays failed; what cleans up has the grace from now on.
+        """
         self._at = at
         group = node._group
-        if node._status is not _WORKING or group is None or group.verdict is not None or group.stopping is not None:
+        if node._status is not _WORKING or group is None or group.stopping is not None:
             return
-        group.verdict = _TIMED_OUT
-        node.exception, node.error = TimeoutError(error), error
+        if group.verdict is None:
+            group.verdict = _TIMED_OUT
+            node.exception, node.error = TimeoutError(error), error
+        elif not group.is_cleaning_up:
+            return
         if self._mark_stopping(node, f"'{node.id}' timed out"):
             self._stop_entered(group, f"'{node.id}' timed out")
         self._drain()
@@ -235,11 +241,23 @@ class Scheduler(Endings):
 
     # -- what happened: control --------------------------------------------------------------------------------------
 
-    def cancel(self, reason: str | None, at: float) -> None:
-        """Stop the run: bodies are interrupted, children before their parents; the rest does not start."""
-        if not self.is_cancelled:
-            self.is_cancelled = True
-            self.cancel_subtree(self.tree.root, reason, at)
+    def cancel(self, reason: str | None, at: float, *, is_late: bool = False) -> None:
+        """Stop the run: bodies are interrupted, children before their parents; the rest does not start.
+
+        With `is_late`, because it has lasted as long as it may: its root is what has timed out.
+        """
+        if self.is_cancelled:
+            return
+        self.is_cancelled = True
+        # What is left to start cleans up; a run that waited with that for `resume` would never end.
+        self.slots.is_paused = False
+        root = self.tree.root
+        if is_late and root._status is _WORKING:
+            self.group_of(root).verdict = _TIMED_OUT
+        elif is_late:
+            self._at = at
+            self._give_up(root, _TIMED_OUT, f"'{root.id}' timed out")
+        self.cancel_subtree(root, reason, at)
 
     def cancel_subtree(self, node: TaskNode, reason: str | None, at: float) -> None:
         """Stop a node and all below it. One that a failed attempt has taken with it is nobody's affair any more."""
