@@ -300,3 +300,26 @@ async def test_loop_rests_while_an_attempt_is_waited_for(virtual_clock: VirtualC
 
     assert await ended(tree) is None
     assert (node_of(tree, "flaky").retry_count, virtual_clock.now() - begun) == (1, 100)
+
+
+async def test_place_in_the_queue_from_an_earlier_attempt_of_the_group_is_void(virtual_clock: VirtualClock) -> None:
+    """A node that waits for its next attempt does not begin before its time, where it had queued twice."""
+    begun: dict[str, list[float]] = {"first": [], "second": []}
+
+    async def fail_once(node: TaskNode) -> None:
+        begun[node.id].append(virtual_clock.now())
+        if len(begun[node.id]) == 1:
+            raise OSError("not yet")
+
+    waiting = Retry(on=OSError, attempts=2, wait_initial=4, wait_jitter=0)
+    tree = (
+        TreeBuilder("root", config=TreeTaskConfig(max_concurrency=1, max_retries=0))
+        .add_node("group", max_retries=1)
+        .add_child("first", task=fail_once)
+        .add_child("second", task=fail_once, retry=waiting)
+        .build()
+    )
+
+    assert await ended(tree) is None
+    at = begun["first"][0]
+    assert begun == {"first": [at, at], "second": [at, at + 4]}
