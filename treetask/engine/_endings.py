@@ -32,6 +32,9 @@ _CANCELLED: Final = TaskStatus.CANCELLED
 _SKIPPED: Final = TaskStatus.SKIPPED
 _TIMED_OUT: Final = TaskStatus.TIMED_OUT
 
+#: `TaskNode._waits` of a node that waits for its next attempt: what it has left in a queue starts nothing.
+BACKING_OFF: Final = -1
+
 
 class Driver(Protocol):
     """What the scheduler asks of the world. Nothing of it may call back."""
@@ -192,6 +195,7 @@ class Endings:
         if wait:
             due = self._at + wait
             self._backing_off[node] = due, status
+            node._waits = BACKING_OFF
             self._look_at(node, due)
         else:
             self._queue(node)
@@ -214,6 +218,7 @@ class Endings:
             if node in self._backing_off:
                 if self._backing_off[node][0] == due:
                     del self._backing_off[node]
+                    node._waits = 0
                     self._queue(node)
             elif node._status is _RETRYING:
                 total = total_bound(node, at, attempts=node.retry_count)
@@ -438,6 +443,7 @@ class Endings:
         ):
             return False
         self._backing_off.pop(node, None)
+        node._waits = 0
         self.tree.move(node, _WORKING, self._at)
         group = self.group_of(node)
         group.body_ended = group.is_final = True
