@@ -4,11 +4,15 @@ The work behind a node is the longest path from its start to the end of the run,
 begun late. Of the list schedules this is the one by the highest level first (T. C. Hu, 1961). Bodies whose cost is not
 known count as the median of those that are; groups without a body count nothing. Pure, and only made for trees in
 which priorities or costs are given.
+
+What comes while the tree runs is measured when it is first ready, with all that waits for it then; what was measured
+stays as it was. A node that comes alone, as spawned ones do, is not even remembered: there may be millions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from treetask.engine._waiting import Waiting
@@ -16,8 +20,12 @@ from treetask.model import DEFAULT_PRIORITY, TaskNode, TaskTree, goes_last, in_t
 
 #: Priority, the work behind (negative: most of it first), the order of declaration.
 Rank: TypeAlias = tuple[int, float, int]
-#: A node, and whether its end is meant (else its start).
-_Vertex: TypeAlias = tuple[TaskNode, bool]
+#: A node, and what of it is meant: its start, its end, or the start of those children that go last.
+_Vertex: TypeAlias = tuple[TaskNode, int]
+
+_START: Final = 0
+_END: Final = 1
+_LAST: Final = 2
 
 
 class Ranks:
@@ -25,31 +33,37 @@ class Ranks:
 
     def __init__(self, tree: TaskTree, waiting: Waiting) -> None:
         self._waiting: Final = waiting
+        #: The priorities of groups.
         self._priorities: Final[dict[TaskNode, int]] = {}
         #: The longest path from a vertex to the end of the run.
         self._ahead: Final[dict[_Vertex, float]] = {}
+        #: The next in the sequence of each child whose parent was measured with it, and those parents.
+        self._next: Final[dict[TaskNode, TaskNode]] = {}
+        self._sequences: Final[set[TaskNode]] = set()
+        self._has_costs: Final = waiting.features.has_costs
         self._unknown_cost = 0.0
-        #: Whether there were costs when these ranks were made: they are measured only then.
-        self.know_costs: Final = waiting.features.has_costs
-        if self.know_costs:
+        if self._has_costs:
             from statistics import median  # takes longer to import than most trees to rank
 
-            self._unknown_cost = median(node.options.cost for node in tree.walk() if node.options.cost is not None)
-            self._measure(tree.root)
+            known = [node.options.cost for node in tree.walk() if node.options.cost is not None]
+            self._unknown_cost = median(known)
+            self._measure((tree.root, _START))
 
     def of(self, node: TaskNode) -> Rank:
         """Return the rank of a node; the lowest goes first."""
-        return self._priority(node), -self._work_behind(node), node._order
+        priority = node.options.priority
+        if priority is None:
+            priority = self._inherited(node.parent)
+        return priority, -self._work_behind(node) if self._has_costs else 0.0, node._order
 
-    def _priority(self, node: TaskNode) -> int:
-        """Return what the node says, or the nearest above it that says anything."""
+    def _inherited(self, group: TaskNode | None) -> int:
+        """Return what a group says, or the nearest above it that says anything."""
         path: list[TaskNode] = []
-        above: TaskNode | None = node
         found: int | None = None
-        while above is not None and found is None:
-            found = self._priorities.get(above, above.options.priority)
-            path.append(above)
-            above = above.parent
+        while group is not None and found is None:
+            found = self._priorities.get(group, group.options.priority)
+            path.append(group)
+            group = group.parent
         if found is None:
             found = DEFAULT_PRIORITY
         for each in path:
@@ -62,62 +76,64 @@ class Ranks:
         return 0.0 if node._body is None else self._unknown_cost
 
     def _work_behind(self, node: TaskNode) -> float:
-        if not self.know_costs:
-            return 0.0
-        ahead = self._ahead.get((node, False))
-        if ahead is None:
-            # It came while the tree runs: what waits for it waits for its parent.
-            after = self._ahead_of_end(node.parent)
-            ahead = self._ahead[node, False] = self._cost(node) + after
-            self._ahead[node, True] = after
-        return ahead
+        ahead = self._ahead
+        if (node, _START) in ahead:
+            return ahead[node, _START]
+        if not node._children and node not in self._waiting.dependents:
+            return self._cost(node) + max((self._measured(each) for each in self._after(node)), default=0.0)
+        return self._measured((node, _START))
 
-    def _ahead_of_end(self, node: TaskNode | None) -> float:
-        while node is not None:
-            ahead = self._ahead.get((node, True))
-            if ahead is not None:
-                return ahead
-            node = node.parent
-        return 0.0
+    def _measured(self, vertex: _Vertex) -> float:
+        if vertex not in self._ahead:
+            self._measure(vertex)
+        return self._ahead[vertex]
 
-    def _measure(self, root: TaskNode) -> None:
+    def _measure(self, vertex: _Vertex) -> None:
         """Add up from the end: a vertex when all that waits for it has been."""
         ahead = self._ahead
-        path: list[_Vertex] = [(root, False)]
-        behind: dict[TaskNode, TaskNode] = {}
+        path = [vertex]
         while path:
             vertex = path[-1]
             if vertex in ahead:
                 path.pop()
                 continue
-            missing = [each for each in self._followers(vertex, behind) if each not in ahead]
+            followers = list(self._followers(vertex))
+            missing = [each for each in followers if each not in ahead]
             if missing:
                 path += missing
                 continue
-            node, is_end = path.pop()
-            longest = max((ahead[each] for each in self._followers(vertex, behind)), default=0.0)
-            ahead[vertex] = longest if is_end else longest + self._cost(node)
+            node, which = path.pop()
+            longest = max((ahead[each] for each in followers), default=0.0)
+            ahead[vertex] = longest + self._cost(node) if which == _START else longest
 
-    def _followers(self, vertex: _Vertex, behind: dict[TaskNode, TaskNode]) -> Iterator[_Vertex]:
-        """Yield what waits for a vertex. `behind` keeps the next in the sequence of each."""
-        node, is_end = vertex
-        if not is_end:
-            yield node, True
+    def _followers(self, vertex: _Vertex) -> Iterator[_Vertex]:
+        """Yield what waits for a vertex."""
+        node, which = vertex
+        if which == _START:
+            yield node, _END
             for child in node._children:
-                yield child, False
-            return
-        for dependent in self._waiting.dependents.get(node, ()):
-            yield dependent, False
+                yield child, _START
+        elif which == _END:
+            for dependent in self._waiting.dependents.get(node, ()):
+                yield dependent, _START
+            yield from self._after(node)
+        else:
+            for child in node._children:
+                if goes_last(child):
+                    yield child, _START
+
+    def _after(self, node: TaskNode) -> Iterator[_Vertex]:
+        """Yield what waits for the end of a node because of the place where it stands."""
         parent = node.parent
         if parent is None:
             return
-        yield parent, True
+        yield parent, _END
         if not parent.options.parallel:
-            if parent._children[0] not in behind:
+            if parent not in self._sequences:
+                self._sequences.add(parent)
                 turns = in_turn(parent)
-                behind.update(zip(turns, [*turns[1:], parent], strict=True))
-            later = behind.get(node)
-            if later is not None and later is not parent:
-                yield later, False
+                self._next.update(pairwise(turns))
+            if node in self._next:
+                yield self._next[node], _START
         elif self._waiting.features.has_always and not goes_last(node):
-            yield from ((each, False) for each in parent._children if goes_last(each))
+            yield parent, _LAST

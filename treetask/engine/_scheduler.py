@@ -56,8 +56,8 @@ class Scheduler(Endings):
         chance: Callable[[], float] = random,
     ) -> None:
         super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver.grant), chance)
-        #: What orders those that are ready, where it is not declaration alone.
-        self._ranks: Ranks | None = None
+        #: Whether starts go by priority, and by cost.
+        self._ranked_by = (False, False)
         self._use_features()
         self._skip_lost(self._waiting.lost_at_start)
 
@@ -273,11 +273,10 @@ class Scheduler(Endings):
         features = self._features
         if features.has_gates:
             self.slots.use_gates()
-        if (features.has_priorities and self._ranks is None) or (
-            features.has_costs and (self._ranks is None or not self._ranks.know_costs)
-        ):
-            self._ranks = Ranks(self.tree, self._waiting)
-            self.slots.sort_by(self._ranks.of)
+        ranked_by = features.has_priorities, features.has_costs
+        if ranked_by != self._ranked_by:
+            self._ranked_by = ranked_by
+            self.slots.sort_by(Ranks(self.tree, self._waiting).of)
 
     def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
         """Tell a spawner's driver about its children from now on."""
