@@ -58,7 +58,7 @@ def test_all_options_are_kept() -> None:
 
 def test_every_option_is_known_to_this_test() -> None:
     """A new option comes with its rules here."""
-    assert sorted(NodeOptions.__slots__) == sorted([*OPTIONS, "max_retries", "parallel", "optional", "is_bounded"])
+    assert sorted(NodeOptions.__slots__) == sorted([*OPTIONS, "max_retries", "parallel", "optional", "is_timed"])
 
 
 def test_equal_options_are_one_object() -> None:
