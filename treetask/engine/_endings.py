@@ -226,7 +226,7 @@ class Endings:
                     last, node.exception, node.error = node.exception, TimeoutError(total.error), total.error
                     node.exception.__cause__ = last
                     self._give_up(node, _TIMED_OUT, f"'{node.id}' timed out")
-        self.slots.look_again()
+        self.slots.look_again(at)
         self._drain()
 
     def _give_up(self, node: TaskNode, status: TaskStatus, reason: str) -> None:

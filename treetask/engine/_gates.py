@@ -1,142 +1,271 @@
 """What a start may have to wait for beside a slot and a thread: named limits, and places in a group. Pure, no I/O.
 
 A limit counts bodies while they run, and their starts; a place is held by a child from its start to its end, with all
-that is below it. Who waits, waits at the gate that keeps it back, and is looked at again when that one opens.
+that is below it. Who waits, waits at one gate that keeps it back, and is looked at again when that one opens.
 
-What must stay true: a node that waits at one limit keeps those that it has passed, and all pass the limits in the order
-of their names. So nobody is overtaken for ever by nodes that need less, and no two nodes wait for each other. A place
-is never kept while waiting, nor is a limit kept while waiting for a place: a place may be taken for hours.
+What must stay true:
+- A place is never kept while waiting for a limit, nor a limit while waiting for a place, which may be taken for hours.
+- Of the nodes that wait at a limit, the first keeps those limits that it has passed, until somebody needs one who goes
+  before it; no other keeps any. So nobody is overtaken for ever by later ones that need less, and what is not used is
+  not kept from those that could. Limits are passed in the order of their names, so that no two wait for each other.
+- A body that goes on after a wait takes all that it needs at once, or nothing.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from heapq import heappop, heappush, heapreplace
+from itertools import count
+from typing import Any, Final, TypeAlias
 
 from treetask.engine._ready import ReadyQueue
-from treetask.model import Limit, TaskNode
+from treetask.model import BodyKind, Limit, TaskNode
+
+#: A suspended body that wants to go on.
+Wish: TypeAlias = tuple[TaskNode, BodyKind]
 
 #: Seconds in which a limit's `per_second` counts.
 _WINDOW: Final = 1.0
 
 
 class Gate:
-    """One limit or the places of one group: what is free, and who waits."""
+    """What only so many may have at the same time: how many more may, and who waits for it."""
 
-    __slots__ = ("_starts", "_window", "free", "late", "queue", "what")
+    __slots__ = ("free", "queue", "returning", "what")
 
     def __init__(self, what: str, free: float, rank: Callable[[TaskNode], Any]) -> None:
         #: What is waited for here, as a reason says it.
         self.what: Final = what
-        #: How many more may pass.
         self.free = free
+        #: Those that want to begin.
         self.queue: Final = ReadyQueue(rank)
-        #: Those that have passed all gates, but for the rate of this one.
-        self.late: Final = ReadyQueue(rank)
-        self._starts: deque[float] | None = None
-        self._window = _WINDOW
-
-    def set_rate(self, per_second: float) -> None:
-        """Bound the starts in any window of a second; below one a second, the time between two."""
-        self._starts = deque(maxlen=max(1, math.floor(per_second)))
-        self._window = max(_WINDOW, 1 / per_second)
-
-    def opens_at(self) -> float:
-        """Return when the rate lets the next one start, which may be long past."""
-        starts = self._starts
-        return -math.inf if starts is None or len(starts) < (starts.maxlen or 0) else starts[0] + self._window
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether anybody waits here."""
-        return len(self.late) > 0 or len(self.queue) > 0
+        #: Those that want to go on.
+        self.returning: Final[deque[Wish]] = deque()
 
     def next_queue(self) -> ReadyQueue | None:
-        """Return the queue whose head may pass, as far as the rate is not concerned; None if none may."""
-        if len(self.late):
-            return self.late
-        return self.queue if len(self.queue) and self.free > 0 else None
+        """Return the queue whose head may pass, as far as no rate is concerned; None if none may."""
+        return self.queue if self.free > 0 and len(self.queue) else None
+
+    def opens_at(self) -> float:
+        """Return when the next one may start, which may be long past."""
+        return -math.inf
+
+    def sort_anew(self, rank: Callable[[TaskNode], Any]) -> None:
+        """From now on go by these ranks."""
+        self.queue.sort_anew(rank)
+
+
+class LimitGate(Gate):
+    """A limit: how many more bodies may run, and when the next one may start."""
+
+    __slots__ = ("_again", "_window", "is_timed", "keeper", "kept_by", "late")
+
+    def __init__(self, limit: Limit, rank: Callable[[TaskNode], Any]) -> None:
+        super().__init__(
+            f"limit '{limit.name}'", math.inf if limit.max_concurrency is None else limit.max_concurrency, rank
+        )
+        #: Those that have passed all limits, and wait here for time alone.
+        self.late: Final = ReadyQueue(rank)
+        #: Of those that wait here, the one that keeps the limits that it has passed.
+        self.keeper: TaskNode | None = None
+        #: Those that keep this limit while they wait at another one.
+        self.kept_by: Final[dict[TaskNode, None]] = {}
+        #: Whether it is known when it opens.
+        self.is_timed = False
+        rate = limit.per_second
+        #: When each of the last starts counts no more; as many as there may be in a window. Empty without a rate.
+        self._again: deque[float] | None = None
+        self._window = _WINDOW
+        if rate is not None:
+            self._again = deque(maxlen=min(max(1, math.floor(rate)), sys.maxsize))
+            self._window = max(_WINDOW, 1 / rate)
+
+    def next_queue(self) -> ReadyQueue | None:
+        queue, late = super().next_queue(), self.late
+        if len(late) and (queue is None or late.head_rank() < queue.head_rank()):
+            return late
+        return queue
+
+    def opens_at(self) -> float:
+        again = self._again
+        return -math.inf if again is None or len(again) < (again.maxlen or 0) else again[0]
 
     def note_start(self, at: float) -> None:
         """Count a start."""
-        if self._starts is not None:
-            self._starts.append(at)
+        if self._again is not None:
+            self._again.append(self._end_of_window(at))
+
+    def correct_start(self, at: float) -> None:
+        """The start that was counted last has been later than it was said to be."""
+        if self._again:
+            self._again[-1] = self._end_of_window(at)
+
+    def _end_of_window(self, start: float) -> float:
+        end = start + self._window
+        # Rounded, so that whoever subtracts may find less than the window.
+        return end if end - start >= self._window else math.nextafter(end, math.inf)
+
+    def sort_anew(self, rank: Callable[[TaskNode], Any]) -> None:
+        super().sort_anew(rank)
+        self.late.sort_anew(rank)
 
 
 class Gates:
     """All gates of one run, and who holds what."""
 
-    def __init__(self, rank: Callable[[TaskNode], Any]) -> None:
+    def __init__(self, rank: Callable[[TaskNode], Any], look_again_at: Callable[[float], None]) -> None:
         self._rank = rank
-        self._limits: Final[dict[Limit, Gate]] = {}
+        self._look_again_at: Final = look_again_at
+        self._limits: Final[dict[Limit, LimitGate]] = {}
         self._places: Final[dict[TaskNode, Gate]] = {}
-        #: Gates that may let somebody pass; one that does not when it is looked at is taken out until it may again.
-        self._open: Final[dict[Gate, None]] = {}
-        #: Gates that keep somebody back by their rate alone.
-        self._too_early: Final[dict[Gate, None]] = {}
-        #: The limits that a node has passed; it keeps them until its body ends or waits.
-        self._held: Final[dict[TaskNode, list[Gate]]] = {}
+        #: Gates where somebody may pass, by the rank of the first; what has changed since is found out when looked at.
+        self._open: Final[list[tuple[Any, int, Gate]]] = []
+        #: Gates that keep somebody back by their rate alone, by the time when they open.
+        self._timed: Final[list[tuple[float, int, LimitGate]]] = []
+        self._count: Final = count()  # keeps gates from being compared
+        #: Gates where somebody may go on.
+        self._freed: Final[deque[Gate]] = deque()
+        #: The limits that a node has passed; it has them until its body ends or waits, or another one keeps them.
+        self._held: Final[dict[TaskNode, list[LimitGate]]] = {}
+        #: The limit where a node waits that keeps those that it has passed.
+        self._keeping: Final[dict[TaskNode, LimitGate]] = {}
         #: The place that a node has in its group, until it ends.
         self._placed: Final[dict[TaskNode, Gate]] = {}
 
     # -- who goes next -----------------------------------------------------------------------------------------------
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may pass a gate, as far as is known without the time."""
+        return bool(self._open)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a gate opens by its rate alone."""
+        return bool(self._timed)
+
     def next_queue(self, at: float) -> ReadyQueue | None:
         """Return the queue with the first of all those that may pass a gate now; None if nobody may."""
-        for gate in [gate for gate in self._too_early if at >= gate.opens_at()]:
-            del self._too_early[gate]
-            self._open[gate] = None
-        first: ReadyQueue | None = None
-        for gate in list(self._open):
+        self.look_again(at)
+        while self._open:
+            rank, _, gate = self._open[0]
             queue = gate.next_queue()
             if queue is None:
-                del self._open[gate]
+                heappop(self._open)
             elif at < gate.opens_at():
-                del self._open[gate]
-                self._too_early[gate] = None
-            elif first is None or queue.head_rank() < first.head_rank():
-                first = queue
-        return first
+                heappop(self._open)
+                self._wait_for_time(gate)
+            elif queue.head_rank() != rank:
+                heapreplace(self._open, (queue.head_rank(), next(self._count), gate))
+            else:
+                return queue
+        return None
 
-    def opens_at(self) -> float | None:
-        """Return when the next gate opens by its rate; None if nobody waits for that."""
-        return min((gate.opens_at() for gate in self._too_early), default=None)
+    def next_returning(self) -> Wish | None:
+        """Return the first of those that want to go on and waited at a gate that has opened; None if there is none."""
+        while self._freed:
+            gate = self._freed[0]
+            if gate.free > 0 and gate.returning:
+                return gate.returning.popleft()
+            self._freed.popleft()
+        return None
+
+    def look_again(self, at: float) -> None:
+        """Time has passed: limits may let more start."""
+        while self._timed and self._timed[0][0] <= at:
+            gate = heappop(self._timed)[2]
+            gate.is_timed = False
+            self._note_open(gate)
+
+    def _note_open(self, gate: Gate) -> None:
+        queue = gate.next_queue()
+        if queue is not None:
+            heappush(self._open, (queue.head_rank(), next(self._count), gate))
+
+    def _wait_for_time(self, gate: Gate) -> None:
+        assert isinstance(gate, LimitGate)
+        if not gate.is_timed:
+            gate.is_timed = True
+            opens_at = gate.opens_at()
+            heappush(self._timed, (opens_at, next(self._count), gate))
+            self._look_again_at(opens_at)
+
+    # -- passing -----------------------------------------------------------------------------------------------------
 
     def keep_back(self, node: TaskNode, at: float) -> bool:
-        """Let a node pass its gates, or as many as it can; return whether it has to wait at one, and let it wait."""
-        gate = self._blocking(node, at)
-        if gate is None:
-            return False
-        (gate.late if gate in self._held.get(node, ()) else gate.queue).push(node)
-        self._open[gate] = None
-        return True
-
-    def _blocking(self, node: TaskNode, at: float) -> Gate | None:
+        """Let a node pass its gates; return whether it has to wait at one, where it stands in line then."""
         place = self._place_for(node)
         if place is not None and place.free <= 0:
             self.let_go(node)
-            return place
+            place.queue.push(node)
+            return True
         limits = self._limits_of(node)
+        gate, has_all = self._pass(node, limits, at)
+        if gate is None:
+            return False
+        if node in self._held and not self._may_keep(node, gate):
+            self.let_go(node)
+            has_all = False
+        (gate.late if has_all else gate.queue).push(node)
+        self._note_open(gate)
+        return True
+
+    def _pass(self, node: TaskNode, limits: list[LimitGate], at: float) -> tuple[LimitGate | None, bool]:
+        """Take what is free of what a node lacks; return the limit that keeps it back, and whether it lacks time alone.
+
+        One that was passed before may be closed by its rate again.
+        """
         held = self._held.get(node, [])
         for gate in limits[len(held) :]:
-            if gate.free <= 0 or at < gate.opens_at():
-                return gate
+            if at < gate.opens_at() or (gate.free <= 0 and not self._is_given_up(gate, node)):
+                return gate, False
             gate.free -= 1
             held.append(gate)
             self._held[node] = held
-        # Those that were passed before may be closed by their rate again.
-        return next((gate for gate in limits if at < gate.opens_at()), None)
+        return next((gate for gate in limits if at < gate.opens_at()), None), True
+
+    def _is_given_up(self, gate: LimitGate, node: TaskNode | None = None) -> bool:
+        """Let the last of those that keep a limit give it up, if `node` goes before it, or a body wants to go on."""
+        last = max(gate.kept_by, key=self._rank, default=None)
+        if last is None or (node is not None and self._rank(last) < self._rank(node)):
+            return False
+        self.let_go(last)
+        return True
+
+    def _may_keep(self, node: TaskNode, gate: LimitGate) -> bool:
+        """Return whether a node that is about to wait at a limit keeps the others."""
+        self._stop_keeping(node)
+        other = gate.keeper
+        if other is not None:
+            if self._rank(other) < self._rank(node):
+                return False
+            self.let_go(other)
+        gate.keeper = node
+        self._keeping[node] = gate
+        for each in self._held[node]:
+            each.kept_by[node] = None
+        return True
+
+    def _stop_keeping(self, node: TaskNode) -> None:
+        gate = self._keeping.pop(node, None)
+        if gate is not None:
+            gate.keeper = None
+            for each in self._held[node]:
+                each.kept_by.pop(node, None)
 
     def waited_for(self, node: TaskNode, at: float) -> Gate | None:
-        """Return the gate that keeps a node back now; nothing changes."""
-        place = self._place_for(node)
+        """Return the gate that keeps a node back now; nothing changes, whatever thread asks."""
+        group = node.parent
+        place = None if group is None or node in self._placed else self._places.get(group)
         if place is not None and place.free <= 0:
             return place
         held = self._held.get(node, ())
-        for gate in self._limits_of(node):
-            if at < gate.opens_at() or (gate.free <= 0 and gate not in held):
+        for limit in sorted(node.options.limits, key=_name):
+            gate = self._limits.get(limit)
+            if gate is not None and (at < gate.opens_at() or (gate.free <= 0 and gate not in held)):
                 return gate
         return None
 
@@ -148,59 +277,65 @@ class Gates:
         if place is not None:
             place.free -= 1
             self._placed[node] = place
+        self._stop_keeping(node)
         for gate in self._held.get(node, ()):
             gate.note_start(at)
 
-    def retake(self, node: TaskNode) -> bool:
-        """Let a body that has waited have its limits again, if all are free; return whether it has."""
+    def correct_start(self, node: TaskNode, at: float) -> None:
+        """The body of the node that started last begins only now."""
+        for gate in self._held.get(node, ()):
+            gate.correct_start(at)
+
+    def retake(self, wish: Wish) -> bool:
+        """Let a body that has waited have again what it needs; return whether it has, else it stands in line."""
+        node = wish[0]
         limits = self._limits_of(node)
-        if any(gate.free <= 0 for gate in limits):
-            return False
+        for gate in limits:
+            if gate.free <= 0 and not self._is_given_up(gate):
+                gate.returning.append(wish)
+                return False
         for gate in limits:
             gate.free -= 1
         if limits:
             self._held[node] = limits
         return True
 
-    def let_go(self, node: TaskNode) -> bool:
-        """Take back the limits that a node has passed; return whether there were any."""
-        held = self._held.pop(node, None)
-        for gate in held or ():
+    def let_go(self, node: TaskNode) -> None:
+        """Take back the limits that a node has passed."""
+        self._stop_keeping(node)
+        for gate in self._held.pop(node, ()):
             self._free(gate)
-        return bool(held)
 
-    def leave(self, node: TaskNode) -> bool:
-        """Take back all that a node has, which has ended; return whether that was anything."""
-        has_let_go = self.let_go(node)
+    def leave(self, node: TaskNode) -> None:
+        """Take back all that a node has, which has ended."""
+        self.let_go(node)
         place = self._placed.pop(node, None)
         if place is not None:
             self._free(place)
         self._places.pop(node, None)
-        return has_let_go or place is not None
 
     def _free(self, gate: Gate) -> None:
         gate.free += 1
-        if gate.has_waiting:
-            self._open[gate] = None
+        if gate.returning:
+            self._freed.append(gate)
+        self._note_open(gate)
 
     def sort_anew(self, rank: Callable[[TaskNode], Any]) -> None:
         """From now on go by these ranks."""
         self._rank = rank
+        self._open.clear()
         for gate in (*self._limits.values(), *self._places.values()):
-            gate.queue.sort_anew(rank)
-            gate.late.sort_anew(rank)
+            gate.sort_anew(rank)
+            self._note_open(gate)
 
-    def _limits_of(self, node: TaskNode) -> list[Gate]:
+    def _limits_of(self, node: TaskNode) -> list[LimitGate]:
         limits = node.options.limits
         return [self._limit_gate(limit) for limit in sorted(limits, key=_name)] if limits else []
 
-    def _limit_gate(self, limit: Limit) -> Gate:
+    def _limit_gate(self, limit: Limit) -> LimitGate:
         gate = self._limits.get(limit)
         if gate is None:
-            free = math.inf if limit.max_concurrency is None else limit.max_concurrency
-            gate = self._limits[limit] = Gate(f"limit '{limit.name}'", free, self._rank)
-            if limit.per_second is not None:
-                gate.set_rate(limit.per_second)
+            gate = self._limits[limit] = LimitGate(limit, self._rank)
         return gate
 
     def _place_for(self, node: TaskNode) -> Gate | None:

@@ -55,7 +55,7 @@ class Scheduler(Endings):
         max_threads: int,
         chance: Callable[[], float] = random,
     ) -> None:
-        super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver.grant), chance)
+        super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver), chance)
         #: Whether starts go by priority, and by cost.
         self._ranked_by = (False, False)
         self._use_features()
@@ -113,9 +113,6 @@ class Scheduler(Endings):
         """Give a slot to the first ready node and return it, working; None if none may start now."""
         while True:
             node = self.slots.take(at)
-            if self._features.has_gates:
-                # Not only when there is nothing to start: what is found may be the last to start for long.
-                self._ask_to_look_again()
             if node is None:
                 return None
             if node._body is not None:
@@ -129,11 +126,6 @@ class Scheduler(Endings):
         else:
             self.tree.move_to_working(node, at)
         return node
-
-    def _ask_to_look_again(self) -> None:
-        opens_at = self.slots.opens_at()
-        if opens_at is not None:
-            self._driver.look_again_at(opens_at)
 
     def body_done(self, node: TaskNode, kind: BodyKind, at: float) -> None:
         """A body returned: its children go ahead, or its node is done."""
@@ -342,7 +334,7 @@ class Scheduler(Endings):
         self._start(node, self._at)
         group = self.group_of(node)
         group.body_ended = True
-        if node.options.is_bounded:
+        if node.options.is_timed:
             bound = self.bound(node, self._at)
             if bound is not None:
                 self._driver.bound(node, bound)

@@ -1,8 +1,9 @@
 """Who may run a body now: the ready nodes in their order, and what slots and threads there are. Pure, no I/O.
 
 A slot is held only while a body runs. One that waits for its children gives it up (`free`) and asks for it again
-(`want`); such wishes go before new starts, in the order in which they came. Limits and places (`_gates.py`) are looked
-at when a node is about to start, never before: until then, who comes later may still go first.
+(`want`); such wishes go before new starts, in the order in which they came, but for those that lack something that is
+not free: nobody waits for what another one lacks. Limits and places (`_gates.py`) are looked at when a node is about to
+start, never before: until then, who comes later may still go first.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from treetask.engine._gates import Gates
+from treetask.engine._gates import Gates, Wish
 from treetask.engine._ready import ReadyQueue
 from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 
@@ -20,19 +21,26 @@ _PENDING: Final = TaskStatus.PENDING
 _RETRYING: Final = TaskStatus.RETRYING
 
 
+class Owner(Protocol):
+    """Who is told when somebody may go on."""
+
+    def grant(self, node: TaskNode) -> None:
+        """Let a suspended body go on: it has a slot again."""
+
+    def look_again_at(self, when: float) -> None:
+        """Call `look_again` then: somebody waits for nothing but time."""
+
+
 class Slots:
-    """Capacity for `max_concurrency` bodies (None: any number), of which `max_threads` in threads.
+    """Capacity for `max_concurrency` bodies (None: any number), of which `max_threads` in threads."""
 
-    `grant` is called with each suspended body that has its slot again.
-    """
-
-    def __init__(self, max_concurrency: int | None, max_threads: int, grant: Callable[[TaskNode], None]) -> None:
+    def __init__(self, max_concurrency: int | None, max_threads: int, owner: Owner) -> None:
         self.is_paused = False
         #: What kind the body is that `take` gave out last.
         self.taken_kind = BodyKind.ASYNC
         self._slots: Final = sys.maxsize if max_concurrency is None else max_concurrency
         self._threads: Final = max_threads
-        self._grant: Final = grant
+        self._owner: Final = owner
         self._slots_used = 0
         self._threads_used = 0
         self._ready: Final = ReadyQueue()
@@ -40,10 +48,11 @@ class Slots:
         self._lack_thread: Final = ReadyQueue()
         #: What else a start may have to wait for; None where nothing has limits or places.
         self._gates: Gates | None = None
-        #: Whether anything has changed at the gates since nobody could pass.
-        self._gates_moved = False
         #: Suspended bodies that want their slot back, with the kind of each.
-        self._returning: Final[deque[tuple[TaskNode, BodyKind]]] = deque()
+        self._wishes: Final[dict[TaskNode, Wish]] = {}
+        #: The same in the order in which they asked, and those that lack a thread; some of them are gone already.
+        self._returning: Final[deque[Wish]] = deque()
+        self._returning_to_thread: Final[deque[Wish]] = deque()
         self._kinds: Final[dict[Any, BodyKind]] = {}
         # Siblings often have the same body.
         self._last_body: Any = None
@@ -63,20 +72,20 @@ class Slots:
     def use_gates(self) -> None:
         """From now on look for limits and places."""
         if self._gates is None:
-            self._gates = Gates(self._ready.rank)
+            self._gates = Gates(self._ready.rank, self._owner.look_again_at)
 
     # -- starts ------------------------------------------------------------------------------------------------------
 
     def has_ready(self) -> bool:
         """Whether anything is queued that lacks nothing but time, or a slot while a body has it."""
-        return self.can_start_more() or self.opens_at() is not None
+        return self.can_start_more() or (self._gates is not None and self._gates.is_timed)
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
         if self._slots_used >= self._slots or self.is_paused:
             return False
-        ready, lacking = self._ready, self._lack_thread
-        if ready.line or ready.heap or self._gates_moved:
+        ready, lacking, gates = self._ready, self._lack_thread, self._gates
+        if ready.line or ready.heap or (gates is not None and gates.is_open):
             return True
         return bool(lacking.line or lacking.heap) and self._threads_used < self._threads
 
@@ -105,6 +114,8 @@ class Slots:
             kind = self._last_kind if body is self._last_body else self.kind(node)
             if kind.in_thread and self._threads_used >= self._threads:
                 lacking.push(node)
+                if gates is not None:
+                    gates.let_go(node)
                 continue
             if gates is not None and not self._pass_gates(node, at):
                 continue
@@ -121,27 +132,26 @@ class Slots:
         if len(self._lack_thread) and self._threads_used < self._threads:
             queues.append(self._lack_thread)
         at_gate = None if self._gates is None else self._gates.next_queue(at)
-        if at_gate is None:
-            self._gates_moved = False
-        else:
+        if at_gate is not None:
             queues.append(at_gate)
         return min(queues, key=ReadyQueue.head_rank).pop() if queues else None
 
     def _pass_gates(self, node: TaskNode, at: float) -> bool:
         assert self._gates is not None
         if self._gates.keep_back(node, at):
-            self._gates_moved = True
             return False
         self._gates.note_start(node, at)
         return True
 
-    def look_again(self) -> None:
-        """Time has passed: a limit may let more start."""
-        self._gates_moved = self._gates is not None
+    def begun(self, node: TaskNode, at: float) -> None:
+        """The body of the node that was taken last begins now: this is when its start counts."""
+        if self._gates is not None:
+            self._gates.correct_start(node, at)
 
-    def opens_at(self) -> float | None:
-        """Return when a limit lets the next node start that waits for nothing but time; None if none does."""
-        return None if self._gates is None else self._gates.opens_at()
+    def look_again(self, at: float) -> None:
+        """Time has passed: a limit may let more start."""
+        if self._gates is not None:
+            self._gates.look_again(at)
 
     def has_to_pass(self, node: TaskNode) -> bool:
         """Whether a node needs a place in its group."""
@@ -179,18 +189,18 @@ class Slots:
     def free(self, node: TaskNode, kind: BodyKind) -> None:
         """Take a body's slot back, its thread and its limits."""
         self._slots_used -= 1
-        if self._gates is not None and self._gates.let_go(node):
-            self._gates_moved = True
+        if self._gates is not None:
+            self._gates.let_go(node)
         if kind.in_thread:
-            self.free_thread()
-        if self._returning:
+            self._threads_used -= 1
+        if self._wishes:
             self._hand_on()
 
     def leave(self, node: TaskNode) -> None:
         """Take back what a node holds to its end, its place in its group; a node has ended."""
-        if self._gates is not None and self._gates.leave(node):
-            self._gates_moved = True
-            if self._returning:
+        if self._gates is not None:
+            self._gates.leave(node)
+            if self._wishes:
                 self._hand_on()
 
     def seize(self, kind: BodyKind) -> None:
@@ -202,7 +212,7 @@ class Slots:
     def free_thread(self) -> None:
         """Take a thread back, which may be later than its slot."""
         self._threads_used -= 1
-        if self._returning:
+        if self._wishes:
             self._hand_on()
 
     def abandon_thread(self) -> None:
@@ -211,27 +221,37 @@ class Slots:
 
     def want(self, node: TaskNode, kind: BodyKind) -> None:
         """Ask for a suspended body's slot; `grant` answers, perhaps at once."""
-        self._returning.append((node, kind))
+        wish = self._wishes[node] = (node, kind)
+        self._returning.append(wish)
         self._hand_on()
 
     def forget_wish(self, node: TaskNode) -> bool:
         """Take a wish for a slot back; False if it was granted before."""
-        for wish in self._returning:
-            if wish[0] is node:
-                self._returning.remove(wish)
-                return True
-        return False
+        return self._wishes.pop(node, None) is not None
 
     def _hand_on(self) -> None:
         """Give free slots to suspended bodies, in the order in which they asked."""
-        for _ in range(len(self._returning)):
-            node, kind = self._returning[0]
-            if self._slots_used >= self._slots or (kind.in_thread and self._threads_used >= self._threads):
+        while self._slots_used < self._slots:
+            wish = self._next_wish()
+            if wish is None:
                 return
-            if self._gates is not None and not self._gates.retake(node):
-                return
-            self._returning.popleft()
-            self._slots_used += 1
-            if kind.in_thread:
-                self._threads_used += 1
-            self._grant(node)
+            node, kind = wish
+            if self._wishes.get(node) is not wish:
+                continue
+            if kind.in_thread and self._threads_used >= self._threads:
+                self._returning_to_thread.append(wish)
+            elif self._gates is None or self._gates.retake(wish):
+                del self._wishes[node]
+                self._slots_used += 1
+                if kind.in_thread:
+                    self._threads_used += 1
+                self._owner.grant(node)
+
+    def _next_wish(self) -> Wish | None:
+        """Take the next wish out that may be granted: of those that lacked something, if that is free now."""
+        if self._returning_to_thread and self._threads_used < self._threads:
+            return self._returning_to_thread.popleft()
+        at_gate = None if self._gates is None else self._gates.next_returning()
+        if at_gate is not None:
+            return at_gate
+        return self._returning.popleft() if self._returning else None

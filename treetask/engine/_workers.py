@@ -202,8 +202,8 @@ class Crew:
                 node._attempt = worker
                 if announcer.pending:
                     announcer.tell()
-                if has_bounds or node.options.is_bounded:
-                    self._set_bound(worker, at)
+                if has_bounds or node.options.is_timed:
+                    self._note_begin(worker)
                 try:
                     if kind is _ASYNC:
                         context = self.context.copy()
@@ -256,12 +256,14 @@ class Crew:
             self._on_end(InternalError(f"nothing runs and nothing is ready, but these have not ended: {left[:5]}"))
         self._loop.leave()
 
-    def _set_bound(self, worker: Worker, at: float) -> None:
-        """Bound an attempt that begins."""
-        assert worker.node is not None
-        bound = self.scheduler.bound(worker.node, at)
+    def _note_begin(self, worker: Worker) -> None:
+        """Bound an attempt that begins, and count it as a start."""
+        node, at = worker.node, self._loop.now()
+        assert node is not None
+        self.scheduler.slots.begun(node, at)
+        bound = self.scheduler.bound(node, at)
         if bound is not None:
-            self.bound(worker.node, bound)
+            self.bound(node, bound)
 
     def bound(self, node: TaskNode, bound: Bound) -> None:
         """Bound an attempt: by the worker's scope where there is only a body, by a timer where children go first."""

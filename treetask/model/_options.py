@@ -94,14 +94,17 @@ class NodeOptions:
     keep_done: KeepDone = KeepDone.ALL
     #: How many children, with all below them, may have started and not ended.
     max_parallel: int | None = None
-    #: Whether anything may bound the time of an attempt; derived, as it is asked for each of them.
-    is_bounded: bool = field(init=False)
+    #: Whether it matters when an attempt begins: it may be bounded, or is counted. Derived, as each of them asks.
+    is_timed: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        is_bounded = (
-            self.timeout is not None or self.always or (self.retry is not None and self.retry.timeout is not None)
+        is_timed = (
+            self.timeout is not None
+            or self.always
+            or (self.retry is not None and self.retry.timeout is not None)
+            or any(limit.per_second is not None for limit in self.limits)
         )
-        object.__setattr__(self, "is_bounded", is_bounded)
+        object.__setattr__(self, "is_timed", is_timed)
 
 
 class NodeKeywords(TypedDict, total=False):
@@ -125,7 +128,7 @@ class NodeKeywords(TypedDict, total=False):
 
 DEFAULT_OPTIONS: Final = NodeOptions()
 #: The options that nodes have.
-OPTION_NAMES: Final = frozenset({*NodeOptions.__dataclass_fields__} - {"optional", "is_bounded"})
+OPTION_NAMES: Final = frozenset({*NodeOptions.__dataclass_fields__} - {"optional", "is_timed"})
 
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
 _NOT_YET: Final = frozenset({"tags", "cache", "version", "backend"})
