@@ -11,7 +11,8 @@ from treetask.model._config import check_count
 class Limit:
     """What tasks that name it share: at most so many of their bodies at once, and so many starts in any second.
 
-    `per_second` below 1 is one start in so many seconds: 0.5 is one in two. Each attempt is a start.
+    `per_second` below 1 is one start in so many seconds: 0.5 is one in two. Above 1 no second sees more starts than
+    that: 2.5 are two. Each attempt is a start.
 
     Raises `TypeError` and `ValueError` for values of the wrong kind or out of range, or if nothing is limited.
     """
