@@ -52,8 +52,8 @@ class Book:
     def __init__(self) -> None:
         self.changes: list[tuple[object, ...]] = []
 
-    def status_changed(self, *change: object) -> None:
-        self.changes.append(change[1:])
+    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
+        self.changes.append((old, new, at))
 
     def progress_changed(self, node: TaskNode) -> None:
         raise AssertionError("nobody changed a progress")
@@ -89,7 +89,7 @@ def test_quick_changes_are_those_of_the_door(old: TaskStatus, kind: str) -> None
             tree.subtree_stats(above)
         book = Book()
         tree.listen(book)
-        refused = []
+        refused: list[str] = []
         for new, at in ((TaskStatus.WORKING, 1.0), (TaskStatus.DONE, 2.0)):
             door = {"working": tree.move_to_working, "done": tree.move_to_done}[new.value]
             try:

@@ -197,7 +197,7 @@ class Spawner:
             return False
         if group.undelivered:
             self._raise_failures()
-        self._run.place(yielded, self._node)
+        self._run.place(cast("Child[Any]", yielded), self._node)
         return True
 
     async def _serve(self, yielded: object) -> object:

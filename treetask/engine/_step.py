@@ -46,7 +46,7 @@ def _bodies(seat: Seat) -> Generator[Any, Any, None]:
         steps = node._body(node)  # type: ignore[misc]  # pyright: ignore[reportOptionalCall] - it has one
         if type(steps) is not CoroutineType:
             steps = awaited(steps)
-        seat.result = yield from steps
+        seat.result = yield from steps  # pyright: ignore[reportGeneralTypeIssues] - the decorator lets it
 
 
 @coroutine

@@ -46,10 +46,11 @@ class Retry:
 
     def __post_init__(self) -> None:
         owner = "Retry"
-        kinds: tuple[object, ...] = self.on if isinstance(self.on, tuple) else (self.on,)
+        on: Any = self.on
+        kinds = cast("tuple[object, ...]", on if isinstance(on, tuple) else (on,))
         are_types = bool(kinds) and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds)
-        if not are_types and (isinstance(self.on, (tuple, type)) or not callable(self.on)):
-            raise TypeError(f"{owner}: on is {self.on!r}; expected exception types or a function of the exception")
+        if not are_types and (isinstance(on, (tuple, type)) or not callable(on)):
+            raise TypeError(f"{owner}: on is {on!r}; expected exception types or a function of the exception")
         check_count("attempts", self.attempts, 1, owner, optional=True, none="any number, until the timeout")
         check_seconds("timeout", self.timeout, owner)
         for name in ("wait_initial", "wait_max", "wait_jitter"):
@@ -79,9 +80,10 @@ class Retry:
         return min(self.wait_max, grown + chance * self.wait_jitter)
 
     def _verdict(self, error: Exception) -> bool | float:
-        on = self.on
+        on: Any = self.on
         if isinstance(on, (tuple, type)):
-            return all(isinstance(one, on) for one in _causes(error, on))
+            kinds = cast("type[Exception] | tuple[type[Exception], ...]", on)
+            return all(isinstance(one, kinds) for one in _causes(error, kinds))
         answer: Any = on(error)
         if isinstance(answer, bool):
             return answer
@@ -90,7 +92,7 @@ class Retry:
         return float(answer)
 
 
-def _causes(error: BaseException, wanted: tuple[type[Exception], ...] | type[Exception]) -> Iterator[BaseException]:
+def _causes(error: BaseException, wanted: type[Exception] | tuple[type[Exception], ...]) -> Iterator[BaseException]:
     """Yield what went wrong in the end: of groups and of children that failed, unless that itself is wanted."""
     waiting = [error]
     while waiting:
