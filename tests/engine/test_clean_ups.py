@@ -1,11 +1,12 @@
-"""What always runs, in groups that are repeated and in groups that have failed (R33, R35)."""
+"""What always runs, in groups that are repeated, that have failed, or that are not even waited for (R33, R35)."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.engine.support import Log, ended, fails_after, fails_times, sleeps, statuses
-from treetask import TreeBuilder, TreeTaskConfig, optional
+from tests.engine.by_hand import ByHand
+from tests.engine.support import Log, ended, fails_after, fails_times, node_of, ok, sleeps, statuses
+from treetask import AsyncExecutor, FinishedParentError, TaskNode, TreeBuilder, TreeTaskConfig, optional
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -45,3 +46,66 @@ async def test_what_goes_last_waits_for_what_always_runs_but_depends_on_somethin
     await ended(tree)
 
     assert log == ["notice begins", "notice ends", "last begins", "last ends"]
+
+
+async def test_child_for_a_group_that_cleans_up_is_refused() -> None:
+    """R6: what it is to work with may be closed already; another clean-up may come."""
+    refusals: list[str] = []
+
+    async def add(node: TaskNode) -> None:
+        with pytest.raises(FinishedParentError) as caught:
+            tree.root.add_child(TaskNode("late", task_fn=ok))
+        refusals.append(str(caught.value))
+        tree.root.add_child(TaskNode("another", task_fn=ok, always=True))
+
+    tree = TreeBuilder("root").add_child("works", task=ok).add_child("closes", task=add, always=True).build()
+    await AsyncExecutor(tree).run()
+
+    assert "".join(refusals) == (
+        "node 'late' cannot be added: its parent 'root' is already cleaning up; "
+        "add it before the parent ends, or to a node that still runs"
+    )
+    assert statuses(tree) == {"root": "done", "works": "done", "closes": "done", "another": "done"}
+
+
+async def test_what_goes_last_waits_for_the_others_when_it_comes_late() -> None:
+    """R33: also when it is added while they run, and nothing else is left."""
+    log = Log()
+
+    async def add(node: TaskNode) -> None:
+        node_of(tree, "group").add_child(TaskNode("last", task_fn=log.body(1), always=True))
+
+    tree = (
+        TreeBuilder("root", config=ONCE, on_failure="continue")
+        .add_child("measures", task=sleeps(2))
+        .add_node("group", task=fails_after(1))
+        .add_child("notice", task=log.body(5), always=True, depends_on=[optional("measures")])
+        .up()
+        .add_child("adds", task=add, depends_on=["measures"])
+        .build()
+    )
+    await ended(tree)
+
+    assert log == ["notice begins", "notice ends", "last begins", "last ends"]
+
+
+def test_nothing_begins_once_the_run_is_hurried() -> None:
+    """What always runs is stopped as well: what runs, what only queues, and what comes then."""
+    run = ByHand(
+        TreeBuilder("root", config=ONCE)
+        .add_child("works", task=ok)
+        .add_child("closes", task=ok, always=True)
+        .add_child("reports", task=ok, always=True)
+        .build(),
+        max_concurrency=1,
+    )
+    run.start()
+    run.scheduler.cancel("asked", run.now)
+    run.stop("works")
+    assert statuses(run.tree)["closes"] == "working"
+
+    run.scheduler.hurry(run.now)
+    run.scheduler.add(TaskNode("late", task_fn=ok, always=True), run.tree.root, run.now)
+
+    run.stop("closes")
+    assert statuses(run.tree) == dict.fromkeys(["root", "works", "closes", "reports", "late"], "cancelled")

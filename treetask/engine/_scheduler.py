@@ -194,6 +194,8 @@ class Scheduler(Endings):
         if parent._status.is_terminal or parent._tree is not self.tree:
             status = "discarded" if parent._tree is not self.tree else parent.status
             raise FinishedParentError(parent.id, status, child.id)
+        if parent._group is not None and parent._group.is_cleaning_up and not child.options.always:
+            raise FinishedParentError(parent.id, "cleaning up", child.id)
         self._at = at
         self.tree.attach(child, parent)
         if not self._waiting.include_plain(child):
@@ -216,12 +218,19 @@ class Scheduler(Endings):
             if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
                 group.note_bad([child])
         elif child.options.always and not self.is_hurried:
-            if at_once or group.is_cleaning_up or (group.gate_open and not goes_last(child)):
+            if at_once or (self._last_are_on(group) if goes_last(child) else group.gate_open or group.is_cleaning_up):
                 self._admit(child, group)
         elif group.stopping is not None or group.stopped is not None:
             self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
         elif (at_once or group.gate_open) and group.verdict is None:
             self._admit(child, group)
+
+    @staticmethod
+    def _last_are_on(group: Group) -> bool:
+        """Whether what goes last has been let go ahead; what comes in now goes with it."""
+        if not group.is_cleaning_up:
+            return False
+        return all(child._status.is_terminal or goes_last(child) for child in group.node._children)
 
     def _admit(self, child: TaskNode, group: Group) -> None:
         if group.node.options.parallel:
