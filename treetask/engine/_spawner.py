@@ -197,7 +197,8 @@ class Spawner:
             return False
         if group.undelivered:
             self._raise_failures()
-        self._run.place(cast("Child[Any]", yielded), self._node)
+        child: Child[Any] = yielded
+        self._run.place(child, self._node)
         return True
 
     async def _serve(self, yielded: object) -> object:
