@@ -211,8 +211,12 @@ async def test_threads_go_by_priority(virtual_clock: VirtualClock) -> None:
     """Plain functions, in the one thread that there is."""
     order: list[str] = []
     tree = TreeBuilder("root", config=TreeTaskConfig(max_threads=1))
+
+    def note(node: TaskNode) -> None:
+        order.append(node.id)
+
     for number in (3, 1, 2, 0):
-        tree.add_child(f"{number}", task=lambda node: order.append(node.id), priority=number)
+        tree.add_child(f"{number}", task=note, priority=number)
 
     with anyio.fail_after(5):
         assert await ended(tree.build()) is None

@@ -197,8 +197,7 @@ class Spawner:
             return False
         if group.undelivered:
             self._raise_failures()
-        child: Child[Any] = yielded
-        self._run.place(child, self._node)
+        self._run.place(yielded, self._node)  # pyright: ignore[reportUnknownArgumentType]
         return True
 
     async def _serve(self, yielded: object) -> object:
