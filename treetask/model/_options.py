@@ -178,7 +178,7 @@ def _checked(
             f"{owner}: always=True runs whatever happened before, so depends_on cannot need '{needed}'; "
             f"write optional('{needed}')"
         )
-    return _shared(
+    return _made(
         depends_on=ids,
         optional=optional_ids,
         on_failure=policy,
@@ -191,6 +191,13 @@ def _checked(
 
 #: Equal options are one object. By keyword, which takes longer than by position: trees of many nodes share few options.
 _shared: Final = functools.lru_cache(maxsize=1024)(NodeOptions)
+
+
+def _made(**options: Any) -> NodeOptions:  # noqa: ANN401 - checked before
+    try:
+        return _shared(**options)
+    except TypeError:  # a callable object that cannot be hashed
+        return NodeOptions(**options)
 
 
 def _check_values(

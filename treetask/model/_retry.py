@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from treetask.model._body import BodyKind, kind_of
 from treetask.model._config import check_count, check_seconds
 from treetask.model._spawn import TaskFailed
 
@@ -26,14 +27,15 @@ class Retry:
     """How often and when the attempts of a node are repeated. Durations are seconds.
 
     Before attempt n + 1 a node waits `wait_initial * wait_exp_base ** (n - 1)`, plus a random part of `wait_jitter`, at
-    most `wait_max`. It holds no slot meanwhile. An attempt that ran out of time counts as `TimeoutError`; one that a
-    child failed, as what that child raised; a group of exceptions, as each of those in it.
+    most `wait_max`. It holds no slot meanwhile. An attempt that ran out of time counts as `TimeoutError`; one that
+    children failed, as what these raised; a group of exceptions, as each of those in it. All of them have to be worth
+    another attempt.
 
     Raises `TypeError` and `ValueError` for values of the wrong kind or out of range.
     """
 
     #: The errors that are worth another attempt; or a function of the error that answers True or False, or with the
-    #: seconds to wait, as a server may have asked for.
+    #: seconds to wait, as a server may have asked for: these are waited as they are.
     on: RetryOn
     #: All attempts, the first one included; None is any number, until `timeout`.
     attempts: int | None = 3
@@ -46,11 +48,13 @@ class Retry:
 
     def __post_init__(self) -> None:
         owner = "Retry"
-        on: Any = self.on
-        kinds = cast("tuple[object, ...]", on if isinstance(on, tuple) else (on,))
-        are_types = bool(kinds) and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds)
-        if not are_types and (isinstance(on, (tuple, type)) or not callable(on)):
-            raise TypeError(f"{owner}: on is {on!r}; expected exception types or a function of the exception")
+        on: object = self.on
+        kinds = cast("tuple[object, ...]", on) if isinstance(on, tuple) else (on,)
+        if not kinds or not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+            if isinstance(on, (tuple, type)) or not callable(on):
+                raise TypeError(f"{owner}: on is {on!r}; expected exception types or a function of the exception")
+            if kind_of(on) is not BodyKind.THREAD:
+                raise TypeError(f"{owner}: on is {on!r}; expected a plain function that answers at once")
         check_count("attempts", self.attempts, 1, owner, optional=True, none="any number, until the timeout")
         check_seconds("timeout", self.timeout, owner)
         for name in ("wait_initial", "wait_max", "wait_jitter"):
@@ -73,23 +77,31 @@ class Retry:
             return None
         if verdict is not True:
             return verdict
+        return min(self.wait_max, self._grown(attempt) + chance * self.wait_jitter)
+
+    def _grown(self, attempt: int) -> float:
+        if not self.wait_initial:
+            return 0.0
         try:
-            grown = self.wait_initial * self.wait_exp_base ** (attempt - 1)
+            return self.wait_initial * float(self.wait_exp_base) ** (attempt - 1)
         except OverflowError:
-            grown = self.wait_max
-        return min(self.wait_max, grown + chance * self.wait_jitter)
+            return self.wait_max
 
     def _verdict(self, error: Exception) -> bool | float:
         on: Any = self.on
         if isinstance(on, (tuple, type)):
-            kinds = cast("type[Exception] | tuple[type[Exception], ...]", on)
+            kinds = cast("tuple[type[Exception], ...] | type[Exception]", on)
             return all(isinstance(one, kinds) for one in _causes(error, kinds))
-        answer: Any = on(error)
-        if isinstance(answer, bool):
-            return answer
-        if not isinstance(answer, (int, float)) or not 0 <= answer < float("inf"):
-            raise TypeError(f"Retry: on returned {answer!r}; expected True, False or the seconds to wait")
-        return float(answer)
+        seconds: list[float] = []
+        for one in _causes(error, ()):
+            answer: Any = isinstance(one, Exception) and on(one)
+            if answer is False:
+                return False
+            if answer is not True:
+                if not isinstance(answer, (int, float)) or not 0 <= answer < float("inf"):
+                    raise TypeError(f"Retry: on returned {answer!r}; expected True, False or the seconds to wait")
+                seconds.append(float(answer))
+        return max(seconds, default=True)
 
 
 def _causes(error: BaseException, wanted: type[Exception] | tuple[type[Exception], ...]) -> Iterator[BaseException]:
@@ -101,7 +113,10 @@ def _causes(error: BaseException, wanted: type[Exception] | tuple[type[Exception
             if isinstance(one, BaseExceptionGroup):
                 waiting.extend(cast("BaseExceptionGroup[BaseException]", one).exceptions)
                 continue
-            if isinstance(one, TaskFailed) and one.__cause__ is not None:
-                waiting.append(one.__cause__)
-                continue
+            if isinstance(one, TaskFailed):
+                causes = [one.__cause__, *(other.node.exception for other in one.others)]
+                raised = [cause for cause in causes if cause is not None]
+                if len(raised) == len(causes):
+                    waiting.extend(raised)
+                    continue
         yield one
