@@ -184,6 +184,8 @@ class Endings:
         """Bring a node and what is not done below it back to where it was before the attempt, and let it wait."""
         group = node._group
         node.retry_count += 1
+        if node.error is None:
+            node.error = node.reason
         node.reason = None
         node._group = None
         self.tree.move(node, _RETRYING, self._at)

@@ -116,6 +116,10 @@ class Group:
                 return child
         return None
 
+    def unclaimed_failures(self) -> list[TaskNode]:
+        """Return the children that failed or timed out and that no body has taken responsibility for."""
+        return [child for child in self.bad if child._status in FAILURES and not is_claimed(child)]
+
     def claim_failures(self, *, told: bool = False) -> list[TaskNode]:
         """Return the failures that the body was not told of; from now on it has them, and the group may go on.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 from treetask.engine._bounds import total_bound
 from treetask.engine._group import Group
 from treetask.engine._waiting import Waiting
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
 
 
 def wait_before_next(
@@ -37,14 +41,20 @@ def wait_before_next(
 
 
 def _what_failed(node: TaskNode) -> Exception | None:
-    """Return what a body raised: that of the node, or of the child that failed it."""
-    while node.exception is None:
-        group: Group | None = node._group
-        failed = None if group is None else group.unclaimed(TaskStatus.FAILED, TaskStatus.TIMED_OUT)
-        if failed is None:
+    """Return what a body raised: that of the node, or of the children that failed it, together if they are several."""
+    errors: list[Exception] = []
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one.exception, Exception):
+            errors.append(one.exception)
+            continue
+        group: Group | None = one._group
+        failed = [] if group is None or one.exception is not None else group.unclaimed_failures()
+        if not failed:
             return None
-        node = failed
-    return node.exception if isinstance(node.exception, Exception) else None
+        waiting.extend(failed)
+    return errors[0] if len(errors) == 1 else ExceptionGroup("several children failed", errors)
 
 
 def begin_anew(
