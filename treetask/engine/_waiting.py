@@ -18,7 +18,7 @@ class Waiting:
         #: What the nodes make use of.
         self.features: Final = self._dependencies.features
         #: The nodes that wait for the end of one.
-        self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
+        self.dependents: Final = self._dependencies.dependents
         #: Nodes that have ended, but whose dependents were not told yet.
         self.untold: Final[set[TaskNode]] = set()
         #: Take in a node that needs nothing and is like one before, or say that it is not.
@@ -36,16 +36,10 @@ class Waiting:
 
     def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []
-        dependents = self.dependents
         for node in nodes:
             dependencies = self._dependencies.of(node)
             has_ended = False
             for dependency in dependencies:
-                others = dependents.get(dependency)
-                if others is None:
-                    dependents[dependency] = [node]
-                else:
-                    others.append(node)
                 if dependency._status.is_terminal:
                     has_ended = True
                     if is_lost(node, dependency):

@@ -54,8 +54,8 @@ class Dependencies:
         self._plain: NodeOptions = DEFAULT_OPTIONS
         #: A group, and what waits for its end: kept while children come in below the same one.
         self._after: tuple[TaskNode, set[_Vertex]] | None = None
-        #: Who depends on each node; made when first needed.
-        self._dependents: dict[TaskNode, list[TaskNode]] | None = None
+        #: Who depends on each node. A run takes out what is discarded.
+        self.dependents: Final[dict[TaskNode, list[TaskNode]]] = {}
 
     def of(self, node: TaskNode) -> tuple[TaskNode, ...]:
         """Return the nodes whose ends a node waits for."""
@@ -85,9 +85,6 @@ class Dependencies:
         added = [node for node in came if node.options.depends_on]
         if self._after is not None and (self._after[0] is not came[0].parent or came[0].options.always):
             self._after = None
-        if added and self._has_whole_tree and self._dependents is None:
-            self._dependents = {}
-            self._note_dependents(self._of, self._dependents)
         try:
             self.features.note(came)
             for node in added:
@@ -104,16 +101,19 @@ class Dependencies:
                 self._of.pop(node, None)
             raise
         self._has_whole_tree = True
-        if self._dependents is not None:
-            self._note_dependents(added, self._dependents)
+        self._note_dependents(added)
         if not added and not came[0].options.always and not came[0].options.limits:
             self._plain = came[0].options
         return added
 
-    def _note_dependents(self, nodes: Iterable[TaskNode], dependents: dict[TaskNode, list[TaskNode]]) -> None:
+    def _note_dependents(self, nodes: Iterable[TaskNode]) -> None:
         for node in nodes:
             for dependency in self._of[node]:
-                dependents.setdefault(dependency, []).append(node)
+                others = self.dependents.get(dependency)
+                if others is None:
+                    self.dependents[dependency] = [node]
+                else:
+                    others.append(node)
 
     def _resolve(self, node: TaskNode) -> tuple[TaskNode, ...]:
         found: list[TaskNode] = []
@@ -140,7 +140,6 @@ class Dependencies:
 
     def _what_waits_for_end_of(self, group: TaskNode) -> set[_Vertex]:
         if self._after is None:
-            assert self._dependents is not None
             after: set[_Vertex] = set()
             waiting: list[_Vertex] = [(group, True)]
             if self.features.has_always:
@@ -149,7 +148,7 @@ class Dependencies:
                 vertex = waiting.pop()
                 if vertex not in after:
                     after.add(vertex)
-                    waiting.extend(self._who_waits_for(vertex, self._dependents))
+                    waiting.extend(self._who_waits_for(vertex))
             self._behind.clear()
             self._after = (group, after)
         return self._after[1]
@@ -196,7 +195,7 @@ class Dependencies:
                 if earlier is not None:
                     yield earlier, True
 
-    def _who_waits_for(self, vertex: _Vertex, dependents: dict[TaskNode, list[TaskNode]]) -> Iterator[_Vertex]:
+    def _who_waits_for(self, vertex: _Vertex) -> Iterator[_Vertex]:
         """The same edges from the other side."""
         node, is_end = vertex
         if not is_end:
@@ -204,7 +203,7 @@ class Dependencies:
             for child in node._children:
                 yield child, False
             return
-        for dependent in dependents.get(node, ()):
+        for dependent in self.dependents.get(node, ()):
             yield dependent, False
         parent = node.parent
         if parent is not None:
