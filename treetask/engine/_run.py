@@ -28,6 +28,7 @@ from treetask.engine._timers import Timers
 from treetask.engine._watchdog import watchdog
 from treetask.engine._workers import Crew, Worker
 from treetask.model import (
+    CLOSED,
     BodyKind,
     Child,
     ExecutionResult,
@@ -274,7 +275,11 @@ class Run:
             self._answer(partial(self.add, child, parent))
             return
         self.scheduler.add(child, parent, self.loop.now())
-        self._advance()
+        # While it waits for the body of its parent, it lets nothing start, and ends nothing.
+        if child._waits < CLOSED:
+            self._advance()
+        elif self._announcer.pending:
+            self._announcer.tell()
 
     def spawn(self, child: Child[Any], parent: TaskNode) -> None:
         self._answer(lambda: self.place(child, parent))

@@ -389,9 +389,10 @@ class Scheduler(Endings):
     @staticmethod
     def _note_bad_comers(group: Group) -> None:
         """Children may have come with a status of their own."""
-        children = group.node._children
-        known = {*group.bad, *filter(is_allowed, children)}
-        group.note_bad(child for child in children if child._status in _BAD_ENDS and child not in known)
+        comers = [child for child in group.node._children if child._status in _BAD_ENDS and not is_allowed(child)]
+        if comers:
+            known = set(group.bad)
+            group.note_bad(child for child in comers if child not in known)
 
     def _let_go(self, group: Group, children: list[TaskNode]) -> int:
         """Let those children go ahead that are held, all of them or one after another; return how many."""
