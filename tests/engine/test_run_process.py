@@ -175,14 +175,14 @@ class TestOutput:
         assert result == ProcessResult([str(word) for word in python(code)], 0, None, None)
 
     async def test_is_returned_when_it_is_captured(self) -> None:
-        """All of it, each stream for itself, though the log keeps only the end."""
+        """All of it, each stream for itself, though the log keeps only the last of both."""
         code = "import os; os.write(2, b'careful\\n'); print('x' * 99_999 + '\\n' + 'y' * 99)"
 
         result, log = await result_of(run(python(code), capture_output=True))
 
         assert result.stdout.split() == [b"x" * 99_999, b"y" * 99]
         assert result.stderr == b"careful\n"
-        assert log[-1] == "y" * 99
+        assert "y" * 99 in log
         assert sum(len(line) + 1 for line in log) <= 64 * 1024
 
     async def test_of_a_flood_is_read_to_its_end(self) -> None:
@@ -464,6 +464,7 @@ class TestStart:
         assert str(error) == f"[Errno 13] Permission denied: '{script}'"
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts file descriptors as Linux lists them")
+    @pytest.mark.usefixtures("pipes")
     async def test_no_file_is_left_open(self, tmp_path: Path) -> None:
         """Whether the process ends well, badly, or never starts."""
         await result_of(run("true"))  # what the event loop opens once
@@ -473,7 +474,7 @@ class TestStart:
         await failure_of(run("exit 1"))
         await failure_of(run([tmp_path / "tool"], input=b"x", capture_output=True))
 
-        assert open_files() == before
+        await until(lambda: open_files() == before)  # the thread that feeds an input comes to its end on its own
 
 
 @pytest.mark.usefixtures("pipes")
@@ -671,12 +672,15 @@ class TestCancel:
         """No shield holds against the second one, but nothing is left behind all the same."""
         if anyio_backend_name != "asyncio":
             pytest.skip("asyncio's own")
-        code = f"import signal; signal.signal(15, lambda *_: print('asked', flush=True)); {Pulse.HOLD} import time\n"
-        code += "while True: time.sleep(1000)"
+        code = (
+            f"import signal; signal.signal(15, lambda *_: print('asked', flush=True)); {Pulse.HOLD} import time\n"
+            "print('runs', flush=True)\n"
+            "while True: time.sleep(1000)"
+        )
 
         async def body(node: TaskNode) -> None:
             task = asyncio.ensure_future(node.run_process(python(code, pulse.path)))
-            await pulse.begins()
+            await saying(node)
             task.cancel()
             await saying(node, "asked")
             for _ in range(3):

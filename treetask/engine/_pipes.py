@@ -100,8 +100,13 @@ class ThreadPipe:
         self._within: Final = within
         self._room: Final = threading.Semaphore(_CHUNKS_AHEAD)
         self._ended: Final = anyio.Event()
+        self._has_begun = False
         self._is_closed = False
-        threading.Thread(target=self._work, name="treetask-output", daemon=True).start()
+
+    def _begin(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            threading.Thread(target=self._work, name="treetask-output", daemon=True).start()
 
     def _work(self) -> None:
         while (chunk := os.read(self._read_end, _CHUNK)) and not self._is_closed:
@@ -116,15 +121,19 @@ class ThreadPipe:
         self._room.release()
 
     async def read(self) -> None:
+        self._begin()
         await self._ended.wait()
 
     async def drain(self) -> None:
+        self._begin()
         with self._within(_LAST_READ):
             await self._ended.wait()
 
     def close(self) -> None:
         self._is_closed = True
         self._room.release()
+        if not self._has_begun:
+            os.close(self._read_end)
 
 
 def fed_by_thread(data: bytes) -> int:
