@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -191,6 +191,31 @@ async def test_clean_up_that_takes_longer_than_its_grace_and_another(warnings: W
     )
 
     assert await told(warnings, partial(cancel_run, tree)) == [(10 + 2 * GRACE, naming("'frees'"))]
+
+
+async def test_generator_that_is_closed_for_long_keeps_its_body_from_ending(warnings: Warnings) -> None:
+    """What a body left open is closed before its node ends, and that may be stubborn, too."""
+
+    async def rows() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(30)
+
+    async def leaves_open(node: TaskNode) -> None:
+        async for _ in rows():
+            await anyio.sleep(1 if node.id == "fails" else 99)
+            raise OSError("broken")
+
+    tree = (
+        TreeBuilder("root", config=CONFIG, on_failure="continue")
+        .add_child("late", task=leaves_open, timeout=10)
+        .add_child("fails", task=leaves_open, timeout=10)
+        .build()
+    )
+
+    assert await told(warnings, partial(ended, tree)) == [(10 + GRACE, naming("'late'"))]
 
 
 # -- each at its time, and once ----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import anyio.lowlevel
 from treetask._errors import RunTimeoutError, TreeRunningError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
+from treetask.engine._grace import Grace
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
 from treetask.engine._observers import Announcer
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_logger: Final = logging.getLogger("treetask")
-#: A warning that names more bodies than this is no longer read.
-_NAMES_SHOWN: Final = 10
-
 #: As many bodies in threads as the standard library's own pool would run.
 _DEFAULT_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 
@@ -70,6 +66,7 @@ class Run:
         self._announcer: Final = announcer
         self._thread: Final = threading.get_ident()
         self._timers: Final = Timers(self.loop)
+        self._grace: Final = Grace(tree, self._timers, self.loop.now, config.grace)
         self._threads: Final = Threads(
             on_abandon=self._count_abandoned,
             on_return=lambda: self.post(self._count_returned),
@@ -81,6 +78,7 @@ class Run:
             default_timeout=config.default_task_timeout,
             drive=self._drive,
             limit_group=self._limit_group,
+            on_bound=self._grace.begin,
             on_end=self._end,
         )
         self._over: Final = anyio.Event()
@@ -227,7 +225,9 @@ class Run:
     def interrupt(self, node: TaskNode) -> None:
         worker: Worker | None = node._attempt
         if worker is not None:
-            worker.interrupt()
+            at = self.loop.now()
+            worker.interrupt(at)
+            self._grace.begin(at)
 
     def grant(self, node: TaskNode) -> None:
         worker: Worker = node._attempt
@@ -411,7 +411,6 @@ class Run:
         def cancel() -> None:
             self.cancel_reason = reason
             self.scheduler.cancel(reason, self.loop.now())
-            self._timers.at(self.loop.now() + self._config.grace, self._report_running)
             self._advance()
 
         self.post(cancel)
@@ -422,7 +421,7 @@ class Run:
     def _hurry(self) -> None:
         if self._processes is not None:
             self._processes.hurry()
-        self._report_running()
+        self._grace.hurry()
         self.scheduler.hurry(self.loop.now())
         self._advance()
 
@@ -430,14 +429,6 @@ class Run:
         """Leave no process behind, when nothing is waited for any more. From signal handlers, too."""
         if self._processes is not None:
             self._processes.kill()
-
-    def _report_running(self) -> None:
-        """Name the bodies that were cancelled and have not ended. The run goes on waiting for them."""
-        names = [f"'{node.id}'" for node in self.tree.active if node._attempt is not None]
-        if names:
-            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-            named = ", ".join(names[:_NAMES_SHOWN]) + more
-            _logger.warning("still waiting for %s, which did not end when cancelled", named)
 
     def request_pause(self, *, paused: bool) -> None:
         def pause() -> None:

@@ -51,11 +51,11 @@ class Worker(Post):
         "bound",
         "granted",
         "holds_slot",
-        "interrupted",
         "is_fit",
         "kind",
         "node",
         "result",
+        "stopped_at",
         "waits",
     )
 
@@ -69,18 +69,28 @@ class Worker(Post):
         self.bound: Bound | None = None
         #: Whether it may run a further body: its task is as it was before the last one, its scope was not cancelled.
         self.is_fit = True
-        #: Whether the body was stopped from outside, which is not its own failure.
-        self.interrupted = False
+        #: When the body was stopped from outside, which is not its own failure; infinity if it was not.
+        self.stopped_at = math.inf
         self.holds_slot = True
         #: In how many tasks the body waits for children.
         self.waits = 0
         #: Set when the body, after a wait, has its slot again; None while nobody waits for that.
         self.granted: anyio.Event | None = None
 
-    def interrupt(self) -> None:
-        self.interrupted = True
+    def interrupt(self, at: float) -> None:
+        self.stopped_at = min(self.stopped_at, at)
         self.is_fit = False
         self.scope.cancel()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the body was stopped from outside."""
+        return self.stopped_at < math.inf
+
+    @property
+    def stops_at(self) -> float:
+        """When the body was told to end, or will be; infinity if it may take its time."""
+        return self.stopped_at if self.bound is None else min(self.stopped_at, self.bound.at)
 
     async def without_slot(self, wait: Awaitable[None]) -> None:
         """Wait for children, and hold no slot meanwhile.
@@ -143,6 +153,7 @@ class Crew:
         default_timeout: float | None,
         drive: Callable[[Worker], Coroutine[Any, Any, Any]],
         limit_group: Callable[[TaskNode, Bound], None],
+        on_bound: Callable[[float], None],
         on_end: Callable[[BaseException | None], None],
     ) -> None:
         self.scheduler: Final = scheduler
@@ -157,6 +168,7 @@ class Crew:
         self._default_timeout: Final = default_timeout
         self._drive: Final = drive
         self._limit_group: Final = limit_group
+        self._on_bound: Final = on_bound
         self._on_end: Final = on_end
         #: What a body's own context is a copy of: the one that the run was started in.
         self.context: Final = copy_context()
@@ -273,6 +285,7 @@ class Crew:
         elif worker.bound is None or bound < worker.bound:
             worker.bound = bound
             worker.scope.deadline = bound.at
+            self._on_bound(bound.at)
 
     def _clear_bound(self, worker: Worker) -> None:
         """Stop the clock of a body that is over; go on with that of its children, if it has added some."""
@@ -296,7 +309,10 @@ class Crew:
         node = worker.node
         assert node is not None
         if node in self.generators.of:
+            if worker.scope.cancel_called:
+                worker.bound = bound  # what is open may take its time though it was told to end
             raised = await self._close_generators(worker, node) or raised
+            worker.bound = None
         is_intact = self._loop.is_intact(worker)
         worker.is_fit = is_intact and not worker.scope.cancel_called
         error = real_error(raised, self._loop.cancelled)
