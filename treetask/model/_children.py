@@ -21,6 +21,15 @@ class Children(list["TaskNode"]):
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
 
 
+class RolledChildren(Children):
+    """The children that are left of a group after others were folded into it: true, even if none is."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
 # What `Children` refuses to others.
 append: Final = list["TaskNode"].append
 remove: Final = list["TaskNode"].remove

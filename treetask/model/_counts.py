@@ -10,6 +10,7 @@ Knows of a node its status, progress, parent and children; not how it came to be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +87,11 @@ class Counts:
     """The counters of a whole tree."""
 
     __slots__ = ("cells", "current", "total")
+
+    @staticmethod
+    def working(cells: Mapping[int, int]) -> int:
+        """Return how many of the nodes that are counted in some cells do work."""
+        return sum(number for cell, number in cells.items() if cell >= HAS_BODY * _WIDTH)
 
     def __init__(self) -> None:
         self.cells = [0] * (_ROWS * _WIDTH)
@@ -177,9 +183,13 @@ def note_change(node: TaskNode, slot: int, number: int, current: int, total: int
 
     Only to be called where the node's parent has a roll.
     """
-    parent = node.parent
-    assert parent is not None
-    roll = parent._roll
+    assert node.parent is not None
+    note_below(node.parent, slot, number, current, total)
+
+
+def note_below(group: TaskNode, slot: int, number: int, current: int, total: int) -> None:
+    """The same for nodes right below `group`, which has a roll."""
+    roll = group._roll
     assert roll is not None
     delta = roll.unsettled
     if delta is None:
@@ -187,7 +197,7 @@ def note_change(node: TaskNode, slot: int, number: int, current: int, total: int
     delta[slot] += number
     delta[_CURRENT] += current
     delta[_TOTAL] += total
-    _mark_stale(parent)
+    _mark_stale(group)
 
 
 def note_move(group: TaskNode, old: int, new: int, current: int) -> None:
@@ -252,3 +262,15 @@ def _open_rolls(top: TaskNode) -> None:
                 _mark_stale(group)
             if does_work(child):
                 note_change(child, child._status.slot, 1, *units(child))
+    _note_folded(opened)
+
+
+def _note_folded(opened: list[TaskNode]) -> None:
+    """Add what was folded into groups whose rolls are new."""
+    tree = opened[0]._tree
+    if tree is None or tree.folds is None:
+        return
+    for group in opened:
+        number, done = tree.folds.below(group)
+        if number:
+            note_below(group, TaskStatus.DONE.slot, number, done, done)

@@ -11,7 +11,7 @@ from treetask._errors import DefinitionError
 from treetask.model._body import BodyKind, kind_of
 from treetask.model._limit import Limit
 from treetask.model._node import TaskNode
-from treetask.model._options import DEFAULT_OPTIONS
+from treetask.model._options import DEFAULT_OPTIONS, KeepDone
 
 _SPAWNERS = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
@@ -19,7 +19,7 @@ _SPAWNERS = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 class Features:
     """What the nodes noted so far make use of."""
 
-    __slots__ = ("has_always", "has_costs", "has_gates", "has_priorities", "limits")
+    __slots__ = ("has_always", "has_costs", "has_gates", "has_priorities", "has_rollup", "limits")
 
     def __init__(self) -> None:
         #: Whether any node runs whatever happened to its siblings.
@@ -29,6 +29,8 @@ class Features:
         self.has_priorities = False
         #: Whether a start may have to wait for anything but a slot or a thread.
         self.has_gates = False
+        #: Whether any group folds its children that are done.
+        self.has_rollup = False
         #: The limits by their names.
         self.limits: dict[str, Limit] = {}
 
@@ -42,6 +44,7 @@ class Features:
             self.has_always = self.has_always or options.always
             self.has_costs = self.has_costs or options.cost is not None
             self.has_priorities = self.has_priorities or options.priority is not None
+            self.has_rollup = self.has_rollup or options.keep_done is KeepDone.ROLLUP
             self.has_gates = self.has_gates or options.max_parallel is not None or bool(options.limits)
 
     def restore(self, before: Features) -> None:

@@ -73,6 +73,21 @@ class Dependencies:
             self._after = None
         return True
 
+    def forget(self, nodes: Iterable[TaskNode]) -> set[TaskNode]:
+        """Let go nodes that were folded and are needed by none; return those in the tree that they depended on."""
+        if not self._of:
+            return set()
+        needed: set[TaskNode] = set()
+        for node in nodes:
+            needed.update(self._of.pop(node, ()))
+            if self._dependents is not None:
+                self._dependents.pop(node, None)
+        stay = {node for node in needed if node._tree is self._tree}
+        for node in stay if self._dependents is not None else ():
+            assert self._dependents is not None
+            self._dependents[node] = [one for one in self._dependents.get(node, ()) if one in self._of]
+        return stay
+
     def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
         """Resolve and check the dependencies of nodes; return those that have any.
 
@@ -119,6 +134,9 @@ class Dependencies:
         found: list[TaskNode] = []
         for wanted in dict.fromkeys(node.options.depends_on):
             dependency = self._tree.find(wanted)
+            if dependency is None and self._tree.was_folded(wanted):
+                _refuse_to_look_up(node, wanted)
+                continue  # it is done
             if dependency is None:
                 raise UnknownDependencyError(node.id, wanted, (name for name in self._tree.ids() if name != node.id))
             found.append(dependency)
@@ -257,6 +275,17 @@ class Dependencies:
                 return f"'{here[0].id}' goes after all its siblings because it says always=True"
             return f"'{here[0].id}' starts after '{there[0].id}' because '{parent.id}' is sequential"
         return f"'{here[0].id}' starts after its parent '{there[0].id}'"
+
+
+def _refuse_to_look_up(node: TaskNode, wanted: str) -> None:
+    """Raise `DefinitionError` for a body that takes the result of a node that was folded."""
+    inputs: tuple[tuple[str, str], ...] = getattr(node._body, "inputs", ())
+    for parameter, source in inputs:
+        if source == wanted:
+            raise DefinitionError(
+                f"task '{node.id}' takes '{parameter}' from '{wanted}', which is done and whose result is gone: its "
+                "group says keep_done='rollup'; hand the value over as an argument, or let the group keep what is done"
+            )
 
 
 def in_turn(parent: TaskNode) -> list[TaskNode]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from treetask._errors import NodeOwnedError, StatusError, TreeRunningError
+from treetask._errors import FinishedParentError, NodeOwnedError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
 from treetask.model._checks import checked_body, checked_progress, checked_status
 from treetask.model._children import NO_CHILDREN, Children, append, remove
@@ -301,7 +301,10 @@ class TaskNode:
 
     @property
     def children(self) -> list[TaskNode]:
-        """The children in their order, to read; `add_child` adds one."""
+        """The children in their order, to read; `add_child` adds one.
+
+        Without those that were folded (`keep_done="rollup"`); the list is true where any were, even if none is left.
+        """
         return self._children
 
     def add_child(self, child: TaskNode) -> TaskNode:
@@ -317,6 +320,8 @@ class TaskNode:
         if not isinstance(child, TaskNode):
             raise TypeError(f"node '{self.id}': a child is {child!r}; expected a TaskNode")
         if self._tree is None:
+            if self._folded_in() is not None:
+                raise FinishedParentError(self.id, self._status, child.id)
             check_free(child, self)
             self.adopt(child)
         else:
@@ -401,14 +406,20 @@ class TaskNode:
         return driver is not None and driver.is_stopping(self)
 
     def _driver(self, wanted: str) -> Driver:
-        driver = None if self._tree is None else self._tree._driver
+        tree = self._folded_in() if self._tree is None else self._tree
+        driver = None if tree is None else tree._driver
         if driver is None:
             raise TreeRunningError(f"node '{self.id}': {wanted} works only while the tree runs")
         return driver
 
+    def _folded_in(self) -> TaskTree | None:
+        """Return the tree in which this node was folded into a group; None if it was not."""
+        is_folded = self._tree is None and self._status is TaskStatus.DONE and self.parent is not None
+        return self.get_root()._tree if is_folded else None
+
     def remove_child(self, child: TaskNode) -> bool:
         """Remove a child with all that is below it; return whether it was one. Not while the tree runs."""
-        if child.parent is not self:
+        if child.parent is not self or child._tree is not self._tree:
             return False
         if self._tree is None:
             self.disown(child)

@@ -28,6 +28,8 @@ class NodeDict(TypedDict):
     reason: str | None
     data: NotRequired[dict[str, Any]]
     result: NotRequired[Any]
+    #: Nodes below this one that are done, were folded into it, and are not in the snapshot.
+    folded: NotRequired[int]
     #: Which of `data` and `result` were left out because JSON has no form for them.
     left_out: NotRequired[list[str]]
 
@@ -64,6 +66,10 @@ def _node_to_dict(node: TaskNode) -> NodeDict:
         "error": node.error,
         "reason": node.reason,
     }
+    if node._tree is not None and node._tree.folds is not None:
+        folded = node._tree.folds.nodes(node)
+        if folded:
+            entry["folded"] = folded
     left_out: list[str] = []
     if node._data:
         data = _as_json(node._data)

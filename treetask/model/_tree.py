@@ -9,8 +9,8 @@ change it from outside (`add`, `set_progress`) is handed to that engine, which k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Collection, Container, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from treetask import _clock
 from treetask._errors import DefinitionError, DuplicateNodeError, FinishedParentError, StatusError, TreeRunningError
@@ -34,6 +34,10 @@ from treetask.model._driver import Driver, Listener
 from treetask.model._node import TaskNode, check_free
 from treetask.model._snapshot import TreeDict, tree_to_dict
 from treetask.model._status import FAILURES, NEXT, TaskStatus
+from treetask.model._times import times_of
+
+if TYPE_CHECKING:
+    from treetask.model._folds import Folds
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
 RECENT_ENDINGS: Final = 100
@@ -77,6 +81,8 @@ class TaskTree:
         #: Progress that other threads have set and the engine has not counted yet.
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
         self._index: dict[str, TaskNode] = {}
+        #: What was folded into groups that say so; made when first needed.
+        self.folds: Folds | None = None
         self._counts = Counts()
         #: How many nodes have ever come in: what orders them by their coming.
         self._entered = 0
@@ -104,6 +110,14 @@ class TaskTree:
     def ids(self) -> list[str]:
         """Return the ids of all nodes, in the order in which they came into the tree."""
         return list(self._index)
+
+    def folded_children(self, group: TaskNode) -> int:
+        """Return how many children of a group were folded into it: done, and gone from its `children`."""
+        return 0 if self.folds is None else self.folds.children(group)
+
+    def was_folded(self, node_id: str) -> bool:
+        """Return whether a node of that id was folded into a group above it, being done."""
+        return self.folds is not None and self.folds.has(node_id)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -153,6 +167,8 @@ class TaskTree:
 
     def subtree_stats(self, node: TaskNode) -> SubtreeStats:
         """Return how the nodes below one node stand. The root's are free; others are kept from the first call on."""
+        if node._tree is not self:
+            raise DefinitionError(f"node '{node.id}' is not in tree '{self.root.id}', so nothing is counted below it")
         if node is not self.root:
             return settled(node).stats()
         stats = self._counts.subtree_stats()
@@ -172,28 +188,8 @@ class TaskTree:
         return [node for node in self.walk() if node._status in FAILURES] if self.failed else []
 
     def get_timing_stats(self) -> dict[str, Any]:
-        """Return `count`, `total`, `average`, `min` and `max` of the seconds that nodes with a body took to be done.
-
-        The last three are None while no node is done.
-        """
-        times = [
-            node.ended_at - node.started_at
-            for node in self.walk()
-            if node._status is TaskStatus.DONE
-            and node._body is not None
-            and node.started_at is not None
-            and node.ended_at is not None
-        ]
-        total = sum(times)
-        if not times:
-            return {"count": 0, "total": 0, "average": None, "min": None, "max": None}
-        return {
-            "count": len(times),
-            "total": total,
-            "average": total / len(times),
-            "min": min(times),
-            "max": max(times),
-        }
+        """Return `count`, `total`, `average`, `min`, `max` of the seconds that nodes with a body took to be done."""
+        return times_of(self).stats()
 
     def to_dict(self) -> TreeDict:
         """Return a snapshot for tools: nothing but JSON's own types, nodes in a flat list, parents first.
@@ -388,6 +384,8 @@ class TaskTree:
             other = self._index.get(node.id) or seen.get(node.id)
             if other is not None:
                 raise DuplicateNodeError(node.id, _place(other.parent), _place(node.parent or parent))
+            if self.folds is not None:
+                self.folds.refuse(node.id, _place(node.parent or parent))
             seen[node.id] = node
 
     def _enter(self, top: TaskNode) -> None:
@@ -439,6 +437,8 @@ class TaskTree:
             self.failed.pop(node, None)
             if node._status.is_terminal and node in self.recent:
                 self.recent.remove(node)
+        if self.folds is not None:
+            self.folds.drop(child.walk())
         self._counts.exclude(parent)
         parent.disown(child)
         self._counts.include(parent)
@@ -467,8 +467,21 @@ class TaskTree:
             self.move(node, TaskStatus.CANCELLED, 0.0)
         self.move(node, TaskStatus.PENDING, 0.0)
 
+    def fold(self, group: TaskNode, children: Collection[TaskNode], added: Container[TaskNode] = ()) -> None:
+        """Fold children that are done, with all below them, into their group; see `Folds.fold`."""
+        if self.folds is None:
+            from treetask.model._folds import Folds
+
+            self.folds = Folds(self)
+        self.folds.fold(group, children, added)
+
     def reset(self) -> None:
-        """Bring every node back to where it was before it ran. Not while the tree runs."""
+        """Bring every node back to where it was before it ran. Not while the tree runs.
+
+        Raises `TreeTaskError` where children were folded that no body would add again.
+        """
+        if self.folds is not None:
+            self.folds.forget_all()
         for node in self.walk():
             node.reset()
 

@@ -1,0 +1,251 @@
+"""Children that are done and were folded into their group, so that any number of them fits into memory.
+
+That is what `keep_done="rollup"` asks for. A folded node leaves the children of its parent and the index of the tree,
+but not the tree's counters nor the rolls above it, which go on counting it. Of itself there remain its part of the sums
+kept here, and 8 bytes of its id: by these a second node of that id is refused, and a dependency on it is known to be
+met. It keeps its parent, for those who hold it still, and is in no tree any more.
+
+Whether a child may be folded, and when, is decided by the engine.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Collection, Container, Iterable
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from treetask._errors import DuplicateNodeError, TreeTaskError
+from treetask.model._children import NO_CHILDREN, Children, RolledChildren
+from treetask.model._counts import Counts, does_work, note_below, row_of, settled, units
+from treetask.model._status import TaskStatus
+from treetask.model._times import Times
+
+if TYPE_CHECKING:
+    from treetask.model._node import TaskNode
+    from treetask.model._tree import TaskTree
+
+_DONE_SLOT: Final = TaskStatus.DONE.slot
+
+_DIGEST_BYTES: Final = 8
+#: The part of a digest that does not choose its shelf. Some 250 to a shelf for a million: short enough to insert into.
+_SHELF_BITS: Final = 52
+
+
+def digest_of(node_id: str) -> int:
+    """Return what is kept of an id: of a million of them, two are equal once in 37 million runs."""
+    return int.from_bytes(blake2b(node_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest(), "big")
+
+
+class Digests:
+    """A set of digests that takes the 8 bytes of each, and little more."""
+
+    def __init__(self) -> None:
+        #: Sorted, by the first bits of what they hold.
+        self._shelves: Final[dict[int, array[int]]] = {}
+
+    def add(self, digest: int) -> None:
+        """Put in a digest."""
+        shelf = self._shelves.get(digest >> _SHELF_BITS)
+        if shelf is None:
+            shelf = self._shelves[digest >> _SHELF_BITS] = array("Q")
+        insort(shelf, digest)
+
+    def remove(self, digest: int) -> None:
+        """Take out a digest that is in."""
+        shelf = self._shelves[digest >> _SHELF_BITS]
+        del shelf[bisect_left(shelf, digest)]
+
+    def __contains__(self, digest: int) -> bool:
+        shelf = self._shelves.get(digest >> _SHELF_BITS, ())
+        place = bisect_left(shelf, digest)
+        return place < len(shelf) and shelf[place] == digest
+
+
+class Fold:
+    """What nodes add up to that were folded into one group."""
+
+    __slots__ = ("cells", "children", "digests", "progress", "times", "units")
+
+    def __init__(self) -> None:
+        #: Those of them that were children of the group itself.
+        self.children = 0
+        #: Nodes by their place in `Counts.cells`.
+        self.cells: dict[int, int] = {}
+        #: The units of the nodes with a progress of their own, and of all that do work.
+        self.progress = 0
+        self.units = 0
+        self.times = Times()
+        self.digests = array("Q")
+
+    @property
+    def nodes(self) -> int:
+        """All nodes, those below the children too."""
+        return sum(self.cells.values())
+
+    @property
+    def work(self) -> int:
+        """The nodes that do work."""
+        return Counts.working(self.cells)
+
+    def add(self, node: TaskNode, digest: int) -> None:
+        """Add one node, which is done."""
+        cell = row_of(node) + _DONE_SLOT
+        self.cells[cell] = self.cells.get(cell, 0) + 1
+        if does_work(node):
+            _, total = units(node)
+            self.units += total
+            self.progress += 0 if node._progress is None else total
+        self.times.add(node)
+        self.digests.append(digest)
+
+    def include(self, other: Fold) -> None:
+        """Add what was folded into a group that is folded itself; its children are none of this group's."""
+        for cell, number in other.cells.items():
+            self.cells[cell] = self.cells.get(cell, 0) + number
+        self.progress += other.progress
+        self.units += other.units
+        self.times.include(other.times)
+        self.digests.extend(other.digests)
+
+
+class Folds:
+    """What was folded in one tree."""
+
+    def __init__(self, tree: TaskTree) -> None:
+        self._tree: Final = tree
+        #: For each group what stays folded, and what an attempt that fails takes with it.
+        self._of: Final[dict[TaskNode, tuple[Fold, Fold]]] = {}
+        self._digests: Final = Digests()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def has(self, node_id: str) -> bool:
+        """Whether a node of that id was folded."""
+        return digest_of(node_id) in self._digests
+
+    def refuse(self, node_id: str, place: str) -> None:
+        """Raise `DuplicateNodeError` for an id that comes in again at a place."""
+        if self.has(node_id):
+            raise DuplicateNodeError(node_id, "as a node that was done and folded into its group", place)
+
+    def children(self, group: TaskNode) -> int:
+        """Return how many children of a group were folded."""
+        return sum(fold.children for fold in self._of.get(group, ()))
+
+    def nodes(self, group: TaskNode) -> int:
+        """Return the same with all nodes below these children."""
+        return sum(fold.nodes for fold in self._of.get(group, ()))
+
+    def below(self, group: TaskNode) -> tuple[int, int]:
+        """Return how many of these nodes do work, and their units."""
+        folds = self._of.get(group, ())
+        return sum(fold.work for fold in folds), sum(fold.units for fold in folds)
+
+    def add_times(self, times: Times) -> None:
+        """Add how long the folded nodes took."""
+        for folds in self._of.values():
+            for fold in folds:
+                times.include(fold.times)
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+
+    def fold(self, group: TaskNode, children: Collection[TaskNode], added: Container[TaskNode]) -> None:
+        """Fold children of a group, which are done with all below them.
+
+        Those of `added` came by the attempt that goes on: `forget_added` takes them back.
+        """
+        if group._roll is not None:
+            settled(group)  # what the rolls below have not sent up would be lost with them
+        folds = self._of.setdefault(group, (Fold(), Fold()))
+        has_groups = False
+        for child in children:
+            fold = folds[child in added]
+            fold.children += 1
+            if child._children:
+                has_groups = True
+                for node in list(child.walk()):
+                    self._take_in(node, fold)
+            else:
+                self._take_in(child, fold)
+        gone = set(children)
+        # Another list, not the same one shortened: somebody may be on the way through that.
+        group._children = RolledChildren(child for child in group._children if child not in gone)
+        if has_groups:
+            self._tidy_recent()
+        self._tree.version += 1
+
+    def _take_in(self, node: TaskNode, fold: Fold) -> None:
+        digest = digest_of(node.id)
+        fold.add(node, digest)
+        self._digests.add(digest)
+        for below in self._of.pop(node, ()):
+            fold.include(below)
+        del self._tree._index[node.id]
+        # With nothing that leads back to it, a node is gone as soon as nobody holds it.
+        node._tree = node._roll = node._group = node._child = None
+
+    def forget_added(self, group: TaskNode) -> None:
+        """Count no more what was folded of the children that the last attempt of a group has added."""
+        kept, added = self._of.get(group, (None, None))
+        if kept is None or added is None or not added.children:
+            return
+        self._drop(added)
+        if group._roll is not None:
+            note_below(group, _DONE_SLOT, -added.work, -added.units, -added.units)
+        if kept.children:
+            self._of[group] = kept, Fold()
+        else:
+            del self._of[group]
+            self._tree._counts.exclude(group)
+            group._children = Children(group._children) or NO_CHILDREN
+            self._tree._counts.include(group)
+        self._tidy_recent()
+        self._tree.version += 1
+
+    def drop(self, nodes: Iterable[TaskNode]) -> None:
+        """Count no more what was folded into nodes that have left the tree."""
+        for group in nodes:
+            if group in self._of:
+                for fold in self._of.pop(group):
+                    self._drop(fold)
+                group._children = Children(group._children) or NO_CHILDREN
+        self._tidy_recent()
+
+    def _drop(self, fold: Fold) -> None:
+        counts = self._tree._counts
+        for cell, number in fold.cells.items():
+            counts.cells[cell] -= number
+        counts.current -= fold.progress
+        counts.total -= fold.progress
+        for digest in fold.digests:
+            self._digests.remove(digest)
+
+    def _tidy_recent(self) -> None:
+        """Of what is folded, keep as recent endings only what has nothing below it and can be shown in its place."""
+        recent = self._tree.recent
+        stay = [node for node in recent if node._tree is self._tree or self.is_folded_leaf(node)]
+        if len(stay) < len(recent):
+            recent.clear()
+            recent.extend(stay)
+
+    def is_folded_leaf(self, node: TaskNode) -> bool:
+        """Whether a node without children was folded into a group that is in the tree, and is counted there."""
+        parent = node.parent
+        is_leaf_of_ours = not node._children and node._tree is None and parent is not None
+        return is_leaf_of_ours and parent in self._of and self.has(node.id)
+
+    def forget_all(self) -> None:
+        """Forget all that was folded, so that the tree can run again.
+
+        Raises `TreeTaskError` where this cannot be, because children were folded that no body adds again.
+        """
+        for group, (kept, _) in self._of.items():
+            if kept.children:
+                raise TreeTaskError(
+                    f"tree '{self._tree.root.id}' cannot be reset: {kept.children:,} children of '{group.id}' were "
+                    "done and are gone (it says keep_done='rollup'); build a second tree to run it again"
+                )
+        for group in list(self._of):
+            self.forget_added(group)
