@@ -78,6 +78,10 @@ class World:
         """No node of these trees has a timeout; the tape says whose time is up."""
         raise AssertionError(node.id)
 
+    def fold_soon(self) -> None:
+        """No group of these trees folds what is done."""
+        raise AssertionError
+
     def look_again_at(self, when: float) -> None:
         """No node of these trees waits for time alone."""
         raise AssertionError(when)

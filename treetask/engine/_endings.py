@@ -17,6 +17,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from treetask.engine._bounds import Bound, grace_bound, total_bound
+from treetask.engine._folding import Folding
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
 from treetask.engine._repeat import begin_anew, wait_before_next
 from treetask.engine._slots import Slots
@@ -48,6 +49,9 @@ class Driver(Protocol):
     def bound(self, node: TaskNode, bound: Bound) -> None:
         """See to it that an attempt that lasts already ends in time: its body by itself, else call `expire`."""
 
+    def fold_soon(self) -> None:
+        """Call `fold` when all who listen have been told what happened, in the next turn or so."""
+
     def look_again_at(self, when: float) -> None:
         """Call `look_again` then: something may start that waits for nothing but time."""
 
@@ -67,6 +71,7 @@ class Endings:
         self._waiting: Final = Waiting(tree)
         self._dependents: Final = self._waiting.dependents
         self._features: Final = self._waiting.features
+        self._folding: Final = Folding(tree, self._waiting, driver.fold_soon)
         self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
         #: Nodes without children whose bodies are being stopped, and why; children may still come.
@@ -271,6 +276,8 @@ class Endings:
                     wake()
             if self._features.has_gates:
                 self.slots.leave(node)
+            if self._features.has_rollup:
+                self._folding.note_end(node)
             parent = node.parent
             if parent is None:
                 return

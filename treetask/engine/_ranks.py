@@ -11,7 +11,7 @@ stays as it was. A node that comes alone, as spawned ones do, is not even rememb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -55,6 +55,15 @@ class Ranks:
         if priority is None:
             priority = self._inherited(node.parent)
         return priority, -self._work_behind(node) if self._has_costs else 0.0, node._order
+
+    def forget(self, nodes: Iterable[TaskNode]) -> None:
+        """Let go nodes that were folded."""
+        for node in nodes:
+            self._priorities.pop(node, None)
+            self._next.pop(node, None)
+            self._sequences.discard(node)
+            for which in (_START, _END, _LAST):
+                self._ahead.pop((node, which), None)
 
     def _inherited(self, group: TaskNode | None) -> int:
         """Return what a group says, or the nearest above it that says anything."""

@@ -63,12 +63,16 @@ def begin_anew(
     """Discard what the bodies of a failed attempt added, and reset what is not done.
 
     What is done stays, with all below it: its body took responsibility for that. But what always runs does so in each
-    attempt of its group, since there is something to clean up after each. Returns the nodes that can never start
+    attempt of its group, since there is something to clean up after each. Of what was folded the same goes: what the
+    attempt had added is forgotten, results and all, so it has to run again. Returns the nodes that can never start
     now: those that waited for something discarded, each with the reason, and those with a dependency that has not ended
     well, each with that one. Who waited for something discarded that it did not need has no reason.
     """
     discarded, again = _told_apart(top, group)
     orphans = [(orphan, reason) for node in discarded for orphan, reason in _discard(tree, waiting, node)]
+    if tree.folds is not None:
+        for node in (top, *again):
+            tree.folds.forget_added(node)
     for node in again:
         _reset(tree, node)
     waiting.begin_anew(again)

@@ -121,6 +121,7 @@ class Run:
                 self._timers.close()
         finally:
             self._apply_late_progress()
+            self._fold()
             self._announcer.end()
             self.tree.drive(None)
             self._refuse_questions()
@@ -236,6 +237,14 @@ class Run:
     def bound(self, node: TaskNode, bound: Bound) -> None:
         self._crew.bound(node, bound)
 
+    def fold_soon(self) -> None:
+        self.loop.call_soon(self._fold)
+
+    def _fold(self) -> None:
+        if not self._is_gone():
+            self._announcer.tell()
+            self.scheduler.fold()
+
     def look_again_at(self, when: float) -> None:
         if when not in self._looks:
             self._looks.add(when)
@@ -250,7 +259,7 @@ class Run:
 
     def place(self, child: Child[Any], parent: TaskNode) -> TaskNode:
         """Make a child a node of the tree and let it go ahead."""
-        node = place_child(child, parent, self.tree.find)
+        node = place_child(child, parent, self.tree)
         node._child = child
         self.scheduler.add(node, parent, self.loop.now(), at_once=True)
         child._node = node
@@ -328,7 +337,9 @@ class Run:
                 await self._stop_here(body)
             child.claimed = True
             if node.parent is not None:
-                node.parent._group.claim_failures(told=True)
+                group: Group | None = node.parent._group
+                if group is not None:  # else it waits for its next attempt, and the child was folded before
+                    group.claim_failures(told=True)
 
         await (wait() if worker is None else worker.without_slot(wait()))
 

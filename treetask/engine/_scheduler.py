@@ -58,6 +58,7 @@ class Scheduler(Endings):
         super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver), chance)
         #: Whether starts go by priority, and by cost.
         self._ranked_by = (False, False)
+        self._ranks: Ranks | None = None
         self._use_features()
         self._skip_lost(self._waiting.lost_at_start)
 
@@ -192,7 +193,8 @@ class Scheduler(Endings):
         Raises what `TaskNode.add_child` says; nothing has changed then.
         """
         if parent._status.is_terminal or parent._tree is not self.tree:
-            status = "discarded" if parent._tree is not self.tree else parent.status
+            is_ours = parent._tree is self.tree or parent.get_root() is self.tree.root  # folded, that is
+            status = parent.status if is_ours else "discarded"
             raise FinishedParentError(parent.id, status, child.id)
         if parent._group is not None and parent._group.is_cleaning_up and not child.options.always:
             raise FinishedParentError(parent.id, "cleaning up", child.id)
@@ -240,6 +242,12 @@ class Scheduler(Endings):
             group.line_up([child])
             self._advance(group)
 
+    def fold(self) -> None:
+        """Fold children that are done into groups that say so; all who listen have been told of their ends."""
+        gone = self._folding.fold()
+        if self._ranks is not None:
+            self._ranks.forget(gone)
+
     # -- what happened: control --------------------------------------------------------------------------------------
 
     def cancel(self, reason: str | None, at: float, *, is_late: bool = False) -> None:
@@ -277,7 +285,8 @@ class Scheduler(Endings):
         ranked_by = features.has_priorities, features.has_costs
         if ranked_by != self._ranked_by:
             self._ranked_by = ranked_by
-            self.slots.sort_by(Ranks(self.tree, self._waiting).of)
+            self._ranks = Ranks(self.tree, self._waiting)
+            self.slots.sort_by(self._ranks.of)
 
     def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
         """Tell a spawner's driver about its children from now on."""

@@ -25,7 +25,18 @@ from treetask._errors import DependencyCycleError, TreeTaskError
 from treetask.engine._group import Group, handle_of, is_allowed
 from treetask.engine._step import FINISHED, calls, resume
 from treetask.engine._threads import Threads
-from treetask.model import JOIN, Child, DuplicateChildError, OnFailure, Return, TaskFailed, TaskNode, TaskStatus
+from treetask.model import (
+    JOIN,
+    Child,
+    DuplicateChildError,
+    KeepDone,
+    OnFailure,
+    Return,
+    TaskFailed,
+    TaskNode,
+    TaskStatus,
+    TaskTree,
+)
 
 if TYPE_CHECKING:
     from treetask.engine._run import Run
@@ -146,6 +157,8 @@ class Spawner:
         self._steps: Final = steps
         self._group: Final[Group] = run.scheduler.watch(node, self)
         self._is_parallel: Final = node.options.parallel
+        #: Whether lists of children and of results are handed over; else nobody is to hold so many.
+        self._keeps_done: Final = node.options.keep_done is KeepDone.ALL
         self._has_result = False
         self._has_refused = False
         self._result: object = None
@@ -219,11 +232,19 @@ class Spawner:
             await self._place(yielded)
             return yielded
         if isinstance(yielded, Iterable) and not isinstance(yielded, (str, bytes, dict)):
-            return [await self._place_one_of(child) for child in cast("Iterable[object]", yielded)]
+            return await self._place_each(cast("Iterable[object]", yielded))
         raise TypeError(
             f"'{self._node.id}' yielded {yielded!r}; expected a child (task.child(...)), an iterable of children, JOIN "
             "or Return(value)"
         )
+
+    async def _place_each(self, children: Iterable[object]) -> list[Child[Any]] | None:
+        placed: list[Child[Any]] = []
+        for each in children:
+            child = await self._place_one_of(each)
+            if self._keeps_done:
+                placed.append(child)
+        return placed if self._keeps_done else None
 
     async def _place_one_of(self, one: object) -> Child[Any]:
         if _is_child(one):
@@ -259,11 +280,13 @@ class Spawner:
             self._run.stop_claimed([node], str(error))
             raise
 
-    async def _join(self) -> list[object]:
-        """Let the static children go ahead, wait for all; return the results of all that are done."""
+    async def _join(self) -> list[object] | None:
+        """Let the static children go ahead, wait for all; return the results of all that are done, if they are kept."""
         self._run.open_gate(self._node)
         await self._wait(lambda: self._group.is_down, self._live_children)
         self._raise_failures(OnFailure.CONTINUE)
+        if not self._keeps_done:
+            return None
         return [child.result for child in self._node._children if child.status is TaskStatus.DONE]
 
     def _live_children(self) -> list[TaskNode]:
@@ -326,12 +349,12 @@ def _is_child(value: object) -> TypeGuard[Child[Any]]:
     return isinstance(value, Child)
 
 
-def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskNode | None]) -> TaskNode:
+def place_child(child: Child[Any], parent: TaskNode, tree: TaskTree) -> TaskNode:
     """Return the node that a child becomes under a parent, in no tree yet. Raises what its yield raises."""
     if child._node is not None:
         raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
     key = child.key
     node_id = f"{parent.id}/{key}"
-    if find(node_id) is not None:
+    if tree.find(node_id) is not None or tree.was_folded(node_id):
         raise DuplicateChildError(key, parent.id)
     return child.template.make_node(child, node_id)

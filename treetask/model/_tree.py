@@ -377,7 +377,7 @@ class TaskTree:
         self._enter(child)
 
     def _check_ids(self, top: TaskNode, parent: TaskNode | None) -> None:
-        if not top._children and top.id not in self._index:
+        if not top._children and top.id not in self._index and self.folds is None:
             return
         seen: dict[str, TaskNode] = {}
         for node in (top,) if not top._children else top.walk():

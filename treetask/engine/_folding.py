@@ -1,0 +1,84 @@
+"""Decides which finished children are folded into their group (`keep_done="rollup"`), and when.
+
+A child goes that is done, with all below it done: what failed, was skipped or cancelled stays, as it has to be shown.
+One that another node depends on stays until that one is done, too: till then its result may be asked for. So does what always runs, until its group is done.
+
+Children go in batches, when a group has as many that are done as others, and when it has ended. So the list of what is
+left is made anew so rarely that a child costs the same in a group of any size. That is not done at once but in a later
+turn, when all who listen have been told of the ends. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from treetask.engine._group import Group
+from treetask.engine._waiting import Waiting
+from treetask.model import KeepDone, TaskNode, TaskStatus, TaskTree
+
+#: No fewer children than this are worth a look at all of them, while more may come.
+FEWEST: Final = 64
+
+_DONE: Final = TaskStatus.DONE
+
+
+class Folding:
+    """The children that are to be folded in one run. `ask` is called when there are some, until they were."""
+
+    def __init__(self, tree: TaskTree, waiting: Waiting, ask: Callable[[], None]) -> None:
+        self._tree: Final = tree
+        self._waiting: Final = waiting
+        self._ask: Final = ask
+        #: The children of each group that are done, since it was looked at last.
+        self._done: Final[dict[TaskNode, int]] = {}
+        #: The groups to be looked at.
+        self._due: Final[dict[TaskNode, None]] = {}
+
+    def note_end(self, node: TaskNode) -> None:
+        """Take note that a node has ended."""
+        parent = node.parent
+        if node._status is _DONE and parent is not None and parent.options.keep_done is KeepDone.ROLLUP:
+            done = self._done[parent] = self._done.get(parent, 0) + 1
+            if done >= FEWEST and done * 2 >= len(parent._children):
+                self._plan(parent)
+        if node.options.keep_done is KeepDone.ROLLUP and node._children:
+            self._plan(node)
+
+    def _plan(self, group: TaskNode) -> None:
+        if not self._due:
+            self._ask()
+        self._due[group] = None
+
+    def fold(self) -> list[TaskNode]:
+        """Fold what is to be folded; return the children that are gone, with all below them."""
+        groups = list(self._due)
+        self._due.clear()
+        return [node for group in groups for node in self._fold(group)]
+
+    def _fold(self, group: TaskNode) -> list[TaskNode]:
+        self._done.pop(group, None)
+        if group._tree is not self._tree:
+            return []
+        children = [child for child in group._children if self._may_go(child, group)]
+        if not children:
+            return []
+        gone = [node for child in children for node in ((child,) if not child._children else child.walk())]
+        attempt: Group | None = group._group
+        added = set[TaskNode]() if attempt is None else set(attempt.added)
+        self._tree.fold(group, children, added)
+        if attempt is not None:
+            attempt.added = [child for child in attempt.added if child._tree is self._tree]
+        self._waiting.forget(gone)
+        return gone
+
+    def _may_go(self, child: TaskNode, group: TaskNode) -> bool:
+        if child._status is not _DONE or (child.options.always and group._status is not _DONE):
+            return False  # what always runs does so again, if the group is repeated
+        if not child._children:
+            return not self._is_needed(child)
+        return not any(node._status is not _DONE or self._is_needed(node) for node in child.walk())
+
+    def _is_needed(self, node: TaskNode) -> bool:
+        dependents: Iterable[TaskNode] = self._waiting.dependents.get(node, ())
+        return any(other._status is not _DONE and other._tree is self._tree for other in dependents)
