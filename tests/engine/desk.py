@@ -36,6 +36,9 @@ class Desk:
     def bound(self, node: TaskNode, bound: Bound) -> None:
         """Nothing takes time here."""
 
+    def fold_soon(self) -> None:
+        """Nobody folds what is done here."""
+
     def look_again_at(self, when: float) -> None:
         """Time is the test's affair."""
         self.looks.append(when)

@@ -25,6 +25,7 @@ from treetask import (
     TaskStatus,
     TaskTree,
     TreeBuilder,
+    optional,
 )
 from treetask.model import DuplicateChildError, Event, StatusChanged
 from treetask.model._tree import RECENT_ENDINGS
@@ -598,6 +599,33 @@ class TestRetry:
 
         assert len(begun) == MANY
         assert (tree.get_stats()["done"], len(tree)) == (MANY + 3, 2)
+
+    async def test_runs_again_what_always_runs(self) -> None:
+        """R33: a clean-up follows each attempt, with all that is below it, so it is not folded before the last one."""
+        begun: list[str] = []
+
+        async def work(node: TaskNode) -> None:
+            begun.append(node.id)
+
+        async def flaky(node: TaskNode) -> None:
+            assert node.parent is not None
+            if not node.parent.retry_count:
+                raise OSError("once")
+
+        tree = (
+            TreeBuilder("root")
+            .add_node("group", keep_done="rollup", max_retries=1, on_failure="continue")
+            .add_child("flaky", task=flaky, max_retries=0)
+            .add_child("slow", task=sleeps(1))
+            .add_node("clean up", always=True, keep_done="rollup", depends_on=[optional("flaky")])
+            .add_child("tables", task=work)
+            .add_child("files", task=work)
+            .build()
+        )
+        await AsyncExecutor(tree).run()
+
+        assert sorted(begun) == ["files", "files", "tables", "tables"]
+        assert (tree.ids(), tree.get_stats()["done"]) == (["root", "group"], 7)
 
     async def test_of_a_group_above_counts_anew(self) -> None:
         """A spawned group that folds, and goes with a failed attempt of the one above, takes all with it."""

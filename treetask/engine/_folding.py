@@ -1,7 +1,8 @@
 """Decides which finished children are folded into their group (`keep_done="rollup"`), and when.
 
 A child goes that is done, with all below it done: what failed, was skipped or cancelled stays, as it has to be shown.
-One that another node depends on stays until that one is done, too: till then its result may be asked for. So does what always runs, until its group is done.
+One that another node depends on stays until that one is done, too: till then its result may be asked for. So does what
+may have to run again although it is done, as what always runs may.
 
 Children go in batches, when a group has as many that are done as others, and when it has ended. So the list of what is
 left is made anew so rarely that a child costs the same in a group of any size. That is not done at once but in a later
@@ -29,6 +30,7 @@ class Folding:
     def __init__(self, tree: TaskTree, waiting: Waiting, ask: Callable[[], None]) -> None:
         self._tree: Final = tree
         self._waiting: Final = waiting
+        self._features: Final = waiting.features
         self._ask: Final = ask
         #: The children of each group that are done, since it was looked at last.
         self._done: Final[dict[TaskNode, int]] = {}
@@ -60,25 +62,41 @@ class Folding:
         self._done.pop(group, None)
         if group._tree is not self._tree:
             return []
-        children = [child for child in group._children if self._may_go(child, group)]
+        attempt: Group | None = group._group
+        added = set[TaskNode]() if attempt is None else set(attempt.added)
+        children = [child for child in group._children if self._is_through_with(child)]
+        if self._features.has_always:
+            children = [child for child in children if child in added or not self._is_run_again(child)]
         if not children:
             return []
         gone = [node for child in children for node in ((child,) if not child._children else child.walk())]
-        attempt: Group | None = group._group
-        added = set[TaskNode]() if attempt is None else set(attempt.added)
         self._tree.fold(group, children, added)
         if attempt is not None:
             attempt.added = [child for child in attempt.added if child._tree is self._tree]
         self._waiting.forget(gone)
         return gone
 
-    def _may_go(self, child: TaskNode, group: TaskNode) -> bool:
-        if child._status is not _DONE or (child.options.always and group._status is not _DONE):
-            return False  # what always runs does so again, if the group is repeated
+    def _is_through_with(self, child: TaskNode) -> bool:
+        """Whether a child and all below it are done, and nobody needs them any more."""
+        if child._status is not _DONE:
+            return False
         if not child._children:
             return not self._is_needed(child)
         return not any(node._status is not _DONE or self._is_needed(node) for node in child.walk())
 
+    def _is_run_again(self, node: TaskNode) -> bool:
+        """Whether a node may have to run again though it is done, as what always runs does after each attempt."""
+        above = node
+        while above.parent is not None:
+            if above.options.always and above.parent._status is not _DONE:
+                return True
+            above = above.parent
+        return False
+
     def _is_needed(self, node: TaskNode) -> bool:
         dependents: Iterable[TaskNode] = self._waiting.dependents.get(node, ())
-        return any(other._status is not _DONE and other._tree is self._tree for other in dependents)
+        return any(
+            other._tree is self._tree
+            and (other._status is not _DONE or (self._features.has_always and self._is_run_again(other)))
+            for other in dependents
+        )

@@ -135,6 +135,16 @@ class Counts:
         numbers = [body[status.value] + bare[status.value] for status in _STATUSES]
         return SubtreeStats(*[*numbers, self.current + ended, self.total + plain["total"]])
 
+    def stats_below(self, root: TaskNode) -> SubtreeStats:
+        """Return the same without the root of the tree."""
+        stats = self.subtree_stats()
+        if not does_work(root):
+            return stats
+        own = dict.fromkeys(SubtreeStats.__slots__, 0)
+        own[root._status.value] = 1
+        own["current"], own["total"] = units(root)
+        return SubtreeStats(*(getattr(stats, name) - own[name] for name in SubtreeStats.__slots__))
+
 
 class Roll:
     """What the nodes below one group add up to."""

@@ -155,29 +155,14 @@ class TaskTree:
         neither a body nor a progress count for nothing. `nodes_with_progress` set one of their own.
         """
         stats = self._counts.subtree_stats()
-        return {
-            "current": stats.current,
-            "total": stats.total,
-            "done": stats.done,
-            "working": stats.working,
-            "pending": stats.pending,
-            "failed": stats.failed,
-            "nodes_with_progress": self._counts.by_status(within=HAS_PROGRESS)["total"],
-        }
+        shown = {name: getattr(stats, name) for name in ("current", "total", "done", "working", "pending", "failed")}
+        return {**shown, "nodes_with_progress": self._counts.by_status(within=HAS_PROGRESS)["total"]}
 
     def subtree_stats(self, node: TaskNode) -> SubtreeStats:
         """Return how the nodes below one node stand. The root's are free; others are kept from the first call on."""
         if node._tree is not self:
             raise DefinitionError(f"node '{node.id}' is not in tree '{self.root.id}', so nothing is counted below it")
-        if node is not self.root:
-            return settled(node).stats()
-        stats = self._counts.subtree_stats()
-        if not does_work(node):
-            return stats
-        own = dict.fromkeys(SubtreeStats.__slots__, 0)
-        own[node.status.value] = 1
-        own["current"], own["total"] = units(node)
-        return SubtreeStats(*(getattr(stats, name) - own[name] for name in SubtreeStats.__slots__))
+        return self._counts.stats_below(node) if node is self.root else settled(node).stats()
 
     def collect_results(self) -> dict[str, Any]:
         """Return the results by node id, without those that are None."""
