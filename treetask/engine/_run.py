@@ -241,9 +241,15 @@ class Run:
         self.loop.call_soon(self._fold)
 
     def _fold(self) -> None:
-        if not self._is_gone():
+        if self._is_gone():
+            return
+        try:
             self._announcer.tell()
             self.scheduler.fold()
+        except BaseException as error:
+            # The loop would log it and go on: folding has to end the run by itself.
+            self._end(error)
+            self._advance()
 
     def look_again_at(self, when: float) -> None:
         if when not in self._looks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from treetask._errors import DependencyCycleError
@@ -23,6 +23,8 @@ class Waiting:
         self.untold: Final[set[TaskNode]] = set()
         #: Take in a node that needs nothing and is like one before, or say that it is not.
         self.include_plain: Final = self._dependencies.include_plain
+        #: Let go nodes that were folded.
+        self.forget: Final = self._dependencies.forget
         #: Nodes that could never start when they came in, each with the dependency that has not ended well.
         self.lost_at_start: Final = self._note(self._dependencies.nodes())
 
@@ -33,14 +35,6 @@ class Waiting:
         `DefinitionError` for dependencies that cannot be; nothing is included then.
         """
         return self._note(self._dependencies.include(top.walk()))
-
-    def forget(self, nodes: Collection[TaskNode]) -> None:
-        """Let go nodes that were folded: they and all who depend on them are done."""
-        needed = self._dependencies.forget(nodes)
-        for node in nodes if self.dependents else ():
-            self.dependents.pop(node, None)
-        for node in needed:
-            self.dependents[node] = [one for one in self.dependents.get(node, ()) if one._tree is not None]
 
     def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []

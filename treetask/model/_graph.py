@@ -73,20 +73,17 @@ class Dependencies:
             self._after = None
         return True
 
-    def forget(self, nodes: Iterable[TaskNode]) -> set[TaskNode]:
-        """Let go nodes that were folded and are needed by none; return those in the tree that they depended on."""
+    def forget(self, nodes: Iterable[TaskNode]) -> None:
+        """Let go nodes that were folded, which none needs that is not done."""
         if not self._of:
-            return set()
+            return
         needed: set[TaskNode] = set()
         for node in nodes:
             needed.update(self._of.pop(node, ()))
-            if self._dependents is not None:
-                self._dependents.pop(node, None)
-        stay = {node for node in needed if node._tree is self._tree}
-        for node in stay if self._dependents is not None else ():
-            assert self._dependents is not None
-            self._dependents[node] = [one for one in self._dependents.get(node, ()) if one in self._of]
-        return stay
+            self.dependents.pop(node, None)
+        for node in needed:
+            if node in self.dependents:
+                self.dependents[node] = [dependent for dependent in self.dependents[node] if dependent in self._of]
 
     def include(self, nodes: Iterable[TaskNode]) -> list[TaskNode]:
         """Resolve and check the dependencies of nodes; return those that have any.
