@@ -35,6 +35,7 @@ from treetask import (
     TreeTaskConfig,
     optional,
 )
+from treetask.display import failure_summary
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -383,16 +384,41 @@ async def test_body_that_awaits_it_is_told() -> None:
         except TaskFailed as failure:
             return f"{failure}"
 
-    @registry.task(id="awaits_in_vain", static=False)
-    async def in_vain(node: TaskNode) -> str:
-        return await node.spawn(allowed)
-
     tree = body.build()
     await AsyncExecutor(tree).run()
+
     assert tree.root.result == "child 'spawning/body/allowed' failed: broken"
 
-    error = await ended(in_vain.build())
+
+@pytest.mark.parametrize("is_allowed", [False, True])
+async def test_body_that_lets_it_pass_makes_it_a_failure_of_the_run(is_allowed: bool) -> None:
+    """What the child raised is the leaf then, with its note, also from below a group that was allowed to fail."""
+    registry = a_registry()
+    allowed = registry.handles["allowed"]
+
+    @registry.task(static=False, allow_failure=True)
+    async def group(node: TaskNode) -> None:
+        await node.spawn(allowed)
+
+    @registry.task(allow_failure=is_allowed)
+    async def lets_it_pass(node: TaskNode) -> None:
+        await node.spawn(group)
+
+    @registry.task
+    async def other(node: TaskNode) -> None:
+        _ = node.spawn(allowed)
+
+    tree = registry.build()
+    error = await ended(tree)
+
+    if is_allowed:
+        assert error is None
+        return
     assert isinstance(error, TreeFailed)
+    assert [(repr(leaf), getattr(leaf, "__notes__", [])) for leaf in error.exceptions] == [
+        ("OSError('broken')", ["in task 'spawning/lets_it_pass/group/allowed'"])
+    ]
+    assert "OSError: broken" in "\n".join(failure_summary(tree))
 
 
 async def test_cancelled_child_is_told_though_its_failure_would_be_allowed() -> None:
