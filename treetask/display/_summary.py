@@ -13,7 +13,7 @@ from typing import Final
 from treetask.display._safe_text import safe_text
 from treetask.display._traceback import exception_lines, frame_lines, user_frames
 from treetask.display._words import duration, last_log_lines
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, is_handled, leaf_exceptions
+from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, leaf_exceptions, unhandled
 
 if sys.version_info < (3, 11):
     pass
@@ -47,7 +47,7 @@ def failure_summary(tree: TaskTree, *, width: int = 80) -> list[str]:
     Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames, the exception
     and the last lines of the log; equal ones are counted. A failure that a body handled is none.
     """
-    nodes = [node for node in tree.get_failed_nodes() if _is_own(node) and not is_handled(node)]
+    nodes = [node for node in unhandled(tree.get_failed_nodes()) if _is_own(node)]
     failures = _distinct(nodes)
     lines: list[str] = []
     if failures:

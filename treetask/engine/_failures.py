@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from treetask._errors import TreeTaskError
-from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed, is_handled, leaf_exceptions
+from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed, leaf_exceptions, unhandled
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -44,7 +44,7 @@ def is_of_the_engine(file: str) -> bool:
 
 def tree_failed(tree: TaskTree) -> TreeFailed:
     """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
-    leaves = [leaf for node in tree.failed if _has_raised(node) and not is_handled(node) for leaf in _leaves(node)]
+    leaves = [leaf for node in unhandled(tree.failed) if _has_raised(node) for leaf in _leaves(node)]
     unique = list({id(leaf): leaf for leaf in leaves}.values())
     if not unique:
         unique = [

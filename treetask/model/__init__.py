@@ -42,8 +42,8 @@ from treetask.model._result import (
     NoResultError,
     TreeCancelled,
     TreeFailed,
-    is_handled,
     leaf_exceptions,
+    unhandled,
 )
 from treetask.model._retry import Retry, RetryOn
 from treetask.model._snapshot import NodeDict, TreeDict
@@ -144,7 +144,6 @@ __all__ = [
     "dependencies_of",
     "goes_last",
     "in_turn",
-    "is_handled",
     "kind_of",
     "leaf_exceptions",
     "left_behind",
@@ -152,4 +151,5 @@ __all__ = [
     "optional",
     "refuse_later_option",
     "text_lines",
+    "unhandled",
 ]

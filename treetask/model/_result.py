@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, Generic, Protocol, cast
 
 from typing_extensions import Self, TypeVar
 
 from treetask._errors import TreeTaskError
 from treetask.model._node import TaskNode
+from treetask.model._spawn import TaskFailed
 from treetask.model._status import TaskStatus
 from treetask.model._tree import TaskTree
 
@@ -96,19 +97,37 @@ class ExecutionResult(Generic[R_co]):
         return f"<ExecutionResult of '{self.tree.root.id}', root {self.tree.root.status}>"
 
 
-def is_handled(node: TaskNode) -> bool:
-    """Whether a failure is no failure of the run.
+def unhandled(failed: Collection[TaskNode]) -> list[TaskNode]:
+    """Return those of all nodes that failed whose failure is one of the run.
 
-    A body claimed it, or that of a group around it, or one of these is allowed to fail, or ended well all the same.
+    It is none if a body claimed it, or that of a group around it, or if one of these is allowed to fail or ended well
+    all the same. But who is allowed to fail, and then let pass by a body that asked for its result, has failed the run.
     """
+    let_pass = {
+        child.node
+        for node in failed
+        if isinstance(node.exception, TaskFailed)
+        for child in (node.exception.child, *node.exception.others)
+    }
+    known: dict[TaskNode, bool] = {}
+    return [node for node in failed if not _is_handled(node, let_pass, known)]
+
+
+def _is_handled(node: TaskNode, let_pass: set[TaskNode], known: dict[TaskNode, bool]) -> bool:
+    """Look at a node and all around it, but at none of them twice: what is `known` holds for those below as well."""
+    path: list[TaskNode] = []
+    is_handled = False
     around: TaskNode | None = node
-    while around is not None:
-        if around.status is TaskStatus.DONE or (around._child is not None and around._child.claimed):
-            return True
-        if around.options.allow_failure and around.parent is not None:
-            return True
+    while around is not None and not is_handled and around not in known:
+        path.append(around)
+        is_claimed = around._child is not None and around._child.claimed
+        is_allowed = around.options.allow_failure and around.parent is not None and around not in let_pass
+        is_handled = around.status is TaskStatus.DONE or is_claimed or is_allowed
         around = around.parent
-    return False
+    if not is_handled and around is not None:
+        is_handled = known[around]
+    known.update(dict.fromkeys(path, is_handled))
+    return is_handled
 
 
 def leaf_exceptions(error: BaseException) -> Iterator[BaseException]:
