@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given
@@ -432,19 +433,27 @@ def moved_trees(draw: st.DrawFn) -> HandEngine:
 
 
 @pytest.mark.slow
-@given(moved_trees(), st.integers(-1, 30), st.none() | st.integers(0, 6), st.integers(0, 100))
-def test_window_fits_and_counts_everything_once(hand: HandEngine, height: int, depth: int | None, width: int) -> None:
-    """R50, property: never more rows than asked for, never wider; what is shown, closed or counted is the whole."""
+@given(moved_trees(), st.integers(-1, 30), st.none() | st.integers(0, 6), st.integers(0, 100), st.booleans())
+def test_window_fits_and_counts_everything_once(
+    hand: HandEngine, height: int, depth: int | None, width: int, folds: bool
+) -> None:
+    """R50, property: never more rows than asked for, never wider; what is shown, closed or counted is the whole.
+
+    The same when all that is done is folded between two frames.
+    """
     memory = Memory()
-    for _ in range(2):
+    folded: Folded = {}
+    for seconds in (0.2, 0.2, 1.0):
         window = take_window(hand.tree, height, depth, hand.time, memory)
         memory = window.memory
 
         assert len(window.rows) <= max(0, height)
-        assert_counts_everything(hand.tree, window)
+        assert_counts_everything(hand.tree, window, folded)
         for line in window_lines(window, width, hand.time, THEME):
             assert display_width(line) <= width
-        hand.time += 1.0
+        hand.time += seconds
+        if folds:
+            fold_what_is_done(hand.tree, folded)
 
 
 @pytest.mark.slow
@@ -456,7 +465,22 @@ def test_high_window_shows_all_failures_and_all_that_runs(hand: HandEngine, dept
     assert set(hand.tree.failed) <= set(shown)
 
 
-def assert_counts_everything(tree: TaskTree, window: Window) -> None:
+#: The nodes that were folded into each group.
+Folded: TypeAlias = dict[TaskNode, list[TaskNode]]
+
+
+def fold_what_is_done(tree: TaskTree, folded: Folded) -> None:
+    """Fold every child that is done with all below it."""
+    for group in reversed(list(tree.walk())):
+        done = [child for child in group.children if all(node.status == "done" for node in child.walk())]
+        if done:
+            gone = [node for child in done for node in child.walk()]
+            below = [one for node in gone for one in folded.pop(node, [])]
+            folded[group] = [*folded.get(group, []), *gone, *below]
+            tree.fold(group, done)
+
+
+def assert_counts_everything(tree: TaskTree, window: Window, folded: Folded) -> None:
     """Add up the rows, what is in the closed groups among them, and what the other rows count."""
     if not window.rows:
         return
@@ -471,20 +495,22 @@ def assert_counts_everything(tree: TaskTree, window: Window) -> None:
     for node in shown:
         total = total.plus(of_node(node))
         if node not in opened:
-            total = total.plus(recount(node.children))
+            total = total.plus(recount(node.children, folded))
+            total = total.plus(recount(folded.get(node, []), {}, alone=True))
     for row in window.rows:
         if isinstance(row, MoreRow):
             assert row.children > 0
             total = total.plus(row.standing)
-    assert total == recount([tree.root])
+    assert total == recount([tree.root], folded)
 
 
-def recount(nodes: list[TaskNode]) -> Standing:
-    """What some subtrees add up to, node by node."""
+def recount(nodes: list[TaskNode], folded: Folded, *, alone: bool = False) -> Standing:
+    """What some subtrees, or some nodes alone, add up to, node by node."""
     total = NOTHING
     for top in nodes:
-        for node in top.walk():
-            total = total.plus(of_node(node))
+        for node in [top] if alone else top.walk():
+            for one in (node, *folded.get(node, [])):
+                total = total.plus(of_node(one))
     return total
 
 

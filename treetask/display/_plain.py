@@ -18,7 +18,7 @@ from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
 from treetask.display._words import NOTE_SHOWN, duration, last_log_lines, number, percent, retries, trouble
-from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, KeepDone, TaskNode, TaskStatus, TaskTree
 
 #: Groups with more children than this are told of as a whole.
 _TOLD_CHILDREN: Final = 20
@@ -167,7 +167,8 @@ class PlainLog:
             known = self._told.setdefault(node, _Told(TaskStatus.PENDING, 0, 0, float("-inf")))
             if known.status.is_terminal or node.status is TaskStatus.PENDING:
                 continue
-            if depth < deepest and 0 < len(node.children) <= _TOLD_CHILDREN:
+            is_small = 0 < len(node.children) <= _TOLD_CHILDREN and node.options.keep_done is KeepDone.ALL
+            if depth < deepest and is_small:
                 waiting.extend((child, depth + 1) for child in node.children)
             else:
                 closed.append(node)

@@ -79,6 +79,7 @@ class _Opening:
     """Which nodes open, and how far."""
 
     def __init__(self, tree: TaskTree, max_depth: int | None, theme: Theme) -> None:
+        self._tree = tree
         self._max_depth = max_depth
         self._ellipsis = theme.ellipsis
         self._standings = Standings(tree)
@@ -89,15 +90,16 @@ class _Opening:
         children = node.children
         if not children or node.status is TaskStatus.PENDING:
             return [], ""
-        if self._max_depth is None or depth < self._max_depth:
-            return children, ""
-        shown = [child for child in children if child in self._forced] if node in self._forced else []
-        if len(shown) == len(children):
+        shown = list(children)
+        if self._max_depth is not None and depth >= self._max_depth:
+            shown = [child for child in children if child in self._forced] if node in self._forced else []
+        hidden = len(children) + self._tree.folded_children(node) - len(shown)
+        if not hidden:
             return shown, ""
         rest = self._standings.below(node)
         for child in shown:
             rest = rest.minus(self._standings.whole(child))
-        return shown, f"{self._ellipsis} {rest.more(len(children) - len(shown))}"
+        return shown, f"{self._ellipsis} {rest.more(hidden)}"
 
 
 def _paths_of_failures(tree: TaskTree) -> set[TaskNode]:

@@ -64,7 +64,7 @@ class Selection:
         most = height - height // _LEFT_TO_RUNNING if len(tree.active) > 1 else height
         self._add_all(islice(tree.failed, height), up_to=most, forced=True)
         self._add_failures(1)
-        self._add_all(held)
+        self._add_all(filter(self._is_there, held))
         self._add_all(islice(tree.active, 4 * height + FEW))
         self._add_failures(height)
         self._add_all(self._waiting())
@@ -106,7 +106,16 @@ class Selection:
         parent = node.parent
         if parent is None or parent in self.hosts or parent in self.folded:
             return False
-        return self.own.get(parent, 0) == len(parent.children) - 1
+        return self.own.get(parent, 0) == self.size(parent) - 1
+
+    def size(self, group: TaskNode) -> int:
+        """Return how many children a group has, those that were folded into it included."""
+        return len(group.children) + self._tree.folded_children(group)
+
+    def _is_there(self, node: TaskNode) -> bool:
+        """Whether a node is in the tree still, or was folded and can be shown in its place."""
+        folds = self._tree.folds
+        return node in self._tree or (folds is not None and folds.is_folded_leaf(node))
 
     def _add(self, node: TaskNode, most: int, *, forced: bool) -> bool:
         """Give a node a row, and all its ancestors; return whether that was possible."""
@@ -178,12 +187,12 @@ class Selection:
         has_more = self._has_more(above, shown + (path[0].parent is above))
         if folds and len(path) > 1:
             return len(path) + (above not in self.folded) - had_more
-        between = sum(len(group.children) > (child.parent is group) for group, child in pairwise(path))
+        between = sum(self.size(group) > (child.parent is group) for group, child in pairwise(path))
         return len(path) + has_more - had_more + between
 
     def _has_more(self, group: TaskNode, shown: int) -> bool:
         """Whether a group has a row that counts what is hidden, when it shows so many of its children."""
-        return group not in self.folded and (shown < len(group.children) or group in self.hosts)
+        return group not in self.folded and (shown < self.size(group) or group in self.hosts)
 
     def _insert(self, above: TaskNode, path: list[TaskNode], *, folds: bool) -> None:
         if folds and len(path) > 1:

@@ -107,7 +107,7 @@ class Standings:
         """Return how the nodes below a node stand."""
         descent: list[TaskNode] = []
         group = node
-        while group not in self._known and _is_known_from_parent(group) and len(descent) < _CLIMB:
+        while group not in self._known and self._is_known_from_parent(group) and len(descent) < _CLIMB:
             descent.append(group)
             assert group.parent is not None
             group = group.parent
@@ -124,22 +124,21 @@ class Standings:
     def _asked(self, group: TaskNode) -> Standing:
         known = self._known.get(group)
         if known is None:
-            children = group.children
-            known = _sum(children) if _is_flat(children) else of_stats(self._tree.subtree_stats(group))
+            known = _sum(group.children) if self._is_flat(group) else of_stats(self._tree.subtree_stats(group))
             self._known[group] = known
         return known
 
+    def _is_flat(self, group: TaskNode) -> bool:
+        if len(group.children) > FEW or self._tree.folded_children(group):
+            return False
+        return not any(child.children for child in group.children)
 
-def _is_flat(children: list[TaskNode]) -> bool:
-    return len(children) <= FEW and not any(child.children for child in children)
-
-
-def _is_known_from_parent(group: TaskNode) -> bool:
-    """Whether a group has what its parent has without a few leaves, and cannot itself be added up at once."""
-    parent = group.parent
-    if parent is None or len(parent.children) > FEW or _is_flat(group.children):
-        return False
-    return not any(child.children for child in parent.children if child is not group)
+    def _is_known_from_parent(self, group: TaskNode) -> bool:
+        """Whether a group has what its parent has without a few leaves, and cannot itself be added up at once."""
+        parent = group.parent
+        if parent is None or len(parent.children) > FEW or self._tree.folded_children(parent) or self._is_flat(group):
+            return False
+        return not any(child.children for child in parent.children if child is not group)
 
 
 def _sum(nodes: list[TaskNode]) -> Standing:

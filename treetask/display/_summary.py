@@ -51,7 +51,8 @@ def failure_summary(tree: TaskTree, *, width: int = 80) -> list[str]:
     failures = _distinct(nodes)
     lines: list[str] = []
     if failures:
-        lines.append(f"── failed ({len(nodes):,} of {len(tree):,}) ".ljust(width, "─"))
+        known = tree.get_stats()["total"]
+        lines.append(f"── failed ({len(nodes):,} of {known:,}) ".ljust(width, "─"))
         for failure in failures[:FAILURES_SHOWN]:
             lines += _told(failure)
         lines += _left_out(failures[FAILURES_SHOWN:])

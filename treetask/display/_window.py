@@ -156,7 +156,7 @@ def _places_below(node: TaskNode, lasts: tuple[bool, ...], selection: Selection,
     counted = [] if node in selection.folded else [node]
     if node in selection.hosts:
         counted += [group for group, host in selection.folded.items() if host is node]
-    children = sum(len(group.children) - selection.own[group] for group in counted)
+    children = sum(selection.size(group) - selection.own[group] for group in counted)
     if children:
         rest = NOTHING
         for group in counted:
