@@ -19,7 +19,7 @@ import anyio
 
 from benchmarks.engine import run, run_bare
 from benchmarks.measure import Prepare, seconds
-from benchmarks.trees import Body, compute, flat, noop
+from benchmarks.trees import Body, compute, flat, noop, yielding
 from treetask import AsyncExecutor, TaskTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +73,18 @@ def growth(work: Prepare, loop: str) -> float:
     return peak_memory() - before
 
 
+def bytes_of_folding(loop: str, count: str, observer: str) -> float:
+    """Return the most memory that the whole process held while a body yielded children that were folded."""
+    run(lambda: yielding(int(count), folds=True), loop, observed=observer == "on_update")()()
+    return peak_memory()
+
+
+def seconds_of_folding(loop: str, count: str) -> float:
+    """Return the time of a run whose children are folded, by its nodes."""
+    warm_up(loop)
+    return seconds(run(lambda: yielding(int(count), folds=True), loop)) / int(count)
+
+
 def longest_gap(loop: str, body: str, count: str) -> float:
     """Return the seconds that another task waited for its turn, at most, while bodies ran that never await."""
     warm_up(loop)
@@ -124,7 +136,15 @@ def peak_memory() -> int:
 BODIES: dict[str, Body] = {"noop": noop, "compute": compute}
 MEASUREMENTS: dict[str, Callable[..., float]] = {
     measure.__name__: measure
-    for measure in (seconds_a_node, bytes_a_node, bytes_of_run, bytes_of_task_group, longest_gap)
+    for measure in (
+        seconds_a_node,
+        bytes_a_node,
+        bytes_of_run,
+        bytes_of_task_group,
+        bytes_of_folding,
+        seconds_of_folding,
+        longest_gap,
+    )
 }
 
 if __name__ == "__main__":

@@ -22,7 +22,12 @@ def rows(loop: str) -> Iterator[Row]:
     """Yield the lines of the table that depend on the event loop."""
     if sys.platform != "win32":
         yield Row(loop, "most memory of a run, flat, 100k", "MB", 120, partial(memory_of_run, loop, 100_000))
+        for observer in ("", ", on_update"):
+            name = f"most memory of a process, 1,000,000 folded{observer}"
+            yield Row(loop, name, "MB", 300, partial(memory_of_folding, loop, observer[2:]), is_long=True)
     yield Row(loop, "a node of 1,000,000, flat", "x a node of 10,000", 1.5, partial(growth, loop), is_long=True)
+    folded = partial(growth, loop, measurement="seconds_of_folding")
+    yield Row(loop, "a node of 1,000,000, folded", "x a node of 10,000", 1.5, folded, is_long=True)
     noop = partial(longest_gap, loop, "noop", 10_000)
     yield Row(loop, "longest wait of another task, 10k no-op bodies", "ms", 20, noop)
     compute = partial(longest_gap, loop, "compute", 1_000)
@@ -51,9 +56,14 @@ def memory_of_run(loop: str, count: int, times: int) -> Figure:
     return figure([ours / 1e6 for ours, _ in pairs], f"bare task group {bare.middle / 1e6:.0f} MB")
 
 
-def growth(loop: str, pairs: int) -> Figure:
+def memory_of_folding(loop: str, observer: str, times: int) -> Figure:
+    """Measure how much memory a process takes for a body that yields a million children, in megabytes."""
+    return repeated(lambda: alone("bytes_of_folding", loop, 1_000_000, observer) / 1e6, times)
+
+
+def growth(loop: str, pairs: int, *, measurement: str = "seconds_a_node") -> Figure:
     """Measure the time a node of a large tree to that of a small one."""
-    many, few = partial(alone, "seconds_a_node", loop, 1_000_000), partial(alone, "seconds_a_node", loop, 10_000)
+    many, few = partial(alone, measurement, loop, 1_000_000), partial(alone, measurement, loop, 10_000)
     return ratio(
         [(many(), few()) for _ in range(pairs)],
         lambda large, small: f"{large * 1e6:.1f} us a node to {small * 1e6:.1f}",

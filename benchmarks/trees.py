@@ -97,15 +97,16 @@ def adding(count: int) -> TaskTree:
     return TreeBuilder("root", task_fn=add).build()
 
 
-def yielding(count: int) -> TaskTree:
-    """Return a tree of one node, whose body yields `count` children."""
+def yielding(count: int, *, folds: bool = False) -> TaskTree:
+    """Return a tree of one node, whose body yields `count` children; they may be folded, a hundred at once."""
     registry = Registry("registry")
+    group = registry.group(keep_done="rollup", max_parallel=100) if folds else registry.group
 
     @registry.task
     async def work(number: int) -> None:
         """Do nothing."""
 
-    @registry.group
+    @group
     async def root() -> Spawns[None]:
         for number in range(count):
             yield work.child(number)

@@ -12,6 +12,7 @@ from tests.sentences import exactly
 from treetask import (
     DefinitionError,
     DuplicateNodeError,
+    ExecutionResult,
     FinishedParentError,
     TaskNode,
     TaskStatus,
@@ -19,7 +20,7 @@ from treetask import (
     TreeTaskError,
     UnknownDependencyError,
 )
-from treetask.model import SubtreeStats, dependencies_of
+from treetask.model import NoResultError, SubtreeStats, dependencies_of
 from treetask.model._folds import Digests, digest_of
 
 
@@ -234,6 +235,28 @@ class TestIds:
         assert [each.get("folded") for each in tree.to_dict()["nodes"]] == [None, 2]
         tree.root.remove_child(node(tree, "g"))
         assert not tree.was_folded("a")
+
+
+def test_results_that_are_gone_are_told_from_those_of_another_run() -> None:
+    """Whoever asks for the result of a declaration that may have been folded is told so."""
+
+    class Handle:
+        output = 5
+        label = "load"
+
+        def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
+            return []
+
+    tree = crawl()
+    fold(tree, "a")
+
+    message = (
+        "'load' has 0 nodes in 'root'; it was not part of this run, or it is done and its result is gone "
+        "(its group says keep_done='rollup')"
+    )
+    with pytest.raises(NoResultError, match=exactly(message)):
+        ExecutionResult(tree)[Handle()]
+    assert ExecutionResult(tree).all(Handle()) == []
 
 
 class TestReset:

@@ -84,13 +84,18 @@ class ExecutionResult(Generic[R_co]):
         nodes = task.nodes_in(self.tree)
         if len(nodes) != 1:
             fix = "use result.all(handle)" if nodes else "it was not part of this run"
+            if not nodes and self.tree.folds is not None:
+                fix += ", or it is done and its result is gone (its group says keep_done='rollup')"
             raise NoResultError(f"'{task.label}' has {len(nodes)} nodes in '{self.tree.root.id}'; {fix}")
         if nodes[0].status is not TaskStatus.DONE:
             raise NoResultError(f"'{nodes[0].id}' has no result: it is {nodes[0].status}")
         return nodes[0].result  # type: ignore[no-any-return]
 
     def all(self, task: Handle[T], /) -> list[T]:
-        """Return the results of all nodes of a declaration that are done, in the order of the tree."""
+        """Return the results of all nodes of a declaration that are done, in the order of the tree.
+
+        Not of those that were folded into a group with `keep_done="rollup"`: their results are gone.
+        """
         return [node.result for node in task.nodes_in(self.tree) if node.status is TaskStatus.DONE]
 
     def __repr__(self) -> str:
