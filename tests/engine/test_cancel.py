@@ -16,6 +16,7 @@ from treetask import (
     AsyncExecutor,
     ExecutionResult,
     Registry,
+    TaskFailed,
     TaskNode,
     TreeBuilder,
     TreeCancelled,
@@ -488,3 +489,44 @@ async def test_cancel_marks_thousands_of_waiting_nodes() -> None:
         executor.cancel()
 
     assert tree.get_stats()["cancelled"] == 10_001
+
+
+async def test_body_that_awaits_a_sibling_is_cancelled_and_told_nothing_else() -> None:
+    """R37: the sibling ends first, but what the body hears of is its own cancellation."""
+    registry = Registry("r")
+    slow = registry.limit("slow", per_second=0.1)
+    heard: list[str] = []
+
+    @registry.task(static=False, limits=[slow])
+    async def fetch(number: int) -> None: ...
+
+    @registry.task
+    async def wants(node: TaskNode) -> None:
+        assert node.parent is not None
+        children = [node.parent.spawn(fetch, number) for number in (1, 2)]
+        try:
+            for child in children:
+                await child
+        except TaskFailed as failed:
+            heard.append(str(failed))
+
+    executor = AsyncExecutor(registry.build())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, executor)
+        await anyio.sleep(1)
+        executor.cancel("stop")
+
+    assert heard == []
+    assert statuses(executor.tree)["r/wants"] == "cancelled"
+
+
+async def test_hurry_before_a_cancel_is_nothing() -> None:
+    """There are no clean-ups to be hurried past."""
+    tree = TreeBuilder("root").add_child("a", task=sleeps(2)).add_child("z", task=sleeps(1), always=True).build()
+    executor = AsyncExecutor(tree)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, executor)
+        await anyio.sleep(1)
+        executor.hurry()
+
+    assert statuses(tree) == {"root": "done", "a": "done", "z": "done"}

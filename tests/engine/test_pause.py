@@ -160,3 +160,19 @@ async def test_repeated_attempt_is_a_start(virtual_clock: VirtualClock) -> None:
         executor.resume()
 
     assert (node_of(tree, "flaky").status, virtual_clock.now()) == ("done", 56)
+
+
+async def test_cancel_of_the_root_ends_a_paused_run() -> None:
+    """It is the end of the run by another name: what is left to start cleans up, and does not wait for `resume`."""
+    tree = TreeBuilder("root").add_child("a", task=forever).add_child("z", task=sleeps(1), always=True).build()
+    executor = AsyncExecutor(tree)
+
+    with anyio.fail_after(50):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ended, executor)
+            await anyio.sleep(1)
+            executor.pause()
+            await anyio.sleep(1)
+            tree.root.cancel()
+
+    assert statuses(tree) == {"root": "cancelled", "a": "cancelled", "z": "done"}

@@ -125,6 +125,20 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     ({"priority": -1}, ValueError, "priority is -1; expected at least 0; None means that of the parent"),
     ({"priority": 1.0}, TypeError, "priority is 1.0; expected a whole number or None"),
+    ({"cost": 10**309}, ValueError, f"cost is {10**309}; expected a finite number from 0; None means unknown"),
+    (
+        {"timeout": 10**309},
+        ValueError,
+        (
+            f"timeout is {10**309}; expected a finite number of seconds from 0; None means the config's "
+            "default_task_timeout"
+        ),
+    ),
+    (
+        {"limits": [{}]},
+        TypeError,
+        "limits has {} in it; expected a list of limits: [Limit('api', max_concurrency=4)]",
+    ),
     ({"cost": "1"}, TypeError, "cost is '1'; expected a number or None"),
     ({"cost": -1}, ValueError, "cost is -1; expected a finite number from 0; None means unknown"),
     ({"cost": float("nan")}, ValueError, "cost is nan; expected a finite number from 0; None means unknown"),

@@ -52,6 +52,9 @@ class Driver(Protocol):
     def fold_soon(self) -> None:
         """Call `fold` when all who listen have been told what happened, in the next turn or so."""
 
+    def raise_at_end(self, error: BaseException) -> None:
+        """Cancel the run soon, and let it raise this, as KeyboardInterrupt and SystemExit are."""
+
     def look_again_at(self, when: float) -> None:
         """Call `look_again` then: something may start that waits for nothing but time."""
 
@@ -136,6 +139,8 @@ class Endings:
         """An attempt did not end well: repeat it, or make it final."""
         if status is not _CANCELLED and may_retry:
             wait = wait_before_next(node, self.tree.config, self._at, self._chance, by_body=by_body)
+            if node.exception is not None and not isinstance(node.exception, Exception):
+                self._driver.raise_at_end(node.exception)
             if wait is not None and self._at + wait < self._last_start(node):
                 self._retry(node, wait, status)
                 return

@@ -50,6 +50,7 @@ class Announcer:
         #: Events that were not told yet.
         self.pending: Final[list[Event]] = []
         self._now: Callable[[], float] = tree.now
+        self._raise_at_end: Callable[[BaseException], None] | None = None
 
     def subscribe(self, observer: Observer) -> None:
         """Tell one more observer, from now on; the run may last already."""
@@ -57,9 +58,15 @@ class Announcer:
         if self._tree.is_running:
             self._tree.listen(self)
 
-    def begin(self, now: Callable[[], float], ask_for_turn: Callable[[Callable[[], None]], None]) -> None:
+    def begin(
+        self,
+        now: Callable[[], float],
+        ask_for_turn: Callable[[Callable[[], None]], None],
+        raise_at_end: Callable[[BaseException], None],
+    ) -> None:
         """Begin to listen, if there is anybody to tell."""
         self._now = now
+        self._raise_at_end = raise_at_end
         self.ask_for_turn = ask_for_turn
         if self._on_update is not None or self._wants_each_change():
             self._tree.listen(self)
@@ -163,11 +170,19 @@ class Announcer:
                 self._on_node_complete = None
 
     def _call(self, name: str, callback: Callable[[Any], None], argument: object) -> bool:
-        """Call one who listens; False if it raised, which is logged and is no reason to stop a run."""
+        """Call one who listens; False if it raised, which is logged and is no reason to stop a run.
+
+        But KeyboardInterrupt, SystemExit and their like are, wherever they are raised.
+        """
         try:
             callback(argument)
         except Exception:
             _logger.exception("%s of '%s' raised and was removed; the run goes on", name, self._tree.root.id)
+            return False
+        except BaseException as error:
+            if self._raise_at_end is None:
+                raise
+            self._raise_at_end(error)
             return False
         return True
 

@@ -19,7 +19,7 @@ def wait_before_next(
 ) -> float | None:
     """Return the seconds before the next attempt of a node that has just failed, or None if there is none.
 
-    `by_body` says that the body failed, and no child. A `Retry.on` that raises takes the place of what failed.
+    `by_body` says that the body failed, and no child. What `Retry.on` raises takes the place of what failed.
     """
     retry = node.options.retry
     if retry is None:
@@ -33,7 +33,7 @@ def wait_before_next(
         return None
     try:
         wait = retry.wait(error, node.retry_count + 1, chance())
-    except Exception as broken:  # a user's function, whatever it raises
+    except BaseException as broken:  # a user's function, whatever it raises
         node.exception, node.error = broken, str(broken) or type(broken).__name__
         return None
     total = total_bound(node, at, attempts=node.retry_count + 1)

@@ -112,7 +112,7 @@ class Run:
             bodies=STEPS,
         )
         self.tree.drive(self)
-        self._announcer.begin(self.loop.now, self.loop.call_soon)
+        self._announcer.begin(self.loop.now, self.loop.call_soon, self.raise_at_end)
         try:
             async with self.loop.workers():
                 with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
@@ -151,7 +151,12 @@ class Run:
         """The last node has ended, or the engine itself is broken."""
         if crash is not None and self._crash is None:
             self._crash = crash
-            self.scheduler.cancel("the engine failed", self.loop.now())
+            try:
+                self.scheduler.cancel("the engine failed", self.loop.now())
+            finally:
+                # Whatever the scheduler still makes of it, nobody is waited for in vain.
+                self._over.set()
+                self._crew.stop_all()
         self._over.set()
 
     def _raise_outcome(self) -> None:
@@ -250,6 +255,15 @@ class Run:
             # The loop would log it and go on: folding has to end the run by itself.
             self._end(error)
             self._advance()
+
+    def raise_at_end(self, error: BaseException) -> None:
+        if self._crew.fatal is None:
+            self._crew.fatal = error
+        self.post(partial(self._give_up, f"{type(error).__name__} was raised"))
+
+    def _give_up(self, reason: str) -> None:
+        self.scheduler.cancel(reason, self.loop.now())
+        self._advance()
 
     def look_again_at(self, when: float) -> None:
         if when not in self._looks:
@@ -357,9 +371,9 @@ class Run:
     async def _stop_here(self, node: TaskNode) -> None:
         """Take the cancellation of a body that is being stopped, once its children are down; it comes last to it."""
         group: Group | None = node._group
-        if group is None or group.stopping is None:
+        if not self.is_stopping(node):
             return
-        while not group.is_down:
+        while group is not None and not group.is_down:
             await self._end_of(next(child for child in node._children if not child.is_done()))
         await anyio.lowlevel.checkpoint()
 
@@ -436,6 +450,8 @@ class Run:
         self.post(self._hurry)
 
     def _hurry(self) -> None:
+        if not self.scheduler.is_cancelled:
+            return
         if self._processes is not None:
             self._processes.hurry()
         self._grace.hurry()

@@ -270,6 +270,9 @@ class Scheduler(Endings):
 
     def cancel_subtree(self, node: TaskNode, reason: str | None, at: float) -> None:
         """Stop a node and all below it. One that a failed attempt has taken with it is nobody's affair any more."""
+        if node is self.tree.root and not self.is_cancelled:
+            self.cancel(reason, at)
+            return
         self._at = at
         if node._tree is self.tree:
             self._stop(node, _CANCELLED, reason or "cancelled")
@@ -320,9 +323,11 @@ class Scheduler(Endings):
             is_wanted = condition(node)
             if hasattr(is_wanted, "__await__"):
                 raise TypeError(f"the condition of '{node.id}' returned {is_wanted!r}; expected True or False")
-        except Exception as error:  # a user's function, whatever it raises
+        except BaseException as error:  # a user's function, whatever it raises
             node.exception, node.error = error, str(error) or type(error).__name__
             self._attempt_over(node, _FAILED, may_retry=False, by_body=True)
+            if not isinstance(error, Exception):
+                self._driver.raise_at_end(error)
             return
         if is_wanted:
             self._queue(node)

@@ -357,6 +357,13 @@ class Crew:
             return real_error(error, self._loop.cancelled)
         return None
 
+    def stop_all(self) -> None:
+        """Interrupt every body that runs, in no order: the engine is broken, and only its own error counts."""
+        for node in list(self.scheduler.tree.active):
+            worker: Worker | None = node._attempt
+            if worker is not None:
+                worker.interrupt(self._loop.now())
+
     def _on_fatal(self, error: BaseException, at: float) -> None:
         """KeyboardInterrupt, SystemExit and their like end the run, in order, and are raised by it."""
         self.fatal = error

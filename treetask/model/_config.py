@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -26,6 +27,10 @@ DEFAULT_TREE_CHARS: Final[dict[str, str]] = {
     "vertical": "│   ",
     "empty": "    ",
 }
+
+
+#: Whole numbers may be larger, but no clock can count so far.
+LARGEST: Final = sys.float_info.max
 
 
 class OnFailure(str, Enum):
@@ -120,7 +125,7 @@ def check_seconds(name: str, value: object, owner: str, *, optional: bool = True
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{owner}: {name} is {value!r}; expected a number of seconds{' or None' if optional else ''}")
-    if not 0 <= value < float("inf"):
+    if not 0 <= value <= LARGEST:
         hint = f"; None means {none}" if optional else ""
         raise ValueError(f"{owner}: {name} is {value!r}; expected a finite number of seconds from 0{hint}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treetask.model._config import check_count
+from treetask.model._config import LARGEST, check_count
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Limit:
         if rate is not None:
             if isinstance(rate, bool) or not isinstance(rate, (int, float)):
                 raise TypeError(f"{owner}: per_second is {rate!r}; expected a number of starts or None")
-            if not 0 < rate < float("inf"):
+            if not 0 < rate <= LARGEST:
                 raise ValueError(
                     f"{owner}: per_second is {rate!r}; expected a finite number over 0; None means no limit"
                 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,7 +12,7 @@ from typing_extensions import TypedDict
 
 from treetask._errors import did_you_mean
 from treetask.model._body import BodyKind, kind_of
-from treetask.model._config import OnFailure, check_count, check_seconds
+from treetask.model._config import LARGEST, OnFailure, check_count, check_seconds
 from treetask.model._limit import Limit
 from treetask.model._retry import Retry
 
@@ -229,7 +228,7 @@ def _check_values(
     if cost is not None:
         if isinstance(cost, bool) or not isinstance(cost, (int, float)):
             raise TypeError(f"{owner}: cost is {cost!r}; expected a number or None")
-        if not 0 <= cost < math.inf:
+        if not 0 <= cost <= LARGEST:
             raise ValueError(f"{owner}: cost is {cost!r}; expected a finite number from 0; None means unknown")
     check_count("max_parallel", max_parallel, 1, owner, optional=True)
 
@@ -257,11 +256,11 @@ def _checked_limits(owner: str, limits: Iterable[Limit] | None) -> tuple[Limit, 
     fix = "expected a list of limits: [Limit('api', max_concurrency=4)]"
     if isinstance(limits, (str, Limit)) or (limits is not None and not isinstance(limits, Iterable)):
         raise TypeError(f"{owner}: limits is {limits!r}; {fix}")
-    found = tuple(dict.fromkeys(limits or ()))
-    for limit in found:
+    given = tuple(limits or ())
+    for limit in given:
         if not isinstance(limit, Limit):
             raise TypeError(f"{owner}: limits has {limit!r} in it; {fix}")
-    return found
+    return tuple(dict.fromkeys(given))
 
 
 def _checked_keep_done(owner: str, keep_done: str | KeepDone) -> KeepDone:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from treetask.model._body import BodyKind, kind_of
-from treetask.model._config import check_count, check_seconds
+from treetask.model._config import LARGEST, check_count, check_seconds
 from treetask.model._spawn import TaskFailed
 
 if sys.version_info < (3, 11):
@@ -62,7 +62,7 @@ class Retry:
         base: object = self.wait_exp_base
         if isinstance(base, bool) or not isinstance(base, (int, float)):
             raise TypeError(f"{owner}: wait_exp_base is {base!r}; expected a number")
-        if not 1 <= base < float("inf"):
+        if not 1 <= base <= LARGEST:
             raise ValueError(f"{owner}: wait_exp_base is {base!r}; expected a finite number from 1")
 
     def wait(self, error: Exception, attempt: int, chance: float) -> float | None:
@@ -98,7 +98,7 @@ class Retry:
             if answer is False:
                 return False
             if answer is not True:
-                if not isinstance(answer, (int, float)) or not 0 <= answer < float("inf"):
+                if not isinstance(answer, (int, float)) or not 0 <= answer <= LARGEST:
                     raise TypeError(f"Retry: on returned {answer!r}; expected True, False or the seconds to wait")
                 seconds.append(float(answer))
         return max(seconds, default=True)
