@@ -31,7 +31,7 @@ async def test_timers_that_are_closed_take_nothing_more(monkeypatch: pytest.Monk
     started: list[Worker] = []
     loop = current_loop()
     monkeypatch.setattr(loop, "start", started.append)
-    timers = Timers(loop)
+    timers = Timers(loop, lambda act: act())
     timers.close()
     timers.at(0, started.clear)
     assert started == []

@@ -118,7 +118,7 @@ class AsyncioLoop:
 
         self._asyncio: Final = asyncio
         self._loop: Final = asyncio.get_running_loop()
-        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._tasks: Final[dict[asyncio.Task[None], Worker]] = {}
         self.cancelled: type[BaseException] = asyncio.CancelledError
         # What asyncio's own loops read; another one, or a clock that somebody has put in its place, is asked itself.
         is_plain = getattr(self._loop.time, "__func__", None) is asyncio.BaseEventLoop.time
@@ -162,13 +162,19 @@ class AsyncioLoop:
     def start(self, worker: Worker) -> None:
         # Not create_task: an eager task factory would run the worker at once, inside the one that starts it.
         task = self._asyncio.Task(worker(), loop=self._loop)
-        self._tasks.add(task)
+        self._tasks[task] = worker
+        task.add_done_callback(self._start_again)
 
     def leave(self) -> None:
-        # Not a done callback: that would be one more turn of the loop for each worker.
+        # Not by a done callback: that would be one more turn of the loop for each worker.
         task = self._asyncio.current_task()
         assert task is not None
-        self._tasks.discard(task)
+        task.remove_done_callback(self._start_again)
+        del self._tasks[task]
+
+    def _start_again(self, task: asyncio.Task[None]) -> None:
+        """A task was cancelled before its first step, by somebody who cancels all there are: it is not theirs."""
+        self.start(self._tasks.pop(task))
 
     def occupy(self, post: Post) -> None:
         post.scope = anyio.CancelScope(shield=True)

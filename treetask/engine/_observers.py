@@ -145,13 +145,13 @@ class Announcer:
         if self._is_telling:
             return
         self._is_telling = True
+        told = 0
         try:
-            told = 0
             while told < len(self.pending):
-                self._tell_one(self.pending[told])
                 told += 1
-            self.pending.clear()
+                self._tell_one(self.pending[told - 1])
         finally:
+            del self.pending[:told]
             self._is_telling = False
 
     def _tell_one(self, event: Event) -> None:

@@ -118,3 +118,5 @@ def _reset(tree: TaskTree, node: TaskNode) -> None:
     node.result = node.exception = node.error = node.reason = None
     node._group = node.started_at = node.ended_at = None
     node.retry_count = 0
+    if node._child is not None:
+        node._child.claimed = False

@@ -65,7 +65,7 @@ class Run:
         self._config: Final = config
         self._announcer: Final = announcer
         self._thread: Final = threading.get_ident()
-        self._timers: Final = Timers(self.loop)
+        self._timers: Final = Timers(self.loop, self._guarded)
         self._grace: Final = Grace(tree, self._timers, self.loop.now, config.grace)
         self._threads: Final = Threads(
             on_abandon=self._count_abandoned,
@@ -112,11 +112,11 @@ class Run:
             bodies=STEPS,
         )
         self.tree.drive(self)
-        self._announcer.begin(self.loop.now, self.loop.call_soon, self.raise_at_end)
+        self._announcer.begin(self.loop.now, self._call_soon, self.raise_at_end)
         try:
             async with self.loop.workers():
                 with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
-                    self._begin()
+                    self._guarded(self._begin)
                     await self._wait_until_over()
                 self._timers.close()
         finally:
@@ -158,6 +158,16 @@ class Run:
                 self._over.set()
                 self._crew.stop_all()
         self._over.set()
+
+    def _call_soon(self, act: Callable[[], None]) -> None:
+        self.loop.call_soon(partial(self._guarded, act))
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Do something outside of a worker; what it raises ends the run, whose caller is told."""
+        try:
+            act()
+        except BaseException as error:
+            self._end(error)
 
     def _raise_outcome(self) -> None:
         root = self.tree.root
@@ -414,7 +424,7 @@ class Run:
     def post(self, act: Callable[[], None]) -> None:
         """Do something on the loop soon; nothing if the loop is gone, and the run with it."""
         try:
-            self.loop.call_from_anywhere(lambda: None if self._is_gone() else act())
+            self.loop.call_from_anywhere(lambda: None if self._is_gone() else self._guarded(act))
         except RuntimeError:
             if not self._is_gone():
                 raise

@@ -174,7 +174,7 @@ class Slots:
         if body is None:
             return BodyKind.ASYNC
         kind = getattr(body, "kind", None)
-        if kind is None:
+        if not isinstance(kind, BodyKind):  # it may be an attribute of the user's own
             try:
                 kind = self._kinds.get(body)
             except TypeError:  # a callable object that cannot be hashed

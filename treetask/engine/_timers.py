@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Final
 
@@ -14,8 +15,10 @@ from treetask.engine._loop import Loop
 class Timers:
     """Functions to be called at given times of the loop's clock. Costs nothing until there is one."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, call: Callable[[Callable[[], None]], None]) -> None:
         self._loop: Final = loop
+        #: Calls what is due, and takes care of what it raises.
+        self._call: Final = call
         self._due: Final[list[tuple[float, int, Callable[[], None]]]] = []
         self._count = 0
         self._nap: anyio.CancelScope | None = None
@@ -23,7 +26,7 @@ class Timers:
         self._is_closed = False
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Call a function, which must not raise, at a time of the loop's clock, in seconds; never, once closed."""
+        """Call a function at a time of the loop's clock, in seconds; never, once closed."""
         if self._is_closed:
             return
         self._count += 1
@@ -44,10 +47,11 @@ class Timers:
     async def _keep(self) -> None:
         with anyio.CancelScope(shield=True):
             while self._due and not self._is_closed:
-                with anyio.CancelScope(deadline=self._due[0][0]) as self._nap:
+                # asyncio's own cancellations know no shield; who cancels all tasks there are does not mean this one.
+                with suppress(self._loop.cancelled), anyio.CancelScope(deadline=self._due[0][0]) as self._nap:
                     await anyio.sleep_forever()
                 self._nap = None
                 while self._due and self._due[0][0] <= self._loop.now():
-                    heappop(self._due)[2]()
+                    self._call(heappop(self._due)[2])
         self._is_running = False
         self._loop.leave()

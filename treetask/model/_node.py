@@ -489,7 +489,7 @@ class TaskNode:
         if self._tree is not None and self._status is not TaskStatus.PENDING:
             self._tree.reset_node(self)
         self._status = TaskStatus.PENDING
-        self._trouble = self.result = self.started_at = self.ended_at = self._group = self._attempt = None
+        self._trouble = self.result = self.started_at = self.ended_at = self._group = self._attempt = self._child = None
         self.retry_count = 0
         self._waits = CLOSED
         if self._progress is not None:
