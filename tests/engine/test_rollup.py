@@ -682,10 +682,18 @@ class TestRetry:
         assert (built.get_stats()["done"], built.get_stats()["total"]) == (103, 103)
 
 
+def cancel_the_run(executor: AsyncExecutor) -> None:
+    """From the outside."""
+    executor.cancel("enough")
+
+
+def cancel_the_root(executor: AsyncExecutor) -> None:
+    """By its node."""
+    executor.tree.root.cancel()
+
+
 class TestStop:
-    @pytest.mark.parametrize(
-        "stop", [lambda executor: executor.cancel("enough"), lambda executor: executor.tree.root.cancel()]
-    )
+    @pytest.mark.parametrize("stop", [cancel_the_run, cancel_the_root])
     async def test_leaves_right_numbers(self, stop: Callable[[AsyncExecutor], None]) -> None:
         """What was done before is folded and counted, what was not is there and says so."""
         tree = crawler().build()

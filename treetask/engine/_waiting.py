@@ -1,4 +1,9 @@
-"""Who waits for whose end: the dependencies of the nodes in a run, looked at from the other side."""
+"""Who waits for whose end: the dependencies of the nodes in a run, looked at from the other side.
+
+`TaskNode._waits` counts what a node still waits for: the dependencies that are not met, and `CLOSED` for a parent that
+has not let it go ahead. It is set here, lowered by the parent (`Scheduler._open`, `_open_all`) and by each dependency
+that ends (`Endings._release`, `_tell_dependents`); at 0 the node is ready.
+"""
 
 from __future__ import annotations
 

@@ -7,15 +7,9 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from treetask.model._body import BodyKind, TaskFunction, kind_of
+from treetask.model._checks import check_count, check_seconds
 from treetask.model._children import NO_CHILDREN
-from treetask.model._config import (
-    DEFAULT_ICONS,
-    DEFAULT_TREE_CHARS,
-    OnFailure,
-    TreeTaskConfig,
-    check_count,
-    check_seconds,
-)
+from treetask.model._config import DEFAULT_ICONS, DEFAULT_TREE_CHARS, OnFailure, TreeTaskConfig
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, left_behind
 from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged

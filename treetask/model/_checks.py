@@ -1,13 +1,21 @@
-"""Refuses what a node cannot be given: says the node's id, what was found and what was expected."""
+"""Refuses values that cannot be: says what they were given to, what was found and what was expected.
+
+Whatever options, configs, limits and retries say is checked by these; which option takes what is said where it is
+declared (`_options.py`, `_config.py`, `_limit.py`, `_retry.py`).
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from treetask._errors import did_you_mean
 from treetask.model._body import TaskFunction
 from treetask.model._status import TaskStatus
+
+#: Whole numbers may be larger, but no clock can count so far.
+LARGEST: Final = sys.float_info.max
 
 _PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
 
@@ -38,3 +46,27 @@ def checked_progress(node_id: str, progress: object) -> tuple[int, int]:
                 return current, total
             raise ValueError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
     raise TypeError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
+
+
+def check_seconds(name: str, value: object, owner: str, *, optional: bool = True, none: str = "no limit") -> None:
+    """Refuse what is no duration: a number from 0, finite, in seconds (or None where absence means `none`)."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{owner}: {name} is {value!r}; expected a number of seconds{' or None' if optional else ''}")
+    if not 0 <= value <= LARGEST:
+        hint = f"; None means {none}" if optional else ""
+        raise ValueError(f"{owner}: {name} is {value!r}; expected a finite number of seconds from 0{hint}")
+
+
+def check_count(
+    name: str, value: object, least: int, owner: str, *, optional: bool = False, none: str = "no limit"
+) -> None:
+    """Refuse what is no whole number of at least `least` (or None where absence means `none`)."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{owner}: {name} is {value!r}; expected a whole number{' or None' if optional else ''}")
+    if value < least:
+        hint = f"; None means {none}" if optional else ""
+        raise ValueError(f"{owner}: {name} is {value}; expected at least {least}{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from typing_extensions import Self
 
 from treetask._errors import did_you_mean
+from treetask.model._checks import check_count, check_seconds
 
 DEFAULT_ICONS: Final[dict[str, str]] = {
     "pending": "⏳",
@@ -27,10 +27,6 @@ DEFAULT_TREE_CHARS: Final[dict[str, str]] = {
     "vertical": "│   ",
     "empty": "    ",
 }
-
-
-#: Whole numbers may be larger, but no clock can count so far.
-LARGEST: Final = sys.float_info.max
 
 
 class OnFailure(str, Enum):
@@ -117,30 +113,6 @@ class TreeTaskConfig:
         _check_signs("icons", self.icons, DEFAULT_ICONS)
         _check_signs("tree_chars", self.tree_chars, DEFAULT_TREE_CHARS)
         return self
-
-
-def check_seconds(name: str, value: object, owner: str, *, optional: bool = True, none: str = "no limit") -> None:
-    """Refuse what is no duration: a number from 0, finite, in seconds (or None where absence means `none`)."""
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{owner}: {name} is {value!r}; expected a number of seconds{' or None' if optional else ''}")
-    if not 0 <= value <= LARGEST:
-        hint = f"; None means {none}" if optional else ""
-        raise ValueError(f"{owner}: {name} is {value!r}; expected a finite number of seconds from 0{hint}")
-
-
-def check_count(
-    name: str, value: object, least: int, owner: str, *, optional: bool = False, none: str = "no limit"
-) -> None:
-    """Refuse what is no whole number of at least `least` (or None where absence means `none`)."""
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{owner}: {name} is {value!r}; expected a whole number{' or None' if optional else ''}")
-    if value < least:
-        hint = f"; None means {none}" if optional else ""
-        raise ValueError(f"{owner}: {name} is {value}; expected at least {least}{hint}")
 
 
 def _check_signs(name: str, signs: dict[str, str], known: dict[str, str]) -> None:

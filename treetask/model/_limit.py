@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treetask.model._config import LARGEST, check_count
+from treetask.model._checks import LARGEST, check_count
 
 
 @dataclass(frozen=True)

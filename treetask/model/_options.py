@@ -1,4 +1,8 @@
-"""What was declared about a node, apart from what happens to it. Frozen, so that many nodes share one object."""
+"""What was declared about a node, apart from what happens to it. Frozen, so that many nodes share one object.
+
+Every option is checked here, by the words of `_checks.py`. What only several nodes show together is refused when the
+tree is built, or when a node comes in: limits of one name by `_features.py`, unknown ids and cycles by `_graph.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from typing_extensions import TypedDict
 
 from treetask._errors import did_you_mean
 from treetask.model._body import BodyKind, kind_of
-from treetask.model._config import LARGEST, OnFailure, check_count, check_seconds
+from treetask.model._checks import LARGEST, check_count, check_seconds
+from treetask.model._config import OnFailure
 from treetask.model._limit import Limit
 from treetask.model._retry import Retry
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from treetask.model._body import BodyKind, kind_of
-from treetask.model._config import LARGEST, check_count, check_seconds
+from treetask.model._checks import LARGEST, check_count, check_seconds
 from treetask.model._spawn import TaskFailed
 
 if sys.version_info < (3, 11):
