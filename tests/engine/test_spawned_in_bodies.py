@@ -44,3 +44,29 @@ async def test_spawner_that_a_body_starts_outlives_that_body() -> None:
     assert await ended(executor) is None
     assert told == ["child ends"]
     assert set(statuses(built).values()) == {"done"}
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_waits_that_were_given_up_leave_nothing_behind() -> None:
+    """A body that looks for a child now and then, for hours, does not fill memory."""
+    tree = Registry("t")
+    left: list[int] = []
+
+    @tree.task(static=False)
+    async def slow() -> int:
+        await anyio.sleep(10)
+        return 1
+
+    @tree.task
+    async def patient(node: TaskNode) -> int:
+        child = node.spawn(slow)
+        for _ in range(5):
+            with anyio.move_on_after(1):
+                await child
+        assert executor._run is not None
+        left.append(len(executor._run.scheduler.watched))
+        return await child
+
+    executor = AsyncExecutor(tree.build())
+    assert await ended(executor) is None
+    assert (left, executor.tree.root.children[0].result) == ([0], 1)

@@ -374,9 +374,17 @@ class Run:
         await (wait() if worker is None else worker.without_slot(wait()))
 
     async def _end_of(self, node: TaskNode) -> None:
-        ended = anyio.Event()
-        self.scheduler.watched.setdefault(node, []).append(ended.set)
-        await ended.wait()
+        watched, wake = self.scheduler.watched, anyio.Event()
+        waiting = watched.setdefault(node, [])
+        waiting.append(wake.set)
+        try:
+            await wake.wait()
+        finally:
+            # Who gave up waiting, perhaps again and again, leaves nothing behind.
+            if not wake.is_set():
+                waiting.remove(wake.set)
+                if not waiting:
+                    watched.pop(node, None)
 
     async def _stop_here(self, node: TaskNode) -> None:
         """Take the cancellation of a body that is being stopped, once its children are down; it comes last to it."""
