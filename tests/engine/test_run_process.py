@@ -55,6 +55,13 @@ STUBBORN = (
 )
 
 
+#: How a process sleeps that handles a signal. One long sleep may begin just after the signal has come, and Python's own
+#: handlers are called when it is over. (Nor may they print: they may have interrupted a print.)
+NAP = "while True: time.sleep(0.01)"
+#: A grace that no test waits for, since it is longer than a test may take, in seconds.
+LONG = 40
+
+
 def python(code: str, *words: str | Path) -> list[str | Path]:
     """A command that runs some code, as fast as Python starts."""
     return [sys.executable, "-I", "-S", "-c", code, *words]
@@ -483,8 +490,8 @@ class TestCancel:
         """R37: it is asked to end, what it says at last is logged, and nothing of it is left, not even a zombie."""
         code = (
             "import os, signal, sys, time; "
-            "signal.signal(signal.SIGTERM, lambda *_: (print('last words', flush=True), sys.exit(0))); "
-            "print('runs', flush=True); print(os.getpid(), flush=True); time.sleep(1000)"
+            "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'last words\\n'), sys.exit(0))); "
+            f"print('runs', flush=True); print(os.getpid(), flush=True)\n{NAP}"
         )
         tree = tree_of(run(python(code)))
         node = node_of(tree, "work")
@@ -535,13 +542,13 @@ class TestCancel:
             "def clean_up(*_):\n"
             "    while os.getppid() == parent: time.sleep(0.001)\n"
             "    time.sleep(0.05)\n"
-            "    print('cleaned up')\n"
+            "    os.write(1, b'cleaned up\\n')\n"
             "    sys.exit(0)\n"
             "parent = os.getppid()\n"
-            f"signal.signal(15, clean_up); {Pulse.HOLD} time.sleep(1000)"
+            f"signal.signal(15, clean_up); {Pulse.HOLD}\n{NAP}"
         )
         code = "import subprocess, sys; subprocess.run(sys.argv[1:])"
-        tree = tree_of(run(python(code, *python(child, pulse.path))), grace=1_000)
+        tree = tree_of(run(python(code, *python(child, pulse.path))), grace=LONG)
         node = node_of(tree, "work")
 
         async with anyio.create_task_group() as tasks:
@@ -673,9 +680,9 @@ class TestCancel:
         if anyio_backend_name != "asyncio":
             pytest.skip("asyncio's own")
         code = (
-            f"import signal; signal.signal(15, lambda *_: print('asked', flush=True)); {Pulse.HOLD} import time\n"
-            "print('runs', flush=True)\n"
-            "while True: time.sleep(1000)"
+            "import os, signal, time; signal.signal(15, lambda *_: os.write(1, b'asked\\n'))\n"
+            f"{Pulse.HOLD}\n"
+            f"print('runs', flush=True)\n{NAP}"
         )
 
         async def body(node: TaskNode) -> None:
@@ -718,7 +725,7 @@ class TestCancel:
     @pytest.mark.parametrize("patience", [0, 20])
     async def test_that_is_hurried_kills_at_once(self, patience: int) -> None:
         """R38: a second Ctrl-C has no more patience, with what is asked to end after it as well."""
-        tree = tree_of(run(python(STUBBORN)), grace=1_000)
+        tree = tree_of(run(python(STUBBORN)), grace=LONG)
         executor = AsyncExecutor(tree)
         node = node_of(tree, "work")
 
