@@ -21,7 +21,7 @@ from treetask.model import Dependencies, dependencies_of
 def resolved(tree: TaskTree) -> dict[str, list[str]]:
     """Who waits for whom, by ids."""
     dependencies = dependencies_of(tree)
-    return {node.id: [other.id for other in dependencies.of(node)] for node in dependencies.nodes()}
+    return {node.id: [other.id for other in others] for node, others in dependencies.items()}
 
 
 class TestResolving:
@@ -54,7 +54,7 @@ class TestResolving:
         late = tree.root.add_child(TaskNode("c", depends_on=["x"]))
         with pytest.raises(UnknownDependencyError):
             dependencies.include([late])
-        assert [node.id for node in dependencies.nodes()] == ["b"]
+        assert [node.id for node, _ in dependencies.items()] == ["b"]
 
         later = tree.root.add_child(TaskNode("d", depends_on=["b"]))
         assert dependencies.include([later]) == [later]

@@ -269,9 +269,10 @@ class Endings:
                 self.tree.move_to_done(node, self._at)
             else:
                 self.tree.move(node, status, self._at)
-            if self._dependents and node in self._dependents:
+            dependents = self._dependents.get(node) if self._dependents else None
+            if dependents is not None:
                 if status is _DONE:
-                    self._release(node)
+                    self._release(dependents)
                 else:
                     self._waiting.untold.add(node)
                     # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
@@ -314,9 +315,9 @@ class Endings:
         if group.node._group is group and group.is_down and group.node._status is _WORKING:
             self._conclude(group)
 
-    def _release(self, node: TaskNode) -> None:
-        """A node is done: those that depend on it wait for one less."""
-        for dependent in self._dependents[node]:
+    def _release(self, dependents: list[TaskNode]) -> None:
+        """What nodes depend on is done: they wait for one less."""
+        for dependent in dependents:
             if dependent._status is _PENDING and dependent._tree is self.tree:
                 dependent._waits -= 1
                 if not dependent._waits:

@@ -82,12 +82,13 @@ class Slots:
 
     def can_start_more(self) -> bool:
         """Whether `take` might find something now."""
-        if self._slots_used >= self._slots or self.is_paused:
-            return False
-        ready, lacking, gates = self._ready, self._lack_thread, self._gates
-        if ready.line or ready.heap or (gates is not None and gates.is_open):
-            return True
-        return bool(lacking.line or lacking.heap) and self._threads_used < self._threads
+        ready = self._ready
+        if not ready.line and not ready.heap:
+            lacking, gates = self._lack_thread, self._gates
+            lacks_only_thread = (lacking.line or lacking.heap) and self._threads_used < self._threads
+            if not lacks_only_thread and (gates is None or not gates.is_open):
+                return False
+        return self._slots_used < self._slots and not self.is_paused
 
     def take(self, at: float) -> TaskNode | None:
         """Give a slot, and a thread if need be, to the first ready node; None if none may start now.

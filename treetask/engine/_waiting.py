@@ -31,7 +31,7 @@ class Waiting:
         #: Let go nodes that were folded.
         self.forget: Final = self._dependencies.forget
         #: Nodes that could never start when they came in, each with the dependency that has not ended well.
-        self.lost_at_start: Final = self._note(self._dependencies.nodes())
+        self.lost_at_start: Final = self._note(self._dependencies.items())
 
     def include(self, top: TaskNode) -> list[tuple[TaskNode, TaskNode]]:
         """Resolve the dependencies of nodes that came in with `top`, and note how many each still waits for.
@@ -39,12 +39,11 @@ class Waiting:
         Returns the nodes that can never start, each with the dependency that has not ended well. Raises
         `DefinitionError` for dependencies that cannot be; nothing is included then.
         """
-        return self._note(self._dependencies.include(top.walk()))
+        return self._note((node, self._dependencies.of(node)) for node in self._dependencies.include(top.walk()))
 
-    def _note(self, nodes: Iterable[TaskNode]) -> list[tuple[TaskNode, TaskNode]]:
+    def _note(self, nodes: Iterable[tuple[TaskNode, tuple[TaskNode, ...]]]) -> list[tuple[TaskNode, TaskNode]]:
         lost: list[tuple[TaskNode, TaskNode]] = []
-        for node in nodes:
-            dependencies = self._dependencies.of(node)
+        for node, dependencies in nodes:
             has_ended = False
             for dependency in dependencies:
                 if dependency._status.is_terminal:

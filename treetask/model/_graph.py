@@ -61,9 +61,9 @@ class Dependencies:
         """Return the nodes whose ends a node waits for."""
         return self._of.get(node, ())
 
-    def nodes(self) -> list[TaskNode]:
-        """Return every node that has dependencies."""
-        return list(self._of)
+    def items(self) -> Iterable[tuple[TaskNode, tuple[TaskNode, ...]]]:
+        """Return every node that has dependencies, with the nodes whose ends it waits for."""
+        return self._of.items()
 
     def include_plain(self, node: TaskNode) -> bool:
         """Include a node that has just been added, if it needs nothing and is like one before; return whether it is."""
