@@ -14,13 +14,15 @@ from treetask import (
     DependencyCycleError,
     OnFailure,
     Registry,
+    Retry,
     Return,
     TaskFailed,
     TaskNode,
     TaskTree,
     TreeTaskConfig,
+    optional,
 )
-from treetask.model import dependencies_of
+from treetask.model import RetryOn, dependencies_of
 
 MAX_NODES = 12
 MAX_SPAWNED = 15
@@ -174,13 +176,33 @@ def a_child() -> Child[Any]:
     return child.with_options(**options())
 
 
+def wait_by_chance(error: Exception) -> bool | float:
+    """Repeat an attempt or not, and after a time that chance decides."""
+    return Chance.random.choice([True, False, 0, 0.5])
+
+
+WORTH_A_RETRY: list[RetryOn] = [OSError, (OSError, TimeoutError), wait_by_chance]
+
+
 def options() -> dict[str, Any]:
-    """Return options that bound or repeat a node."""
+    """Return options that bound or repeat a node, or let it fail, or run always."""
     chosen: dict[str, Any] = {}
     if Chance.once_in(3):
         chosen["max_retries"] = Chance.random.randint(0, 2)
+    elif Chance.once_in(4):
+        chosen["retry"] = Retry(
+            on=Chance.random.choice(WORTH_A_RETRY),
+            attempts=Chance.random.choice([1, 2, 3, None]),
+            timeout=Chance.random.choice([0, 1, 5]),
+            wait_initial=Chance.random.choice([0, 0.5, 1]),
+            wait_jitter=Chance.random.choice([0, 1]),
+        )
     if Chance.once_in(3):
         chosen["timeout"] = Chance.random.choice([0.5, 1, 2, 5])
+    if Chance.once_in(6):
+        chosen["allow_failure"] = True
+    if Chance.once_in(6):
+        chosen["always"] = True
     return chosen
 
 
@@ -193,18 +215,22 @@ def a_tree() -> TaskTree:
         on_failure=Chance.random.choice(list(OnFailure)),
         global_timeout=6 if Chance.once_in(4) else None,
         default_task_timeout=4 if Chance.once_in(3) else None,
+        grace=Chance.random.choice([0, 0.5, 1, 5]),
     )
     tree = TaskTree(TaskNode("root", parallel=Chance.once_in(2)), config)
     for number in range(Chance.random.randint(1, MAX_NODES)):
         nodes = list(tree.walk())
         kind = Chance.random.choice([None, *KINDS])
+        said = options()
+        wanted = [Chance.random.choice(nodes).id] if Chance.once_in(3) else []
+        depends_on = [optional(one) if said.get("always") or Chance.once_in(3) else one for one in wanted]
         node = TaskNode(
             f"n{number}",
             parallel=Chance.once_in(2),
             task_fn=None if kind is None else kind.make_node(kind.child(number), "template").task_fn,
-            depends_on=[Chance.random.choice(nodes).id] if Chance.once_in(3) else [],
+            depends_on=depends_on,
             on_failure=Chance.random.choice([None, *OnFailure]),
-            **options(),
+            **said,
         )
         tree.add(node, Chance.random.choice(nodes))
         try:

@@ -26,15 +26,17 @@ A_LONG_TIME = 100_000
 
 
 async def interfere(executor: AsyncExecutor) -> None:
-    """Cancel, pause and add nodes, now and then."""
+    """Cancel, hurry, pause and add nodes, now and then."""
     for _ in range(Chance.random.randint(0, 3)):
         await anyio.sleep(Chance.random.choice([0, 0.5, 1, 2, 4]))
         node = Chance.random.choice(list(executor.tree.walk()))
         # The run, or the node, may have ended by now.
         with contextlib.suppress(TreeTaskError):
-            match Chance.random.randrange(6):
+            match Chance.random.randrange(7):
                 case 0:
                     executor.cancel("by chance")
+                case 6:
+                    executor.hurry()
                 case 1 | 2:
                     node.cancel("by chance")
                 case 3:
