@@ -116,6 +116,21 @@ def test_line_that_grows_in_a_run_is_checked_in_linear_time() -> None:
     assert dependencies.of(tree.root.children[-1]) == (tree.root.children[-2],)
 
 
+def test_what_goes_last_is_checked_in_linear_time() -> None:
+    """Each clean-up waits for each of its siblings; to look at all these pairs would take minutes."""
+    builder = TreeBuilder("root").add_node("group")
+    for number in range(10_000):
+        builder.add_child(f"{number}", task=body)
+        builder.add_child(f"after {number}", task=body, always=True)
+    tree = builder.up().add_node("next", depends_on=["group"]).build()
+    for number in range(10_000):
+        tree.root.children[1].add_child(TaskNode(f"next {number}"))
+    dependencies = dependencies_of(tree)
+    late = tree.root.children[0].add_child(TaskNode("late", depends_on=["0"]))
+
+    assert dependencies.include([late]) == [late]
+
+
 @pytest.fixture
 def traced() -> Iterator[None]:
     """Memory is counted from here on."""
