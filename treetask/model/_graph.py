@@ -2,9 +2,9 @@
 
 Every node has a start and an end, and each is a vertex. Its start waits for the start of its parent (the body runs
 before the children), for the end of the sibling before it under a sequential parent, and for the ends of its
-dependencies; that of one that goes last, for the ends of all its siblings. Its end waits for its start and for the ends
-of its children. A cycle among these can only pass through a declared dependency, so only nodes with one are searched
-from.
+dependencies. Its end waits for its start and for the ends of its children. A node that goes last waits for the end of
+the rest of its group, a third vertex, which waits for each of the others: else there would be an edge for each pair.
+A cycle among these can only pass through a declared dependency, so only nodes with one are searched from.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ from treetask.model._node import TaskNode
 from treetask.model._options import DEFAULT_OPTIONS, NodeOptions
 from treetask.model._tree import TaskTree
 
-#: A node, and whether its end is meant (else its start).
-_Vertex: TypeAlias = tuple[TaskNode, bool]
+_START: Final = 0
+_END: Final = 1
+#: The end of all children but those that go last.
+_REST: Final = 2
+
+#: A node, and what of it is meant.
+_Vertex: TypeAlias = tuple[TaskNode, int]
 
 
 def dependencies_of(tree: TaskTree) -> Dependencies:
@@ -148,7 +153,7 @@ class Dependencies:
         parent = branch[0].parent
         assert parent is not None
         after = self._what_waits_for_end_of(parent)
-        if any((dependency, True) in after for node in added for dependency in self._of[node]):
+        if any((dependency, _END) in after for node in added for dependency in self._of[node]):
             self._refuse_cycles(added)
         elif len(branch) > 1:
             self._refuse_cycles(added, within=set(branch))
@@ -156,9 +161,7 @@ class Dependencies:
     def _what_waits_for_end_of(self, group: TaskNode) -> set[_Vertex]:
         if self._after is None:
             after: set[_Vertex] = set()
-            waiting: list[_Vertex] = [(group, True)]
-            if self.features.has_always:
-                waiting += [(child, False) for child in group._children if goes_last(child)]
+            waiting: list[_Vertex] = [(group, _END), (group, _REST)]
             while waiting:
                 vertex = waiting.pop()
                 if vertex not in after:
@@ -171,7 +174,7 @@ class Dependencies:
     def _refuse_cycles(self, sources: Iterable[TaskNode], within: Container[TaskNode] | None = None) -> None:
         finished: set[_Vertex] = set()
         for source in sources:
-            self._search((source, False), finished, within)
+            self._search((source, _START), finished, within)
 
     def _search(self, source: _Vertex, finished: set[_Vertex], within: Container[TaskNode] | None) -> None:
         """Depth first along what waits for what; a vertex met again on the way down closes a cycle."""
@@ -192,43 +195,50 @@ class Dependencies:
                 path.popitem()  # not `del`: the gap that it leaves at the end slows `reversed` down
 
     def _waits_for(self, vertex: _Vertex) -> Iterator[_Vertex]:
-        node, is_end = vertex
-        if is_end:
-            yield node, False
+        node, what = vertex
+        if what == _END:
+            yield node, _START
             for child in node._children:
-                yield child, True
+                yield child, _END
+            return
+        if what == _REST:
+            yield from ((child, _END) for child in node._children if not goes_last(child))
             return
         for dependency in self._of.get(node, ()):
-            yield dependency, True
+            yield dependency, _END
         parent = node.parent
         if parent is not None:
-            yield parent, False
+            yield parent, _START
             if goes_last(node):
-                yield from ((sibling, True) for sibling in parent._children if not goes_last(sibling))
+                yield parent, _REST
             if not parent.options.parallel:
                 earlier = self._earlier_siblings(parent).get(node)
                 if earlier is not None:
-                    yield earlier, True
+                    yield earlier, _END
 
     def _who_waits_for(self, vertex: _Vertex) -> Iterator[_Vertex]:
         """The same edges from the other side."""
-        node, is_end = vertex
-        if not is_end:
-            yield node, True
+        node, what = vertex
+        if what == _START:
+            yield node, _END
             for child in node._children:
-                yield child, False
+                yield child, _START
+            return
+        if what == _REST:
+            if self.features.has_always:
+                yield from ((child, _START) for child in node._children if goes_last(child))
             return
         for dependent in self.dependents.get(node, ()):
-            yield dependent, False
+            yield dependent, _START
         parent = node.parent
         if parent is not None:
-            yield parent, True
+            yield parent, _END
             if self.features.has_always and not goes_last(node):
-                yield from ((sibling, False) for sibling in parent._children if goes_last(sibling))
+                yield parent, _REST
             if not parent.options.parallel:
                 later = self._later_siblings(parent).get(node)
                 if later is not None:
-                    yield later, False
+                    yield later, _START
 
     def _later_siblings(self, parent: TaskNode) -> dict[TaskNode, TaskNode]:
         if parent not in self._behind:
@@ -242,6 +252,7 @@ class Dependencies:
 
     def _cycle(self, vertices: list[_Vertex]) -> DependencyCycleError:
         """Tell a cycle by its nodes, beginning with one that declared a dependency in it."""
+        vertices = [vertex for vertex in vertices if vertex[1] != _REST]
         steps = list(zip(vertices, [*vertices[1:], vertices[0]], strict=True))
         declared = [place for place, (here, there) in enumerate(steps) if self._is_declared(here, there)]
         steps = steps[declared[0] :] + steps[: declared[0]]
@@ -258,14 +269,14 @@ class Dependencies:
         return DependencyCycleError(names, "; ".join([*dict.fromkeys(reasons), "remove one of these dependencies"]))
 
     def _is_declared(self, here: _Vertex, there: _Vertex) -> bool:
-        return not here[1] and there[1] and there[0] in self._of.get(here[0], ())
+        return here[1] == _START and there[1] == _END and there[0] in self._of.get(here[0], ())
 
     def _implied(self, here: _Vertex, there: _Vertex) -> str | None:
         if self._is_declared(here, there):
             return None
-        if here[1]:
+        if here[1] == _END:
             return f"'{here[0].id}' ends after its child '{there[0].id}'"
-        if there[1]:
+        if there[1] == _END:
             parent = here[0].parent
             assert parent is not None
             if goes_last(here[0]) and not goes_last(there[0]):
