@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import event, given, settings
 
-from treetask import DependencyCycleError, TaskNode, TreeBuilder
-from treetask.model import dependencies_of
+from treetask import DependencyCycleError, TaskNode, TreeBuilder, optional
+from treetask.model import NodeKeywords, dependencies_of
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,15 @@ def builders(draw: st.DrawFn) -> TreeBuilder:
         for _ in range(draw(st.integers(0, builder._current.get_depth()))):
             builder.up()
         others = [other for other in ids if other != node_id]
-        builder.add_node(node_id, parallel=draw(st.booleans()), depends_on=draw(dependencies(others)))
+        builder.add_node(node_id, parallel=draw(st.booleans()), **draw(placed(others)))
     return builder
+
+
+@st.composite
+def placed(draw: st.DrawFn, others: list[str]) -> NodeKeywords:
+    """What decides when a node goes: its dependencies, and whether it always runs, which makes it go last."""
+    always, wanted = draw(st.integers(0, 4)) == 0, draw(dependencies(others))
+    return {"always": always, "depends_on": [optional(one) if always else one for one in wanted]}
 
 
 def dependencies(ids: list[str]) -> st.SearchStrategy[list[str]]:
@@ -46,8 +53,16 @@ def stuck_nodes(root: TaskNode) -> set[str]:
         if node.parent is None:
             return True
         siblings = node.parent.children
-        earlier = () if node.parent.parallel else siblings[: siblings.index(node)]
+        earlier = [] if node.parent.parallel else siblings[: siblings.index(node)]
+        if is_last(node):
+            earlier = [one for one in siblings if not is_last(one)] + [one for one in earlier if is_last(one)]
+        else:
+            earlier = [one for one in earlier if not is_last(one)]
         return node.parent in started and all(sibling in ended for sibling in earlier)
+
+    def is_last(node: TaskNode) -> bool:
+        is_in_turn = node.parent is not None and not node.parent.parallel
+        return node.options.always and (is_in_turn or not node.options.depends_on)
 
     moved = True
     while moved:
@@ -112,8 +127,8 @@ def draw_branch(data: st.DataObject, number: int, known: list[str]) -> TaskNode:
     ids = [f"{number}.{place}" for place in range(data.draw(st.integers(1, 3)))]
     is_line, top, last = data.draw(st.booleans()), None, None
     for node_id in ids:
-        wanted = data.draw(dependencies([*known, *(other for other in ids if other != node_id)]))
-        node = TaskNode(node_id, parallel=data.draw(st.booleans()), depends_on=wanted)
+        said = data.draw(placed([*known, *(other for other in ids if other != node_id)]))
+        node = TaskNode(node_id, parallel=data.draw(st.booleans()), **said)
         if last is not None:
             last.add_child(node)
         top = top or node
