@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import RunTimeoutError, TreeRunningError
+from treetask._errors import DuplicateNodeError, RunTimeoutError, TreeRunningError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
 from treetask.engine._grace import Grace
@@ -31,6 +31,7 @@ from treetask.model import (
     CLOSED,
     BodyKind,
     Child,
+    DuplicateChildError,
     ExecutionResult,
     TaskNode,
     TaskStatus,
@@ -121,7 +122,7 @@ class Run:
                 self._timers.close()
         finally:
             self._apply_late_progress()
-            self._fold()
+            self._guarded(self._fold)
             self._announcer.end()
             self.tree.drive(None)
             self._refuse_questions()
@@ -253,18 +254,12 @@ class Run:
         self._crew.bound(node, bound)
 
     def fold_soon(self) -> None:
-        self.loop.call_soon(self._fold)
+        self._call_soon(self._fold)
 
     def _fold(self) -> None:
-        if self._is_gone():
-            return
-        try:
+        if not self._is_gone():
             self._announcer.tell()
             self.scheduler.fold()
-        except BaseException as error:
-            # The loop would log it and go on: folding has to end the run by itself.
-            self._end(error)
-            self._advance()
 
     def raise_at_end(self, error: BaseException) -> None:
         if self._crew.fatal is None:
@@ -289,9 +284,13 @@ class Run:
 
     def place(self, child: Child[Any], parent: TaskNode) -> TaskNode:
         """Make a child a node of the tree and let it go ahead."""
-        node = place_child(child, parent, self.tree)
+        node = place_child(child, parent, self.tree.find)
         node._child = child
-        self.scheduler.add(node, parent, self.loop.now(), at_once=True)
+        try:
+            self.scheduler.add(node, parent, self.loop.now(), at_once=True)
+        except DuplicateNodeError as error:
+            # A sibling of that key that is in the tree no more.
+            raise (DuplicateChildError(child.key, parent.id) if error.node_id == node.id else error) from None
         child._node = node
         self._advance()
         return node

@@ -35,7 +35,6 @@ from treetask.model import (
     TaskFailed,
     TaskNode,
     TaskStatus,
-    TaskTree,
 )
 
 if TYPE_CHECKING:
@@ -349,12 +348,12 @@ def _is_child(value: object) -> TypeGuard[Child[Any]]:
     return isinstance(value, Child)
 
 
-def place_child(child: Child[Any], parent: TaskNode, tree: TaskTree) -> TaskNode:
+def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskNode | None]) -> TaskNode:
     """Return the node that a child becomes under a parent, in no tree yet. Raises what its yield raises."""
     if child._node is not None:
         raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
     key = child.key
     node_id = f"{parent.id}/{key}"
-    if tree.find(node_id) is not None or tree.was_folded(node_id):
+    if find(node_id) is not None:
         raise DuplicateChildError(key, parent.id)
     return child.template.make_node(child, node_id)
