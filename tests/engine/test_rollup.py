@@ -149,6 +149,34 @@ class TestMany:
         assert alive[0] - before < RECENT_ENDINGS + 10
         assert tree.get_stats()["done"] == MANY + 4
 
+    async def test_are_let_go_by_their_timeouts(self) -> None:
+        """R36: a bound on children that have children themselves does not keep them until it would have passed."""
+        alive: list[int] = []
+        tree = Registry("nightly", parallel=False)
+
+        @tree.task
+        async def page(number: int) -> None: ...
+
+        @tree.group(static=False, timeout=1_000_000)
+        async def site(number: int) -> Spawns[None]:
+            yield page.child(number)
+
+        @tree.group(keep_done="rollup", parallel=False)
+        async def crawl() -> Spawns[None]:
+            for number in range(MANY):
+                yield site.child(number)
+
+        @tree.task
+        async def look() -> None:
+            await turns()
+            alive.append(nodes_alive())
+
+        before = nodes_alive()
+        result = await tree.run()
+
+        assert alive[0] - before < 2 * MOST_KEPT + 10
+        assert result.stats["done"] == 2 * MANY + 3
+
     async def test_come_from_a_thread_as_well(self) -> None:
         """A spawner that is a plain function hands over as many."""
         tree = Registry("nightly")

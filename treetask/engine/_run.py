@@ -224,7 +224,8 @@ class Run:
 
     def _limit_group(self, node: TaskNode, bound: Bound) -> None:
         """Bound an attempt whose children count as well."""
-        self._timers.at(bound.at, partial(self._expire, node, self.scheduler.group_of(node), bound.error))
+        group = self.scheduler.group_of(node)
+        self._timers.at(bound.at, partial(self._expire, node, group, bound.error), lambda: node._group is not group)
 
     def _expire(self, node: TaskNode, group: Group, error: str) -> None:
         if node._group is group:

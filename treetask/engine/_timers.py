@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 import anyio
 
 from treetask.engine._loop import Loop
+
+#: So many timers, stale or not, do no harm.
+_FEW: Final = 64
+
+
+def _never() -> bool:
+    return False
 
 
 class Timers:
@@ -19,18 +26,27 @@ class Timers:
         self._loop: Final = loop
         #: Calls what is due, and takes care of what it raises.
         self._call: Final = call
-        self._due: Final[list[tuple[float, int, Callable[[], None]]]] = []
+        self._due: Final[list[tuple[float, int, Callable[[], None], Callable[[], bool]]]] = []
+        #: When there are so many, those that are of no use any more are let go.
+        self._many = _FEW
         self._count = 0
         self._nap: anyio.CancelScope | None = None
         self._is_running = False
         self._is_closed = False
 
-    def at(self, when: float, act: Callable[[], None]) -> None:
-        """Call a function at a time of the loop's clock, in seconds; never, once closed."""
+    def at(self, when: float, act: Callable[[], None], is_stale: Callable[[], bool] = _never) -> None:
+        """Call a function at a time of the loop's clock, in seconds; never, once closed.
+
+        If it is stale before, it may be let go uncalled, with all that it holds.
+        """
         if self._is_closed:
             return
         self._count += 1
-        heappush(self._due, (when, self._count, act))
+        if len(self._due) >= self._many:
+            self._due[:] = [timer for timer in self._due if not timer[3]()]
+            heapify(self._due)
+            self._many = max(_FEW, 2 * len(self._due))
+        heappush(self._due, (when, self._count, act, is_stale))
         if not self._is_running:
             self._is_running = True
             self._loop.start(self._keep)
