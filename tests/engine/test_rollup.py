@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.engine.support import ended, fail, node_of, ok, sleeps, statuses, turns
+from tests.engine.support import AsyncBody, ended, fail, node_of, ok, sleeps, statuses, turns
 from tests.sentences import exactly
 from treetask import (
     JOIN,
@@ -176,6 +176,31 @@ class TestMany:
 
         assert alive[0] - before < 2 * MOST_KEPT + 10
         assert result.stats["done"] == 2 * MANY + 3
+
+    async def test_take_their_functions_with_them(self) -> None:
+        """A function that was made for one child is not kept longer than the child."""
+        count = 1_000
+
+        class Payload:
+            """What a function holds."""
+
+        def made_for(payload: Payload) -> AsyncBody:
+            async def work(node: TaskNode) -> None:
+                repr(payload)
+
+            return work
+
+        async def add(node: TaskNode) -> None:
+            for number in range(count):
+                node.add_child(TaskNode(f"{number}", task_fn=made_for(Payload())))
+
+        tree = TreeBuilder("root", task_fn=add, keep_done="rollup").build()
+        executor = AsyncExecutor(tree)
+        await executor.run()
+
+        gc.collect()
+        assert sum(isinstance(thing, Payload) for thing in gc.get_objects()) < count // 2
+        assert (tree.get_stats()["done"], executor.is_cancelled) == (count + 1, False)
 
     async def test_come_from_a_thread_as_well(self) -> None:
         """A spawner that is a plain function hands over as many."""

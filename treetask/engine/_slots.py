@@ -20,6 +20,9 @@ from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 _PENDING: Final = TaskStatus.PENDING
 _RETRYING: Final = TaskStatus.RETRYING
 
+#: Functions whose kind is remembered: more than a pipeline has, unless it makes one for each child.
+_MOST_KINDS: Final = 256
+
 
 class Owner(Protocol):
     """Who is told when somebody may go on."""
@@ -181,6 +184,8 @@ class Slots:
             except TypeError:  # a callable object that cannot be hashed
                 return kind_of(body)
             if kind is None:
+                if len(self._kinds) >= _MOST_KINDS:
+                    self._kinds.clear()
                 kind = self._kinds[body] = kind_of(body)
         self._last_body, self._last_kind = body, kind
         return kind
