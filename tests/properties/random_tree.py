@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 from treetask import DependencyCycleError, OnFailure, TaskNode, TaskTree, TreeTaskConfig
 from treetask.model import BodyKind, dependencies_of
@@ -89,7 +89,11 @@ def new_node(tape: Tape, number: int, earlier: list[TaskNode]) -> TaskNode:
     )
 
 
-def new_tree(tape: Tape) -> TaskTree:
+NewNode: TypeAlias = Callable[[Tape, int, list[TaskNode]], TaskNode]
+"""What makes a node by the tape, with a number that no other has, and those that it may depend on."""
+
+
+def new_tree(tape: Tape, new_node: NewNode = new_node) -> TaskTree:
     """Return a tree by the tape. What would close a cycle is left out."""
     config = TreeTaskConfig(max_retries=tape.pick(2), on_failure=tape.one_of([policy.value for policy in OnFailure]))
     tree = TaskTree(TaskNode("n0", parallel=tape.pick(3) < 2), config)

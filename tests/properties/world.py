@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.properties.random_tree import MAX_NODES, Body, Condition, Tape, kind_of, new_node, new_tree
+from tests.properties.random_tree import MAX_NODES, Body, Condition, NewNode, Tape, kind_of, new_node, new_tree
 from tests.properties.recount import check_counters
 from treetask import Child, DefinitionError, OnFailure, TaskNode, TaskStatus
 from treetask.engine._bounds import Bound
@@ -20,12 +20,14 @@ MAX_STEPS_TO_THE_END = 2_000
 class World:
     """All that is outside of the scheduler: bodies that run, wait and end, and an observer that checks every change."""
 
+    new_node: NewNode = staticmethod(new_node)
+
     def __init__(self, tape: Tape, *, is_friendly: bool) -> None:
         self.tape = tape
         self.is_friendly = is_friendly
         self.max_concurrency = tape.one_of([None, 1, 2, 3])
         self.max_threads = 1 + tape.pick(2)
-        self.tree = new_tree(tape)
+        self.tree = new_tree(tape, self.new_node)
         #: Bodies with a slot, those that wait without, those that want theirs back, and those that are being stopped.
         self.running: set[TaskNode] = set()
         self.waiting: set[TaskNode] = set()
@@ -43,6 +45,8 @@ class World:
         #: Whether anybody has cancelled anything, or any time was up.
         self.was_controlled = False
         self.now = 0.0
+        #: When the scheduler is to be told that time has passed.
+        self.looks: list[float] = []
         #: What happened, for the reader of a failure.
         self.story: list[str] = [described(node) for node in self.tree.walk()]
         self.scheduler = Scheduler(self.tree, self, max_concurrency=self.max_concurrency, max_threads=self.max_threads)
@@ -87,8 +91,8 @@ class World:
         raise AssertionError(error)
 
     def look_again_at(self, when: float) -> None:
-        """No node of these trees waits for time alone."""
-        raise AssertionError(when)
+        """Somebody waits for nothing but time, which passes with every step."""
+        self.looks.append(when)
 
     # -- told by a spawner's watch -----------------------------------------------------------------------------------
 
@@ -225,9 +229,16 @@ class World:
 
     def step(self) -> None:
         """Let something happen."""
-        self.now += 1.0
+        self.pass_time()
         actions = self.actions()
         actions[self.tape.pick(len(actions))]()
+
+    def pass_time(self) -> None:
+        """Let a second pass."""
+        self.now += 1.0
+        if any(when <= self.now for when in self.looks):
+            self.looks = [when for when in self.looks if when > self.now]
+            self.scheduler.look_again(self.now)
 
     def take(self) -> None:
         """A worker asks for a node."""
@@ -280,7 +291,7 @@ class World:
             node = self.tape.one_of(bodies)
             self.running.remove(node)
             self.waiting.add(node)
-            self.scheduler.slots.free(node, kind_of(node))
+            self.scheduler.slots.suspend(node, kind_of(node))
 
     def return_one(self) -> None:
         """A body that waited wants to go on."""
@@ -306,7 +317,7 @@ class World:
         is_spawned = parent in self.running and self.tape.pick(2) == 1 and parent._group is not None
         # Before its static siblings may go, a spawned child could wait for one of them in vain.
         known = [] if is_spawned and parent not in self.gates else list(self.tree.walk())
-        child = new_node(self.tape, len(self.story) + 1_000, known)
+        child = self.new_node(self.tape, len(self.story) + 1_000, known)
         if is_spawned:
             child._child = Child(_Template(), (), {})
             child._child._node = child
@@ -392,11 +403,13 @@ class World:
             if self.scheduler.is_over:
                 break
             before = len(self.story), len(self.running), len(self.returning), self.abandoned
+            self.pass_time()
             for act in (self.take, self.return_one, self.end_one, self.return_thread):
                 act()
                 self.check()
             if before == (len(self.story), len(self.running), len(self.returning), self.abandoned):
-                assert self.running or self.returning or self.waiting, "nothing runs and nothing is ready"
+                is_waiting = self.running or self.returning or self.waiting or self.looks
+                assert is_waiting, "nothing runs and nothing is ready"
         assert self.scheduler.is_over, "the run does not end"
         while self.running or self.waiting or self.returning:
             self.return_one()
