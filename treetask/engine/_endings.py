@@ -17,6 +17,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from treetask.engine._bounds import Bound, grace_bound, total_bound
+from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._folding import Folding
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
 from treetask.engine._repeat import begin_anew, wait_before_next
@@ -72,6 +73,7 @@ class Endings:
         #: Decides the random part of waits between attempts, from 0 to 1.
         self._chance: Final = chance
         self._waiting: Final = Waiting(tree)
+        self._deadlocks: Final = Deadlocks(self._waiting)
         self._dependents: Final = self._waiting.dependents
         self._features: Final = self._waiting.features
         self._folding: Final = Folding(tree, self._waiting, driver.fold_soon)
@@ -204,16 +206,24 @@ class Endings:
             for orphan, reason in orphans:
                 self._agenda.append((self._go_on, (orphan,)) if reason is None else (self._skip, (orphan, reason)))
             self._skip_lost(lost)
+            self._waits_have_changed()
         if wait:
             due = self._at + wait
             self._backing_off[node] = due, status
             node._waits = BACKING_OFF
+            self.slots.rouse(node)
             self._look_at(node, due)
         else:
             self._queue(node)
         total = total_bound(node, self._at, attempts=node.retry_count) if node.retry_count == 1 else None
         if total is not None:
             self._look_at(node, total.at)
+
+    def _waits_have_changed(self) -> None:
+        """Some wait for others than before."""
+        if self._features.has_places:
+            self._deadlocks.note_change()
+            self.slots.look_at_places_again()
 
     def _look_at(self, node: TaskNode, when: float) -> None:
         heappush(self._due, (when, node._order, node))
@@ -459,6 +469,7 @@ class Endings:
             return False
         self._backing_off.pop(node, None)
         node._waits = 0
+        self.slots.calm(node)
         self.tree.move(node, _WORKING, self._at)
         group = self.group_of(node)
         group.body_ended = group.is_final = True

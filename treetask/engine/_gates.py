@@ -1,7 +1,7 @@
 """What a start may have to wait for beside a slot and a thread: named limits, and places in a group. Pure, no I/O.
 
-A limit counts bodies while they run, and their starts; a place is held by a child from its start to its end, with all
-that is below it. Who waits, waits at one gate that keeps it back, and is looked at again when that one opens.
+A limit counts bodies while they run, and their starts; a place (`_places.py`) is held by a child from its start to its
+end, with all that is below it. Who waits, waits at one gate that keeps it back, and is looked at when that one opens.
 
 What must stay true:
 - A place is never kept while waiting for a limit, nor a limit while waiting for a place, which may be taken for hours.
@@ -19,43 +19,15 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from treetask.engine._gate import Gate, Wish
+from treetask.engine._places import Places
 from treetask.engine._ready import ReadyQueue
-from treetask.model import BodyKind, Limit, TaskNode
-
-#: A suspended body that wants to go on.
-Wish: TypeAlias = tuple[TaskNode, BodyKind]
+from treetask.model import Limit, TaskNode
 
 #: Seconds in which a limit's `per_second` counts.
 _WINDOW: Final = 1.0
-
-
-class Gate:
-    """What only so many may have at the same time: how many more may, and who waits for it."""
-
-    __slots__ = ("free", "queue", "returning", "what")
-
-    def __init__(self, what: str, free: float, rank: Callable[[TaskNode], Any]) -> None:
-        #: What is waited for here, as a reason says it.
-        self.what: Final = what
-        self.free = free
-        #: Those that want to begin.
-        self.queue: Final = ReadyQueue(rank)
-        #: Those that want to go on.
-        self.returning: Final[deque[Wish]] = deque()
-
-    def next_queue(self) -> ReadyQueue | None:
-        """Return the queue whose head may pass, as far as no rate is concerned; None if none may."""
-        return self.queue if self.free > 0 and len(self.queue) else None
-
-    def opens_at(self) -> float:
-        """Return when the next one may start, which may be long past."""
-        return -math.inf
-
-    def sort_anew(self, rank: Callable[[TaskNode], Any]) -> None:
-        """From now on go by these ranks."""
-        self.queue.sort_anew(rank)
 
 
 class LimitGate(Gate):
@@ -119,8 +91,9 @@ class Gates:
     def __init__(self, rank: Callable[[TaskNode], Any], look_again_at: Callable[[float], None]) -> None:
         self._rank = rank
         self._look_again_at: Final = look_again_at
+        #: The places in groups; None where none has a number of them.
+        self.places: Places | None = None
         self._limits: Final[dict[Limit, LimitGate]] = {}
-        self._places: Final[dict[TaskNode, Gate]] = {}
         #: Gates where somebody may pass, by the rank of the first; what has changed since is found out when looked at.
         self._open: Final[list[tuple[Any, int, Gate]]] = []
         #: Gates that keep somebody back by their rate alone, by the time when they open.
@@ -132,15 +105,18 @@ class Gates:
         self._held: Final[dict[TaskNode, list[LimitGate]]] = {}
         #: The limit where a node waits that keeps those that it has passed.
         self._keeping: Final[dict[TaskNode, LimitGate]] = {}
-        #: The place that a node has in its group, until it ends.
-        self._placed: Final[dict[TaskNode, Gate]] = {}
+
+    def use_places(self, is_deadlocked: Callable[[TaskNode], bool]) -> Places:
+        """From now on look for places; `Places` says what is asked for."""
+        self.places = Places(self._rank, self._free, is_deadlocked)
+        return self.places
 
     # -- who goes next -----------------------------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
         """Whether somebody may pass a gate, as far as is known without the time."""
-        return bool(self._open)
+        return bool(self._open) or (self.places is not None and self.places.is_unsettled)
 
     @property
     def is_timed(self) -> bool:
@@ -197,11 +173,11 @@ class Gates:
 
     def keep_back(self, node: TaskNode, at: float) -> bool:
         """Let a node pass its gates; return whether it has to wait at one, where it stands in line then."""
-        place = self._place_for(node)
-        if place is not None and place.free <= 0:
-            self.let_go(node)
-            place.queue.push(node)
-            return True
+        if self.places is not None:
+            if self.places.park(node):
+                self.let_go(node)
+                return True
+            self.places.rouse(node)
         limits = self._limits_of(node)
         gate, has_all = self._pass(node, limits, at)
         if gate is None:
@@ -258,9 +234,8 @@ class Gates:
 
     def waited_for(self, node: TaskNode, at: float) -> Gate | None:
         """Return the gate that keeps a node back now; nothing changes, whatever thread asks."""
-        group = node.parent
-        place = None if group is None or node in self._placed else self._places.get(group)
-        if place is not None and place.free <= 0:
+        place = None if self.places is None else self.places.waited_for(node)
+        if place is not None:
             return place
         held = self._held.get(node, ())
         for limit in sorted(node.options.limits, key=_name):
@@ -273,10 +248,8 @@ class Gates:
 
     def note_start(self, node: TaskNode, at: float) -> None:
         """A node that has passed all its gates starts."""
-        place = self._place_for(node)
-        if place is not None:
-            place.free -= 1
-            self._placed[node] = place
+        if self.places is not None:
+            self.places.take(node)
         self._stop_keeping(node)
         for gate in self._held.get(node, ()):
             gate.note_start(at)
@@ -289,6 +262,8 @@ class Gates:
     def retake(self, wish: Wish) -> bool:
         """Let a body that has waited have again what it needs; return whether it has, else it stands in line."""
         node = wish[0]
+        if self.places is not None and self.places.park(node, wish):
+            return False
         limits = self._limits_of(node)
         for gate in limits:
             if gate.free <= 0 and not self._is_given_up(gate):
@@ -298,6 +273,8 @@ class Gates:
             gate.free -= 1
         if limits:
             self._held[node] = limits
+        if self.places is not None:
+            self.places.take(node)
         return True
 
     def let_go(self, node: TaskNode) -> None:
@@ -306,13 +283,17 @@ class Gates:
         for gate in self._held.pop(node, ()):
             self._free(gate)
 
+    def stop(self, node: TaskNode) -> None:
+        """Take back what a body has that is over, or waits."""
+        self.let_go(node)
+        if self.places is not None:
+            self.places.calm(node)
+
     def leave(self, node: TaskNode) -> None:
         """Take back all that a node has, which has ended."""
         self.let_go(node)
-        place = self._placed.pop(node, None)
-        if place is not None:
-            self._free(place)
-        self._places.pop(node, None)
+        if self.places is not None:
+            self.places.leave(node)
 
     def _free(self, gate: Gate) -> None:
         gate.free += 1
@@ -324,7 +305,10 @@ class Gates:
         """From now on go by these ranks."""
         self._rank = rank
         self._open.clear()
-        for gate in (*self._limits.values(), *self._places.values()):
+        gates: list[Gate] = [*self._limits.values()]
+        if self.places is not None:
+            gates += self.places.sort_by(rank)
+        for gate in gates:
             gate.sort_anew(rank)
             self._note_open(gate)
 
@@ -336,16 +320,6 @@ class Gates:
         gate = self._limits.get(limit)
         if gate is None:
             gate = self._limits[limit] = LimitGate(limit, self._rank)
-        return gate
-
-    def _place_for(self, node: TaskNode) -> Gate | None:
-        """Return the gate of a node's group, if it has one and the node has no place yet."""
-        group = node.parent
-        if group is None or group.options.max_parallel is None or node in self._placed:
-            return None
-        gate = self._places.get(group)
-        if gate is None:
-            gate = self._places[group] = Gate(f"a place in '{group.id}'", group.options.max_parallel, self._rank)
         return gate
 
 

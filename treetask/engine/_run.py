@@ -330,6 +330,9 @@ class Run:
 
         self.post(cancel)
 
+    def waits_for(self, node: TaskNode) -> str | None:
+        return self.scheduler.waits_for(node, self.loop.now())
+
     def is_stopping(self, node: TaskNode) -> bool:
         worker: Worker | None = node._attempt
         group: Group | None = node._group
@@ -358,11 +361,19 @@ class Run:
         node = child.node
         body = current_node.get(None)
         worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
-        if body is not None and worker is not None and self.loop.is_here(worker):
-            self.scheduler.refuse_to_wait(body, node)
+        end_wait: Callable[[], None] | None = None
+        if body is not None and worker is not None:
+            is_aside = not self.loop.is_here(worker)
+            if not is_aside:
+                self.scheduler.refuse_to_wait(body, node)
+            end_wait = self.scheduler.begin_wait(body, node, aside=is_aside)
 
         async def wait() -> None:
-            await self._end_of(node)
+            try:
+                await self._end_of(node)
+            finally:
+                if end_wait is not None:
+                    end_wait()
             if body is not None:
                 await self._stop_here(body)
             child.claimed = True

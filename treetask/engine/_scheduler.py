@@ -79,29 +79,37 @@ class Scheduler(Endings):
         return bound_of(node, self.tree.config, at, stopped_at=self.stopped_at(node))
 
     def waits_for(self, node: TaskNode, at: float) -> str | None:
-        """Return what keeps a node back now, in words; None if it has begun."""
+        """Return what keeps a node back now, in words; None if it has begun. Whatever thread asks."""
         if node._status is _RETRYING:
             return "its next attempt" if node in self._backing_off else self.slots.lacking(node, at)
         if node._status is not _PENDING:
             return None
-        parent = node.parent
-        if node._waits >= CLOSED and parent is not None and parent._status is not _WORKING:
+        parent, waits = node.parent, node._waits
+        group: Group | None = None if parent is None else parent._group
+        if parent is not None and waits >= CLOSED and parent._status is not _WORKING:
             return f"'{parent.id}'"
         unmet = self._waiting.unmet(node)
         if unmet:
             more = f" and {len(unmet) - _NAMES_SHOWN} more" if len(unmet) > _NAMES_SHOWN else ""
             return ", ".join(f"'{one.id}'" for one in unmet[:_NAMES_SHOWN]) + more
-        if node._waits < CLOSED or parent is None:
+        if parent is None or waits < CLOSED:
             return self.slots.lacking(node, at)
-        if goes_last(node) and parent._group is not None and parent._group.gate_open:
-            return f"its siblings in '{parent.id}'"
-        is_in_line = parent._group is not None and node in parent._group.line
-        return f"its turn in '{parent.id}'" if is_in_line else f"'{parent.id}'"
+        if group is None or not group.gate_open:
+            return f"'{parent.id}'"
+        return f"its siblings in '{parent.id}'" if goes_last(node) else f"its turn in '{parent.id}'"
 
-    def refuse_to_wait(self, body: TaskNode, child: TaskNode) -> None:
-        """Raise `DependencyCycleError` for a body that is about to wait for a child that, in the end, waits for it."""
-        if child._status is _PENDING and child._waits % CLOSED:
-            self._waiting.refuse(body, child)
+    # -- what happened: bodies wait ----------------------------------------------------------------------------------
+
+    def refuse_to_wait(self, body: TaskNode, awaited: TaskNode) -> None:
+        """Raise `DependencyCycleError` for a body that is about to wait for a node that, in the end, waits for it."""
+        self._deadlocks.refuse(body, awaited)
+
+    def begin_wait(self, body: TaskNode, awaited: TaskNode, *, aside: bool) -> Callable[[], None] | None:
+        """A body waits for a node, in its own task or one `aside`; return what ends that, None if nobody need know."""
+        end = self._deadlocks.begin_wait(body, awaited, aside=aside)
+        if end is not None:
+            self.slots.look_at_places_again()
+        return end
 
     # -- what happened: starts and ends of bodies --------------------------------------------------------------------
 
@@ -203,11 +211,13 @@ class Scheduler(Endings):
         self.tree.attach(child, parent)
         if not self._waiting.include_plain(child):
             try:
+                self._deadlocks.refuse_branch(child, self.tree.find)
                 self._skip_lost(self._waiting.include(child))
             except Exception:
                 self.tree.remove(child)
                 raise
             self._use_features()
+        self._waits_have_changed()
         if parent._status is _WORKING:
             self._enter(child, self.group_of(parent), at_once=at_once)
         if self._agenda:
@@ -227,6 +237,8 @@ class Scheduler(Endings):
             self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
         elif (at_once or group.gate_open) and group.verdict is None:
             self._admit(child, group)
+        elif not group.body_ended:
+            self._deadlocks.note_held_back(group.node)
 
     @staticmethod
     def _last_are_on(group: Group) -> bool:
@@ -240,12 +252,15 @@ class Scheduler(Endings):
             group.let_go(1)
             self._open(child)
         else:
+            if not group.gate_open:
+                self._deadlocks.note_overtaking(group.node)
             group.line_up([child])
             self._advance(group)
 
     def fold(self) -> None:
         """Fold children that are done into groups that say so; all who listen have been told of their ends."""
         gone = self._folding.fold()
+        self._deadlocks.forget(gone)
         if self._ranks is not None:
             self._ranks.forget(gone)
 
@@ -286,6 +301,8 @@ class Scheduler(Endings):
         features = self._features
         if features.has_gates:
             self.slots.use_gates()
+        if features.has_places:
+            self.slots.use_places(self._deadlocks)
         ranked_by = features.has_priorities, features.has_costs
         if ranked_by != self._ranked_by:
             self._ranked_by = ranked_by

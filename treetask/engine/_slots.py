@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from treetask.engine._gates import Gates, Wish
+from treetask.engine._deadlocks import Deadlocks
+from treetask.engine._gate import Wish
+from treetask.engine._gates import Gates
+from treetask.engine._places import Places
 from treetask.engine._ready import ReadyQueue
 from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 
 _PENDING: Final = TaskStatus.PENDING
 _RETRYING: Final = TaskStatus.RETRYING
+_TO_BEGIN: Final = frozenset({_PENDING, _RETRYING})
 
 #: Functions whose kind is remembered: more than a pipeline has, unless it makes one for each child.
 _MOST_KINDS: Final = 256
@@ -51,6 +55,7 @@ class Slots:
         self._lack_thread: Final = ReadyQueue()
         #: What else a start may have to wait for; None where nothing has limits or places.
         self._gates: Gates | None = None
+        self._places: Places | None = None
         #: Suspended bodies that want their slot back, with the kind of each.
         self._wishes: Final[dict[TaskNode, Wish]] = {}
         #: The same in the order in which they asked, and those that lack a thread; some of them are gone already.
@@ -61,9 +66,9 @@ class Slots:
         self._last_body: Any = None
         self._last_kind = BodyKind.ASYNC
         #: Add a node that is ready.
-        self.push: Final = self._ready.push
+        self.push: Callable[[TaskNode], None] = self._ready.push
         #: Add ready nodes that stand in the order of their declaration.
-        self.push_all: Final = self._ready.push_all
+        self.push_all: Callable[[Sequence[TaskNode]], None] = self._ready.push_all
 
     def sort_by(self, rank: Callable[[TaskNode], Any]) -> None:
         """From now on let the node with the lowest rank go first."""
@@ -76,6 +81,14 @@ class Slots:
         """From now on look for limits and places."""
         if self._gates is None:
             self._gates = Gates(self._ready.rank, self._owner.look_again_at)
+
+    def use_places(self, deadlocks: Deadlocks) -> None:
+        """From now on look for places in groups, and who has to give them up."""
+        if self._places is None:
+            self.use_gates()
+            assert self._gates is not None
+            self._places = deadlocks.places = self._gates.use_places(deadlocks.is_deadlocked)
+            self.push, self.push_all = self._push_and_rouse, self._push_and_rouse_all
 
     # -- starts ------------------------------------------------------------------------------------------------------
 
@@ -98,13 +111,15 @@ class Slots:
 
         A node without a body, which needs no slot, comes out here where it had to wait for a place.
         """
+        if self._gates is not None:
+            return self._take_at_gates(self._gates, at)
         if self._slots_used >= self._slots or self.is_paused:
             return None
-        ready, lacking, gates = self._ready, self._lack_thread, self._gates
+        ready, lacking = self._ready, self._lack_thread
         while True:
             node: TaskNode | None
-            if gates is not None or lacking.line or lacking.heap:
-                node = self._first(at)
+            if lacking.line or lacking.heap:
+                node = self._first(None)
             elif ready.heap:
                 node = ready.pop()
             else:
@@ -114,38 +129,52 @@ class Slots:
                 return None
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
-            body = node._body
-            kind = self._last_kind if body is self._last_body else self.kind(node)
-            if kind.in_thread and self._threads_used >= self._threads:
-                lacking.push(node)
-                if gates is not None:
-                    gates.let_go(node)
-                continue
-            if gates is not None and not self._pass_gates(node, at):
-                continue
+            kind = self._last_kind if node._body is self._last_body else self.kind(node)
+            if kind.in_thread:
+                if self._threads_used >= self._threads:
+                    lacking.push(node)
+                    continue
+                self._threads_used += 1
             self.taken_kind = kind
-            if body is not None:
-                self._slots_used += 1
-                if kind.in_thread:
-                    self._threads_used += 1
+            self._slots_used += 1
             return node
 
-    def _first(self, at: float) -> TaskNode | None:
+    def _take_at_gates(self, gates: Gates, at: float) -> TaskNode | None:
+        """The same where there is more to wait for."""
+        self._settle()
+        while self._slots_used < self._slots and not self.is_paused:
+            node = self._first(gates.next_queue(at))
+            if node is None:
+                if self._settle():
+                    continue
+                return None
+            if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
+                if node._status is _PENDING:
+                    self.calm(node)
+                continue
+            self.taken_kind = kind = self.kind(node)
+            if kind.in_thread and self._threads_used >= self._threads:
+                self._lack_thread.push(node)
+                gates.let_go(node)
+            elif not gates.keep_back(node, at):
+                gates.note_start(node, at)
+                if node._body is None:
+                    self.calm(node)
+                else:
+                    self._slots_used += 1
+                    self._threads_used += kind.in_thread
+                self._take_in_released()
+                return node
+        return None
+
+    def _first(self, at_gate: ReadyQueue | None) -> TaskNode | None:
         """Take the first of all nodes that may go on out of the queue that it stands in."""
-        queues = [self._ready] if len(self._ready) else []
+        queues = [] if at_gate is None else [at_gate]
+        if len(self._ready):
+            queues.append(self._ready)
         if len(self._lack_thread) and self._threads_used < self._threads:
             queues.append(self._lack_thread)
-        at_gate = None if self._gates is None else self._gates.next_queue(at)
-        if at_gate is not None:
-            queues.append(at_gate)
         return min(queues, key=ReadyQueue.head_rank).pop() if queues else None
-
-    def _pass_gates(self, node: TaskNode, at: float) -> bool:
-        assert self._gates is not None
-        if self._gates.keep_back(node, at):
-            return False
-        self._gates.note_start(node, at)
-        return True
 
     def begun(self, node: TaskNode, at: float) -> None:
         """The body of the node that was taken last begins now: this is when its start counts."""
@@ -159,16 +188,16 @@ class Slots:
 
     def has_to_pass(self, node: TaskNode) -> bool:
         """Whether a node needs a place in its group."""
-        return self._gates is not None and node.parent is not None and node.parent.options.max_parallel is not None
+        return self._places is not None and node.parent is not None and node.parent.options.max_parallel is not None
 
     def lacking(self, node: TaskNode, at: float) -> str | None:
-        """Return what a ready node waits for, in words."""
+        """Return what a ready node waits for, in words; nothing changes, whatever thread asks."""
         if self.is_paused:
             return "the run to be resumed"
         gate = None if self._gates is None else self._gates.waited_for(node, at)
         if gate is not None:
             return gate.what
-        if self._threads_used >= self._threads and self.kind(node).in_thread:
+        if self._threads_used >= self._threads and node._body is not None and kind_of(node._body).in_thread:
             return "a thread"
         return "a slot"
 
@@ -196,11 +225,16 @@ class Slots:
         """Take a body's slot back, its thread and its limits."""
         self._slots_used -= 1
         if self._gates is not None:
-            self._gates.let_go(node)
+            self._gates.stop(node)
         if kind.in_thread:
             self._threads_used -= 1
         if self._wishes:
             self._hand_on()
+
+    def suspend(self, node: TaskNode, kind: BodyKind) -> None:
+        """Take a body's slot back, and all that goes with it, until it asks for it again."""
+        self.free(node, kind)
+        self._settle()
 
     def leave(self, node: TaskNode) -> None:
         """Take back what a node holds to its end, its place in its group; a node has ended."""
@@ -229,11 +263,62 @@ class Slots:
         """Ask for a suspended body's slot; `grant` answers, perhaps at once."""
         wish = self._wishes[node] = (node, kind)
         self._returning.append(wish)
+        self.rouse(node)
         self._hand_on()
+        self._settle()
 
     def forget_wish(self, node: TaskNode) -> bool:
         """Take a wish for a slot back; False if it was granted before."""
-        return self._wishes.pop(node, None) is not None
+        if self._wishes.pop(node, None) is None:
+            return False
+        self.calm(node)
+        return True
+
+    # -- places ------------------------------------------------------------------------------------------------------
+
+    def rouse(self, node: TaskNode) -> None:
+        """A node goes on by itself, as one does between two attempts: places are kept for it."""
+        if self._places is not None:
+            self._places.rouse(node)
+
+    def calm(self, node: TaskNode) -> None:
+        """It does not any more."""
+        if self._places is not None:
+            self._places.calm(node)
+
+    def _push_and_rouse(self, node: TaskNode) -> None:
+        self.rouse(node)
+        self._ready.push(node)
+
+    def _push_and_rouse_all(self, nodes: Sequence[TaskNode]) -> None:
+        for node in nodes:
+            self.rouse(node)
+        self._ready.push_all(nodes)
+
+    def _take_in_released(self) -> None:
+        """Let those queue again that have waited for a place which they have now, with another node."""
+        for waiter in () if self._places is None else self._places.take_released():
+            if isinstance(waiter, tuple):
+                self._returning.append(waiter)
+            elif waiter._status in _TO_BEGIN and not waiter._waits:
+                self.push(waiter)
+        if self._returning:
+            self._hand_on()
+
+    def look_at_places_again(self) -> None:
+        """Who waits for whom has changed: places may have to be given up."""
+        if self._places is not None:
+            self._places.look_again()
+
+    def _settle(self) -> bool:
+        """Let places be given up that are wanted; return whether any was. Only when the tree is at rest."""
+        if self._places is None or not self._places.settle():
+            return False
+        if self._wishes:
+            self._hand_on()
+        return True
+
+    # -- who goes on -------------------------------------------------------------------------------------------------
 
     def _hand_on(self) -> None:
         """Give free slots to suspended bodies, in the order in which they asked."""
@@ -252,6 +337,7 @@ class Slots:
                 if kind.in_thread:
                     self._threads_used += 1
                 self._owner.grant(node)
+                self._take_in_released()
 
     def _next_wish(self) -> Wish | None:
         """Take the next wish out that may be granted: of those that lacked something, if that is free now."""

@@ -259,7 +259,12 @@ class Spawner:
         if not self._is_parallel:
             node = self._run.place(child, self._node)
             self._refuse_to_wait(node)
-            await self._wait(lambda: node.status.is_terminal, lambda: [node])
+            end_wait = self._run.scheduler.begin_wait(self._node, node, aside=False)
+            try:
+                await self._wait(lambda: node.status.is_terminal, lambda: [node])
+            finally:
+                if end_wait is not None:
+                    end_wait()
             self._raise_failures()
             if node.status is not TaskStatus.DONE and not is_allowed(node):
                 child.claimed = True

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from treetask._errors import DependencyCycleError
-from treetask.engine._group import Group
 from treetask.model import CLOSED, TaskNode, TaskStatus, TaskTree, dependencies_of
 
 
@@ -60,38 +58,6 @@ class Waiting:
         """Return those that can never start, each with the dependency that has not ended well."""
         return [(node, one) for node in nodes for one in self._dependencies.of(node) if is_lost(node, one)]
 
-    def refuse(self, body: TaskNode, child: TaskNode) -> None:
-        """Raise for a body that would wait for a child in vain: the child waits for one that the body holds back."""
-        needed_by: dict[TaskNode, TaskNode] = {}
-        waiting = [child]
-        while waiting:
-            node = waiting.pop()
-            held = None if node is child else _held_back(node, body)
-            if held is not None:
-                raise self._cycle(body, child, held, node, needed_by)
-            above: TaskNode | None = node
-            while above is not None and above._status is TaskStatus.PENDING:
-                for dependency in self._dependencies.of(above):
-                    if dependency not in needed_by and not dependency.is_done():
-                        needed_by[dependency] = node
-                        waiting.append(dependency)
-                above = above.parent
-
-    @staticmethod
-    def _cycle(
-        body: TaskNode, child: TaskNode, held: TaskNode, node: TaskNode, needed_by: dict[TaskNode, TaskNode]
-    ) -> DependencyCycleError:
-        chain = [body, held]
-        while node is not child:
-            chain.append(node)
-            node = needed_by[node]
-        ids = [one.id for one in dict.fromkeys(reversed([*chain, child]))]
-        return DependencyCycleError(
-            [*ids, child.id],
-            f"'{held.id}' starts after the body of '{body.id}', which would wait for '{child.id}'; "
-            "let it go ahead first: yield JOIN",
-        )
-
     def close(self, node: TaskNode) -> None:
         """Let a node wait, for its parent and for the dependencies that are not met."""
         node._waits = CLOSED + len(self.unmet(node))
@@ -124,19 +90,3 @@ def _is_out(dependency: TaskNode, node: TaskNode) -> bool:
 def is_lost(node: TaskNode, dependency: TaskNode) -> bool:
     """Whether a node can never start because something that it needs did not end well."""
     return dependency.is_done() and not dependency.is_successful() and dependency.id not in node.options.optional
-
-
-def _held_back(node: TaskNode, body: TaskNode) -> TaskNode | None:
-    """Return the child of a body that a node is, or is below, if it starts only after that body."""
-    while node.parent is not None and node.parent is not body:
-        node = node.parent
-    group: Group | None = body._group
-    is_held = (
-        node.parent is body
-        and group is not None
-        and not group.gate_open
-        and node._status is TaskStatus.PENDING
-        and node._waits >= CLOSED
-        and node not in group.line
-    )
-    return node if is_held else None

@@ -103,7 +103,7 @@ class Worker(Post):
         self.waits += 1
         if self.holds_slot:
             self.holds_slot = False
-            self._crew.scheduler.slots.free(node, self.kind)
+            self._crew.scheduler.slots.suspend(node, self.kind)
             self._crew.wake()
         elif self.granted is not None:
             self._give_up_wish(node)

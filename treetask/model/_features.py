@@ -19,7 +19,7 @@ _SPAWNERS = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 class Features:
     """What the nodes noted so far make use of."""
 
-    __slots__ = ("has_always", "has_costs", "has_gates", "has_priorities", "has_rollup", "limits")
+    __slots__ = ("has_always", "has_costs", "has_gates", "has_places", "has_priorities", "has_rollup", "limits")
 
     def __init__(self) -> None:
         #: Whether any node runs whatever happened to its siblings.
@@ -31,6 +31,8 @@ class Features:
         self.has_gates = False
         #: Whether any group folds its children that are done.
         self.has_rollup = False
+        #: Whether it may have to wait for a place in its group.
+        self.has_places = False
         #: The limits by their names.
         self.limits: dict[str, Limit] = {}
 
@@ -45,7 +47,8 @@ class Features:
             self.has_costs = self.has_costs or options.cost is not None
             self.has_priorities = self.has_priorities or options.priority is not None
             self.has_rollup = self.has_rollup or options.keep_done is KeepDone.ROLLUP
-            self.has_gates = self.has_gates or options.max_parallel is not None or bool(options.limits)
+            self.has_places = self.has_places or options.max_parallel is not None
+            self.has_gates = self.has_gates or self.has_places or bool(options.limits)
 
     def restore(self, before: Features) -> None:
         """Take note of nothing since a copy was made: what came in was refused."""
