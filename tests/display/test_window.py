@@ -371,6 +371,22 @@ def test_waiting_row_names_what_it_waits_for(needed: list[str], note: str) -> No
     assert row.note == note
 
 
+def test_waiting_row_says_what_it_waits_for_besides() -> None:
+    """R51: in the words of the run; dependencies that have not ended come first, by their names."""
+    hand = nightly()
+    hand.move("working", "nightly")
+    hand.waited_for = {"extract": "limit 'api'", "checks": "'crawl'", "crawl": "a place in 'nightly', " + "x" * 1000}
+
+    rows = [row for row in take_window(hand.tree, 10, 2, 0.0).rows if isinstance(row, NodeRow)]
+    notes = {row.name: row.note for row in rows}
+    assert (notes["extract"], notes["checks"], notes["publish"]) == (
+        "waits for limit 'api'",
+        "after crawl",
+        "after checks",
+    )
+    assert len(notes["crawl"]) < 500
+
+
 def test_frame_of_a_large_tree_takes_no_more_steps() -> None:
     """R43: the candidates are few whatever the tree; a count of calls, since a walk would make thousands."""
 

@@ -17,6 +17,8 @@ class HandEngine:
     def __init__(self, tree: TaskTree) -> None:
         self.time = 0.0
         self.tree = tree
+        #: What nodes wait for, by their ids.
+        self.waited_for: dict[str, str] = {}
         tree.drive(self)
 
     def now(self) -> float:
@@ -39,6 +41,9 @@ class HandEngine:
 
     def is_stopping(self, node: TaskNode) -> bool:
         raise NotImplementedError
+
+    def waits_for(self, node: TaskNode) -> str | None:
+        return self.waited_for.get(node.id)
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         raise NotImplementedError

@@ -29,6 +29,9 @@ class Engine:
     def is_stopping(self, node: TaskNode) -> bool:
         raise NotImplementedError
 
+    def waits_for(self, node: TaskNode) -> str | None:
+        return None
+
     async def run_process(self, node: TaskNode, order: object) -> ProcessResult:
         raise NotImplementedError
 

@@ -202,9 +202,8 @@ def _note(node: TaskNode, tree: TaskTree) -> str:
     status = node.status
     if status in FAILURES or status is TaskStatus.RETRYING:
         return trouble(node)
-    if node.reason is not None:
-        return node.reason[: NOTE_SHOWN + 1]
-    return _waited_for(node, tree) if status is TaskStatus.PENDING else ""
+    said = _waited_for(node, tree) if status is TaskStatus.PENDING else ""
+    return said or (node.reason or "")[: NOTE_SHOWN + 1]
 
 
 def _waited_for(node: TaskNode, tree: TaskTree) -> str:

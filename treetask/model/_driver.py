@@ -13,8 +13,20 @@ if TYPE_CHECKING:
     from treetask.model._process import ProcessOrder, ProcessResult
     from treetask.model._spawn import Child
 
+_WAITING: Final = frozenset({TaskStatus.PENDING, TaskStatus.RETRYING})
+
 #: In a worker thread: the node whose body runs there, and whether that node goes on without it.
 left_behind: Final[ContextVar[tuple[TaskNode, Callable[[], bool]]]] = ContextVar("treetask_left_behind")
+
+
+def reason_to_wait(node: TaskNode) -> str | None:
+    """Return why a node has not begun, or not its next attempt, while its tree runs; None if it has."""
+    tree = node._tree
+    driver = None if tree is None else tree._driver
+    if driver is None or node._status not in _WAITING:
+        return None
+    waited_for = driver.waits_for(node)
+    return None if waited_for is None else f"waits for {waited_for}"
 
 
 class Driver(Protocol):
@@ -46,6 +58,10 @@ class Driver(Protocol):
 
     def is_stopping(self, node: TaskNode) -> bool:
         """Return whether a node's body is being stopped, to any thread."""
+        ...
+
+    def waits_for(self, node: TaskNode) -> str | None:
+        """Return what keeps a node back that has not begun, or waits for its next attempt, to any thread."""
         ...
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:

@@ -16,7 +16,7 @@ from treetask._errors import FinishedParentError, NodeOwnedError, StatusError, T
 from treetask.model._body import TaskFunction
 from treetask.model._checks import checked_body, checked_progress, checked_status
 from treetask.model._children import NO_CHILDREN, Children, append, remove
-from treetask.model._driver import Driver, left_behind
+from treetask.model._driver import Driver, left_behind, reason_to_wait
 from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
 from treetask.model._status import TaskStatus
 
@@ -252,8 +252,9 @@ class TaskNode:
 
     @property
     def reason(self) -> str | None:
-        """Why the node was skipped or cancelled, or what it waits for, or None."""
-        return None if self._trouble is None else self._trouble.reason
+        """Why the node was skipped or cancelled, or what it waits for while the tree runs, or None. From any thread."""
+        said = None if self._trouble is None else self._trouble.reason
+        return reason_to_wait(self) if said is None and self._tree is not None else said
 
     @reason.setter
     def reason(self, reason: str | None) -> None:
