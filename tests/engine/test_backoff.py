@@ -370,6 +370,14 @@ async def test_time_of_all_attempts_ends_the_one_that_runs(virtual_clock: Virtua
     assert virtual_clock.now() == 10
 
 
+async def test_without_a_bound_an_attempt_may_take_its_time(virtual_clock: VirtualClock) -> None:
+    """That a node may be repeated is no reason to stop it."""
+    tree = TreeBuilder("root").add_child("long", task=sleeps(3600), retry=Retry(on=OSError)).build()
+    await AsyncExecutor(tree).run()
+
+    assert (statuses(tree)["long"], virtual_clock.now()) == ("done", 3600)
+
+
 async def test_wait_that_would_be_too_long_is_not_begun(virtual_clock: VirtualClock) -> None:
     """The node fails at once, with what its last attempt raised: there is no attempt left to wait for."""
     retry = Retry(on=OSError, attempts=None, timeout=10, wait_initial=4, wait_max=99, wait_jitter=0)

@@ -42,11 +42,11 @@ class Template:
 # -- how long ----------------------------------------------------------------------------------------------------------
 
 
-def test_defaults_are_those_of_stamina() -> None:
-    """But for the number of attempts."""
+def test_waits_are_those_of_stamina() -> None:
+    """But few attempts, and no bound: it would stop a body that takes its time and does not fail."""
     retry = Retry(on=OSError)
 
-    assert (retry.attempts, retry.timeout) == (3, 45.0)
+    assert (retry.attempts, retry.timeout) == (3, None)
     assert (retry.wait_initial, retry.wait_max, retry.wait_jitter, retry.wait_exp_base) == (0.1, 5.0, 1.0, 2.0)
 
 

@@ -39,8 +39,9 @@ class Retry:
     on: RetryOn
     #: All attempts, the first one included; None is any number, until `timeout`.
     attempts: int | None = 3
-    #: Bound of all attempts and the waits between them, from the first start; None is no bound.
-    timeout: float | None = 45.0
+    #: Bound of all attempts and the waits between them, from the first start, which stops the attempt that runs then.
+    #: None is no bound: what takes its time without failing is not to be stopped unasked.
+    timeout: float | None = None
     wait_initial: float = 0.1
     wait_max: float = 5.0
     wait_jitter: float = 1.0
