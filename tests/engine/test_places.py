@@ -122,7 +122,7 @@ def test_sequence_goes_on_one_after_another(places: int) -> None:
     """A place more or less changes nothing where one runs at a time anyway."""
     desk = Desk(group_of(branch("a", leaf("a.child")), leaf("b"), leaf("c"), max_parallel=places, parallel=False))
 
-    order = []
+    order: list[str] = []
     while begun := desk.begin_all():
         assert len(begun) == 1
         order += begun
@@ -425,7 +425,7 @@ def test_bodies_that_go_on_below_one_child_need_one_place() -> None:
 def test_many_bodies_that_wait_for_the_last_sibling() -> None:
     """Each gives its place to the next, and they take it back one after another."""
     desk = Desk(group_of(*(leaf(f"{number}") for number in range(50))))
-    ends = {}
+    ends: dict[str, Any] = {}
     for number in range(49):
         assert desk.begin_all() == [f"{number}"]
         ends[f"{number}"] = awaits(desk, f"{number}", "49")

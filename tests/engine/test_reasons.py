@@ -124,7 +124,11 @@ async def test_turn_in_a_sequence(virtual_clock: VirtualClock) -> None:
 async def test_slot_and_thread(config: TreeTaskConfig, reason: str, virtual_clock: VirtualClock) -> None:
     """What the run as a whole has too few of."""
     release = threading.Event()
-    tree = TreeBuilder("root", config=config).add_child("runs", task=lambda node: release.wait(5))
+
+    def wait(node: TaskNode) -> None:
+        release.wait(5)
+
+    tree = TreeBuilder("root", config=config).add_child("runs", task=wait)
     executor = AsyncExecutor(tree.add_child("waits", task=plain).build())
 
     async with anyio.create_task_group() as tasks:
@@ -254,12 +258,13 @@ def test_snapshot_tells_the_reasons() -> None:
     async def take() -> dict[str, object]:
         tree = TreeBuilder("root", max_parallel=1).add_child("a", task=forever).add_child("b", task=ok).build()
         executor = AsyncExecutor(tree)
+        taken: dict[str, object] = {}
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ended, executor)
             await turns()
-            nodes = tree.to_dict()["nodes"]
+            taken.update((node["id"], node["reason"]) for node in tree.to_dict()["nodes"])
             executor.cancel()
-        return {node["id"]: node["reason"] for node in nodes}
+        return taken
 
     assert anyio.run(take) == {"root": None, "a": None, "b": "waits for a place in 'root'"}
 

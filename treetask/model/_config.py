@@ -79,8 +79,8 @@ class TreeTaskConfig:
     global_timeout: float | None = field(default=None, kw_only=True)
     #: Bound of one attempt, for nodes with a body that do not say so; what it spawns or adds counts in it.
     default_task_timeout: float | None = field(default=None, kw_only=True)
-    #: How long a body that was stopped may clean up before it is reported by name; and how long what always runs may take
-    #: after a cancel before it is stopped.
+    #: How long a body that was stopped may clean up before it is reported by name; and how long what always runs may
+    #: take after a cancel before it is stopped.
     grace: float = field(default=5.0, kw_only=True)
     #: How long a body may keep the event loop from turning before it is reported by name; None turns that off.
     block_warning: float | None = field(default=0.5, kw_only=True)
