@@ -8,6 +8,7 @@ import gc
 import math
 import sys
 import weakref
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -546,3 +547,29 @@ async def test_finished_run_is_not_held_by_anything() -> None:
     gc.collect()
 
     assert references[0]() is None
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_body_that_waits_keeps_few_objects() -> None:
+    """A run of many bodies that wait at once takes as long as the garbage collector, so each object more is felt."""
+    count = 200
+    everybody = anyio.Event()
+    kept: Counter[str] = Counter()
+
+    async def wait(node: TaskNode) -> None:
+        if node.id == f"{count - 1}":
+            kept.update(type(each).__name__ for each in gc.get_objects())
+            everybody.set()
+        await everybody.wait()
+
+    builder = TreeBuilder("root")
+    for number in range(count):
+        builder.add_child(f"{number}", task=wait)
+    tree = builder.build()
+    gc.collect()
+    kept.subtract(type(each).__name__ for each in gc.get_objects())
+    await AsyncExecutor(tree).run()
+
+    per_body = {name: round(kept[name] / count) for name in ("Worker", "generator", "Context", "method", "partial")}
+    # The contexts are that of the task and that of the body.
+    assert per_body == {"Worker": 1, "generator": 2, "Context": 2, "method": 0, "partial": 0}

@@ -118,7 +118,9 @@ class AsyncioLoop:
 
         self._asyncio: Final = asyncio
         self._loop: Final = asyncio.get_running_loop()
-        self._tasks: Final[dict[asyncio.Task[None], Worker]] = {}
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        #: Those that have not begun, each with what it is to run.
+        self._fresh: Final[dict[asyncio.Task[None], Worker]] = {}
         self.cancelled: type[BaseException] = asyncio.CancelledError
         # What asyncio's own loops read; another one, or a clock that somebody has put in its place, is asked itself.
         is_plain = getattr(self._loop.time, "__func__", None) is asyncio.BaseEventLoop.time
@@ -162,25 +164,35 @@ class AsyncioLoop:
     def start(self, worker: Worker) -> None:
         # Not create_task: an eager task factory would run the worker at once, inside the one that starts it.
         task = self._asyncio.Task(worker(), loop=self._loop)
-        self._tasks[task] = worker
+        self._tasks.add(task)
+        self._fresh[task] = worker
         task.add_done_callback(self._start_again)
 
     def leave(self) -> None:
         # Not by a done callback: that would be one more turn of the loop for each worker.
         task = self._asyncio.current_task()
         assert task is not None
-        task.remove_done_callback(self._start_again)
-        del self._tasks[task]
+        self._note_begun(task)
+        self._tasks.discard(task)
+
+    def _note_begun(self, task: asyncio.Task[None]) -> None:
+        """Keep nothing more to start a task again: as many may wait as there are bodies, and each object counts."""
+        if self._fresh.pop(task, None) is not None:
+            task.remove_done_callback(self._start_again)
 
     def _start_again(self, task: asyncio.Task[None]) -> None:
         """A task was cancelled before its first step, by somebody who cancels all there are: it is not theirs."""
-        self.start(self._tasks.pop(task))
+        self._tasks.discard(task)
+        self.start(self._fresh.pop(task))
 
     def occupy(self, post: Post) -> None:
+        task = self._asyncio.current_task()
+        assert task is not None
+        self._note_begun(task)
         post.scope = anyio.CancelScope(shield=True)
         post.scope.__enter__()
-        post._task = self._asyncio.current_task()
-        post._state = _anyio_state(post._task)
+        post._task = task
+        post._state = _anyio_state(task)
 
     if sys.version_info >= (3, 11):
 
