@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import anyio
 import pytest
 
+from tests.engine.by_hand import ByHand
 from tests.engine.support import AsyncBody, ended, fail, node_of, ok, sleeps, statuses, turns
 from tests.sentences import exactly
 from treetask import (
@@ -25,8 +27,10 @@ from treetask import (
     TaskStatus,
     TaskTree,
     TreeBuilder,
+    TreeTaskConfig,
     optional,
 )
+from treetask.engine._folding import AT_ONCE
 from treetask.model import DuplicateChildError, Event, StatusChanged
 from treetask.model._tree import RECENT_ENDINGS
 
@@ -262,6 +266,42 @@ class TestMany:
         await AsyncExecutor(tree, on_update=lambda tree: seen.append(len(tree))).run()
 
         assert (tree.ids(), tree.get_stats()["done"], seen[-1]) == (["root"], 11, 1)
+
+
+class TestParts:
+    def test_of_a_wide_group_go_one_after_another(self) -> None:
+        """R46: others get their turn between them; the children that stay keep their order."""
+        count = 5 * AT_ONCE
+        builder = TreeBuilder("root", keep_done="rollup", on_failure="continue", config=TreeTaskConfig(max_retries=0))
+        for number in range(count):
+            builder.add_child(f"{number}", task=ok)
+        hand = ByHand(builder.build())
+        for node_id in hand.start():
+            if int(node_id) % 100:
+                hand.end(node_id)
+            else:
+                hand.fail(node_id)
+
+        left = [count]
+        while hand.scheduler.has_to_fold:
+            hand.scheduler.fold()
+            left.append(len(hand.tree.root.children))
+
+        assert max(before - after for before, after in pairwise(left)) < 2 * AT_ONCE
+        assert [child.id for child in hand.tree.root.children] == [f"{number}" for number in range(0, count, 100)]
+        assert (hand.tree.get_stats()["done"], hand.tree.get_stats()["failed"]) == (count - count // 100, count // 100 + 1)
+
+    async def test_have_all_gone_when_the_run_returns(self) -> None:
+        """However many were left to be folded at its end."""
+        builder = TreeBuilder("root", keep_done="rollup")
+        for number in range(3 * AT_ONCE):
+            builder.add_child(f"{number}", task=ok)
+        tree = builder.build()
+        seen: list[int] = []
+
+        await AsyncExecutor(tree, on_update=lambda tree: seen.append(len(tree))).run()
+
+        assert (tree.ids(), tree.get_stats()["done"], seen[-1]) == (["root"], 3 * AT_ONCE + 1, 1)
 
 
 class TestWhatStays:

@@ -165,7 +165,7 @@ class Counters(RuleBasedStateMachine):
         for child in children:
             folds[child in by_attempt].extend(self.counted(child))
         gone = [node for child in children for node in child.walk()]
-        self.tree.fold(group, children, by_attempt)
+        self.tree.fold(group, children, by_attempt, start=group.children.index(children[0]))
         for node in gone:
             self.folded.pop(node, None)
             assert self.tree.was_folded(node.id)

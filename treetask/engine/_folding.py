@@ -5,8 +5,8 @@ One that another node depends on stays until that one is done, too: till then it
 may have to run again although it is done, as what always runs may.
 
 Children go in batches, when a group has as many that are done as others, and when it has ended. So the list of what is
-left is made anew so rarely that a child costs the same in a group of any size. That is not done at once but in a later
-turn, when all who listen have been told of the ends. Pure.
+left is made anew so rarely that a child costs the same in a group of any size. That is not done at once but in later
+turns, when all who listen have been told of the ends; and not for many at a time, so that others get their turn. Pure.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from treetask.model import KeepDone, TaskNode, TaskStatus, TaskTree
 #: No fewer children than this are worth a look at all of them, while more may come.
 FEWEST: Final = 64
 
+#: After so many others get their turn, before there were twice as many; they take some milliseconds.
+AT_ONCE: Final = 500
+
+#: But the children of a group are gone through in no more parts than this, since what is left is copied for each.
+MOST_PARTS: Final = 64
+
 _DONE: Final = TaskStatus.DONE
 
 
@@ -34,15 +40,15 @@ class Folding:
         self._ask: Final = ask
         #: The children of each group that are done, since it was looked at last.
         self._done: Final[dict[TaskNode, int]] = {}
-        #: The groups to be looked at.
-        self._due: Final[dict[TaskNode, None]] = {}
+        #: The groups to be looked at, and from which of their children on.
+        self._due: Final[dict[TaskNode, int]] = {}
 
     def note_end(self, node: TaskNode) -> None:
         """Take note that a node has ended."""
         parent = node.parent
         if node._status is _DONE and parent is not None and parent.options.keep_done is KeepDone.ROLLUP:
             done = self._done[parent] = self._done.get(parent, 0) + 1
-            if done >= FEWEST and done * 2 >= len(parent._children):
+            if done >= FEWEST and done * 2 >= len(parent._children) and parent not in self._due:
                 self._plan(parent)
         if node.options.keep_done is KeepDone.ROLLUP and node._children:
             self._plan(node)
@@ -50,27 +56,41 @@ class Folding:
     def _plan(self, group: TaskNode) -> None:
         if not self._due:
             self._ask()
-        self._due[group] = None
+        self._due[group] = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to be folded."""
+        return bool(self._due)
 
     def fold(self) -> list[TaskNode]:
-        """Fold what is to be folded; return the children that are gone, with all below them."""
-        groups = list(self._due)
-        self._due.clear()
-        return [node for group in groups for node in self._fold(group)]
+        """Fold some of what is to be folded, and ask to be called again for the rest; return what is gone."""
+        gone: list[TaskNode] = []
+        while self._due and len(gone) < AT_ONCE:
+            gone += self._fold_some(next(iter(self._due)))
+        if self._due:
+            self._ask()
+        return gone
 
-    def _fold(self, group: TaskNode) -> list[TaskNode]:
-        self._done.pop(group, None)
+    def _fold_some(self, group: TaskNode) -> list[TaskNode]:
+        """Look at some children of a group, the next ones, and fold those that may go."""
+        start = self._due.pop(group)
+        if not start:
+            self._done.pop(group, None)
         if group._tree is not self._tree:
             return []
         attempt: Group | None = group._group
         added = set[TaskNode]() if attempt is None else set(attempt.added)
-        children = [child for child in group._children if self._is_through_with(child)]
+        stop = start + max(AT_ONCE, len(group._children) // MOST_PARTS)
+        children = [child for child in group._children[start:stop] if self._is_through_with(child)]
         if self._features.has_always:
             children = [child for child in children if child in added or not self._is_run_again(child)]
+        if stop < len(group._children):
+            self._due[group] = stop - len(children)
         if not children:
             return []
         gone = [node for child in children for node in ((child,) if not child._children else child.walk())]
-        self._tree.fold(group, children, added)
+        self._tree.fold(group, children, added, start)
         if attempt is not None:
             attempt.added = [child for child in attempt.added if child._tree is self._tree]
         self._waiting.forget(gone)

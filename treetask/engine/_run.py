@@ -122,7 +122,6 @@ class Run:
                 self._timers.close()
         finally:
             self._apply_late_progress()
-            self._guarded(self._fold)
             self._announcer.end()
             self.tree.drive(None)
             self._refuse_questions()
@@ -158,7 +157,12 @@ class Run:
                 # Whatever the scheduler still makes of it, nobody is waited for in vain.
                 self._over.set()
                 self._crew.stop_all()
-        self._over.set()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        """Let the run return, unless children are still to be folded: then that will do so."""
+        if self._crash is not None or not self.scheduler.has_to_fold:
+            self._over.set()
 
     def _call_soon(self, act: Callable[[], None]) -> None:
         self.loop.call_soon(partial(self._guarded, act))
@@ -190,7 +194,7 @@ class Run:
         if self._announcer.pending:
             self._announcer.tell()
         if self.scheduler.is_over:
-            self._over.set()
+            self._note_end()
 
     # -- bodies ------------------------------------------------------------------------------------------------------
 
@@ -261,6 +265,8 @@ class Run:
         if not self._is_gone():
             self._announcer.tell()
             self.scheduler.fold()
+            if self.scheduler.is_over:
+                self._note_end()
 
     def raise_at_end(self, error: BaseException) -> None:
         if self._crew.fatal is None:

@@ -70,6 +70,11 @@ class Scheduler(Endings):
         """Whether every node has ended."""
         return self.tree.root._status.is_terminal
 
+    @property
+    def has_to_fold(self) -> bool:
+        """Whether children are left that are to be folded, and `fold_soon` has been called for them."""
+        return self._folding.is_due
+
     def is_stuck(self) -> bool:
         """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
         return not (self.is_over or self.slots.is_paused or self.slots.has_ready() or self._backing_off)
@@ -258,7 +263,7 @@ class Scheduler(Endings):
             self._advance(group)
 
     def fold(self) -> None:
-        """Fold children that are done into groups that say so; all who listen have been told of their ends."""
+        """Fold some children that are done into groups that say so; all who listen have been told of their ends."""
         gone = self._folding.fold()
         self._deadlocks.forget(gone)
         if self._ranks is not None:

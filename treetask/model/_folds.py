@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -151,10 +151,10 @@ class Folds:
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
-    def fold(self, group: TaskNode, children: Collection[TaskNode], added: Container[TaskNode]) -> None:
-        """Fold children of a group, which are done with all below them.
+    def fold(self, group: TaskNode, children: Sequence[TaskNode], added: Container[TaskNode], start: int) -> None:
+        """Fold children of a group, which are done with all below them, given in their order.
 
-        Those of `added` came by the attempt that goes on: `forget_added` takes them back.
+        Those of `added` came by the attempt that goes on: `forget_added` takes them back. None is before `start`.
         """
         if group._roll is not None:
             settled(group)  # what the rolls below have not sent up would be lost with them
@@ -169,12 +169,20 @@ class Folds:
                     self._take_in(node, fold)
             else:
                 self._take_in(child, fold)
-        gone = set(children)
-        # Another list, not the same one shortened: somebody may be on the way through that.
-        group._children = RolledChildren(child for child in group._children if child not in gone)
+        self._unlink(group, children, start)
         if has_groups:
             self._tidy_recent()
         self._tree.version += 1
+
+    @staticmethod
+    def _unlink(group: TaskNode, children: Sequence[TaskNode], start: int) -> None:
+        before = group._children
+        first = before.index(children[0], start)
+        last = before.index(children[-1], first)
+        gone = set(children)
+        stay = [child for child in before[first : last + 1] if child not in gone]
+        # Another list, not the same one shortened: somebody may be on the way through that.
+        group._children = RolledChildren([*before[:first], *stay, *before[last + 1 :]])
 
     def _take_in(self, node: TaskNode, fold: Fold) -> None:
         digest = digest_of(node.id)

@@ -9,7 +9,7 @@ change it from outside (`add`, `set_progress`) is handed to that engine, which k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask import _clock
@@ -452,13 +452,15 @@ class TaskTree:
             self.move(node, TaskStatus.CANCELLED, 0.0)
         self.move(node, TaskStatus.PENDING, 0.0)
 
-    def fold(self, group: TaskNode, children: Collection[TaskNode], added: Container[TaskNode] = ()) -> None:
+    def fold(
+        self, group: TaskNode, children: Sequence[TaskNode], added: Container[TaskNode] = (), start: int = 0
+    ) -> None:
         """Fold children that are done, with all below them, into their group; see `Folds.fold`."""
         if self.folds is None:
             from treetask.model._folds import Folds
 
             self.folds = Folds(self)
-        self.folds.fold(group, children, added)
+        self.folds.fold(group, children, added, start)
 
     def reset(self) -> None:
         """Bring every node back to where it was before it ran. Not while the tree runs.
