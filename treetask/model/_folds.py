@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from treetask._errors import DuplicateNodeError, TreeTaskError
 from treetask.model._children import NO_CHILDREN, Children, RolledChildren
-from treetask.model._counts import Counts, does_work, note_below, row_of, settled, units
+from treetask.model._counts import Counts, note_below, row_of, settled
 from treetask.model._status import TaskStatus
 from treetask.model._times import Times
 
@@ -93,10 +93,12 @@ class Fold:
         """Add one node, which is done."""
         cell = row_of(node) + _DONE_SLOT
         self.cells[cell] = self.cells.get(cell, 0) + 1
-        if does_work(node):
-            _, total = units(node)
+        if node._progress is not None:
+            total = node._progress[1]
             self.units += total
-            self.progress += 0 if node._progress is None else total
+            self.progress += total
+        elif node._body is not None:
+            self.units += 1
         self.times.add(node)
         self.digests.append(digest)
 
@@ -188,8 +190,9 @@ class Folds:
         digest = digest_of(node.id)
         fold.add(node, digest)
         self._digests.add(digest)
-        for below in self._of.pop(node, ()):
-            fold.include(below)
+        if node in self._of:
+            for below in self._of.pop(node):
+                fold.include(below)
         del self._tree._index[node.id]
         # With nothing that leads back to it, a node is gone as soon as nobody holds it.
         node._tree = node._roll = node._group = node._child = None

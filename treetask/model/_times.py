@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from treetask.model._status import TaskStatus
@@ -19,32 +20,32 @@ class Times:
     def __init__(self) -> None:
         self.count = 0
         self.total = 0.0
-        self.shortest: float | None = None
-        self.longest: float | None = None
+        self.shortest = math.inf
+        self.longest = -math.inf
 
     def add(self, node: TaskNode) -> None:
         """Add one node, if it has any such time."""
         is_done = node._status is TaskStatus.DONE and node._body is not None
         if is_done and node.started_at is not None and node.ended_at is not None:
             seconds = node.ended_at - node.started_at
-            self._add(1, seconds, seconds, seconds)
+            self.count += 1
+            self.total += seconds
+            self.shortest = min(self.shortest, seconds)
+            self.longest = max(self.longest, seconds)
 
     def include(self, other: Times) -> None:
         """Add all that another one has added up."""
-        if other.shortest is not None and other.longest is not None:
-            self._add(other.count, other.total, other.shortest, other.longest)
-
-    def _add(self, count: int, total: float, shortest: float, longest: float) -> None:
-        self.count += count
-        self.total += total
-        self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
-        self.longest = longest if self.longest is None else max(self.longest, longest)
+        self.count += other.count
+        self.total += other.total
+        self.shortest = min(self.shortest, other.shortest)
+        self.longest = max(self.longest, other.longest)
 
     def stats(self) -> dict[str, Any]:
         """Return `count`, `total`, `average`, `min` and `max`; the last three are None where there was no node."""
-        average = self.total / self.count if self.count else None
-        total = self.total if self.count else 0
-        return {"count": self.count, "total": total, "average": average, "min": self.shortest, "max": self.longest}
+        if not self.count:
+            return {"count": 0, "total": 0, "average": None, "min": None, "max": None}
+        average = self.total / self.count
+        return {"count": self.count, "total": self.total, "average": average, "min": self.shortest, "max": self.longest}
 
 
 def times_of(tree: TaskTree) -> Times:
