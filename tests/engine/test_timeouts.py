@@ -251,6 +251,29 @@ async def test_timed_out_group_is_repeated_whatever_its_body_did(waits: str, vir
     assert (tree.root.retry_count, virtual_clock.now()) == (1, 5 + 4)
 
 
+async def test_repeated_group_whose_time_is_up_says_so_though_its_body_returned() -> None:
+    """An attempt that succeeds clears the errors of those before it; one that is out of time does not."""
+
+    async def half(node: TaskNode) -> str:
+        if not node.retry_count:
+            raise OSError("broken")
+        with contextlib.suppress(anyio.get_cancelled_exc_class()):
+            await anyio.sleep_forever()
+        return "half"
+
+    tree = (
+        TreeBuilder("root", config=ONCE)
+        .add_node("group", task=half, timeout=5, max_retries=1)
+        .add_child("below", task=ok)
+        .build()
+    )
+    error = await ended(tree)
+
+    assert isinstance(error, TreeFailed)
+    assert [str(leaf) for leaf in error.exceptions] == ["'group' timed out after 5 s"]
+    assert node_of(tree, "group").error == "'group' timed out after 5 s"
+
+
 async def test_time_that_is_up_after_a_failure_changes_nothing() -> None:
     """A group that has failed and waits for its children's clean-up keeps its error, however long that takes."""
     registry = Registry("root")
