@@ -371,9 +371,10 @@ class Crew:
 
 
 def _note_success(node: TaskNode, result: object) -> None:
-    """Keep what a body returned, and nothing of an attempt that failed before."""
+    """Keep what a body returned, and nothing of an attempt that failed before; but that its time is up, if it is."""
     if result is not None:
         node.result = result
         if isinstance(result, dict):
             node.data.update(cast("dict[str, Any]", result))
-    node.error = node.exception = None
+    if node._group is None or node._group.verdict is not TaskStatus.TIMED_OUT:
+        node.error = node.exception = None
