@@ -139,7 +139,7 @@ class Endings:
 
     def _attempt_over(self, node: TaskNode, status: TaskStatus, *, may_retry: bool, by_body: bool) -> None:
         """An attempt did not end well: repeat it, or make it final."""
-        if status is not _CANCELLED and may_retry:
+        if status is not _CANCELLED and may_retry and self._at < self._last_start(node):
             wait = wait_before_next(node, self.tree.config, self._at, self._chance, by_body=by_body)
             if node.exception is not None and not isinstance(node.exception, Exception):
                 self._driver.raise_at_end(node.exception)
