@@ -24,6 +24,7 @@ from treetask import (
     TreeFailed,
     TreeTaskConfig,
 )
+from treetask.display import failure_summary
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -689,3 +690,35 @@ async def test_shielded_await_of_a_child_in_clean_up_comes_to_an_end() -> None:
 
     assert log == ["child 'r/parent/forever[0]' was cancelled"]
     assert tree.get_stats()["cancelled"] == 3
+
+
+async def test_cancelled_child_is_told_by_the_body_that_asked_for_it() -> None:
+    """R34: where no child failed, what that body let pass is all there is to tell; those above it add nothing."""
+    registry = Registry("r")
+
+    @registry.task(static=False)
+    async def parent(node: TaskNode) -> None:
+        await node.spawn(forever, 0)
+
+    @registry.task
+    async def grandparent(node: TaskNode) -> None:
+        await node.spawn(parent)
+
+    tree = registry.build()
+    errors: list[object] = []
+
+    async def run() -> None:
+        errors.append(await ended(tree))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.sleep(1)
+        node_of(tree, "r/grandparent/parent/forever[0]").cancel()
+
+    (error,) = errors
+    assert leaves_of(error) == ["child 'r/grandparent/parent/forever[0]' was cancelled"]
+    assert isinstance(error, TreeFailed)
+    assert getattr(error.exceptions[0], "__notes__", []) == ["in task 'r/grandparent/parent'"]
+    summary = "\n".join(failure_summary(tree))
+    assert "TaskFailed: child 'r/grandparent/parent/forever[0]' was cancelled" in summary
+    assert "failed (1 of 4)" in summary
