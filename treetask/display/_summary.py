@@ -13,7 +13,7 @@ from typing import Final
 from treetask.display._safe_text import safe_text
 from treetask.display._traceback import exception_lines, frame_lines, user_frames
 from treetask.display._words import duration, last_log_lines
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, leaf_exceptions, unhandled
+from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, has_raised, leaf_exceptions, unhandled
 
 if sys.version_info < (3, 11):
     pass
@@ -75,7 +75,7 @@ def node_path(node: TaskNode) -> str:
 def _is_own(node: TaskNode) -> bool:
     """Whether a node failed by itself, not because a child did."""
     if isinstance(node.exception, TaskFailed):
-        return not _is_below(node.exception.child.node, node)
+        return has_raised(node) or not _is_below(node.exception.child.node, node)
     if node.exception is not None:
         return True
     if node.status is TaskStatus.TIMED_OUT:

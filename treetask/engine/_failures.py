@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from treetask._errors import TreeTaskError
-from treetask.model import ExecutionResult, TaskFailed, TaskNode, TaskTree, TreeFailed, leaf_exceptions, unhandled
+from treetask.model import ExecutionResult, TaskNode, TaskTree, TreeFailed, has_raised, leaf_exceptions, unhandled
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -44,7 +44,7 @@ def is_of_the_engine(file: str) -> bool:
 
 def tree_failed(tree: TaskTree) -> TreeFailed:
     """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
-    leaves = [leaf for node in unhandled(tree.failed) if _has_raised(node) for leaf in _leaves(node)]
+    leaves = [leaf for node in unhandled(tree.failed) if has_raised(node) for leaf in _leaves(node)]
     unique = list({id(leaf): leaf for leaf in leaves}.values())
     if not unique:
         unique = [
@@ -54,11 +54,6 @@ def tree_failed(tree: TaskTree) -> TreeFailed:
     return TreeFailed(
         f"'{tree.root.id}' failed, {count} error{'s' if count > 1 else ''}", unique, ExecutionResult(tree)
     )
-
-
-def _has_raised(node: TaskNode) -> bool:
-    """Whether a node failed by itself. Those that failed because of it are as many as the tree is deep."""
-    return node.exception is not None and not isinstance(node.exception, TaskFailed)
 
 
 def _leaves(node: TaskNode) -> Iterator[Exception]:

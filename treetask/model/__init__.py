@@ -36,6 +36,7 @@ from treetask.model._result import (
     NoResultError,
     TreeCancelled,
     TreeFailed,
+    has_raised,
     leaf_exceptions,
     unhandled,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "check_seconds",
     "dependencies_of",
     "goes_last",
+    "has_raised",
     "in_turn",
     "kind_of",
     "leaf_exceptions",

@@ -11,7 +11,7 @@ from typing_extensions import Self, TypeVar
 from treetask._errors import TreeTaskError
 from treetask.model._node import TaskNode
 from treetask.model._spawn import TaskFailed
-from treetask.model._status import TaskStatus
+from treetask.model._status import FAILURES, TaskStatus
 from treetask.model._tree import TaskTree
 
 if sys.version_info < (3, 11):
@@ -133,6 +133,15 @@ def _is_handled(node: TaskNode, let_pass: set[TaskNode], known: dict[TaskNode, b
         is_handled = known[around]
     known.update(dict.fromkeys(path, is_handled))
     return is_handled
+
+
+def has_raised(node: TaskNode) -> bool:
+    """Whether a node that failed did so by itself. Those that failed because of it are as many as the tree is deep."""
+    error = node.exception
+    if not isinstance(error, TaskFailed):
+        return error is not None
+    # It was told of children of which none failed: they were cancelled or skipped, and raised nothing.
+    return all(child.node.status not in FAILURES for child in (error.child, *error.others))
 
 
 def leaf_exceptions(error: BaseException) -> Iterator[BaseException]:
