@@ -289,7 +289,10 @@ class TestParts:
 
         assert max(before - after for before, after in pairwise(left)) < 2 * AT_ONCE
         assert [child.id for child in hand.tree.root.children] == [f"{number}" for number in range(0, count, 100)]
-        assert (hand.tree.get_stats()["done"], hand.tree.get_stats()["failed"]) == (count - count // 100, count // 100 + 1)
+        assert (hand.tree.get_stats()["done"], hand.tree.get_stats()["failed"]) == (
+            count - count // 100,
+            count // 100 + 1,
+        )
 
     async def test_have_all_gone_when_the_run_returns(self) -> None:
         """However many were left to be folded at its end."""

@@ -7,14 +7,18 @@ import math
 
 import anyio
 import pytest
+import trio
 
-from tests.engine.support import AsyncBody, Log, ended, forever, node_of, ok, reasons, sleeps, statuses
+from tests.engine.support import AsyncBody, Log, ended, fail, forever, node_of, ok, reasons, sleeps, statuses
 from treetask import (
     JOIN,
     AsyncExecutor,
+    Event,
     Registry,
+    Retry,
     RunTimeoutError,
     Spawns,
+    StatusChanged,
     TaskNode,
     TaskTree,
     TreeBuilder,
@@ -392,3 +396,28 @@ async def test_clean_up_after_the_global_timeout_is_waited_for(virtual_clock: Vi
     await ended(tree)
 
     assert (statuses(tree), virtual_clock.now()) == ({"root": "timed_out", "a": "cancelled"}, 7)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_what_is_done_when_time_is_up_is_protected_from_ctrl_c() -> None:
+    """R38: on trio the engine's frames are: a decision of the scheduler that is broken off breaks the run."""
+    protected: dict[str, bool] = {}
+
+    class Observer:
+        def on_event(self, event: Event, /) -> None:
+            if isinstance(event, StatusChanged):
+                protected[f"{event.node.id} {event.new}"] = trio.lowlevel.currently_ki_protected()
+
+    retry = Retry(on=OSError, timeout=10, wait_initial=2, wait_jitter=0)
+    tree = (
+        TreeBuilder("root", config=TreeTaskConfig(max_retries=0, max_concurrency=1))
+        .add_child("lacks a slot", task=fail, retry=retry)
+        .add_child("long", task=sleeps(30))
+        .build()
+    )
+    executor = AsyncExecutor(tree)
+    executor.subscribe(Observer())
+    await ended(executor)
+
+    assert protected["lacks a slot timed_out"]
+    assert set(protected.values()) == {True}
