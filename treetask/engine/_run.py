@@ -109,6 +109,7 @@ class Run:
                 Run.wait_for,
                 Run.run_process,
                 Run.post,
+                Timers._keep,
             ),
             bodies=STEPS,
         )
