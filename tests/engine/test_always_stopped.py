@@ -268,9 +268,11 @@ async def test_paused_run_that_is_cancelled_cleans_up(virtual_clock: VirtualCloc
         tasks.start_soon(ended, executor)
         await anyio.sleep(1)
         executor.pause()
+        assert executor.is_paused
         await anyio.sleep(1)
         executor.cancel()
         executor.pause()
+        assert not executor.is_paused
 
     assert (log, virtual_clock.now()) == (["cleans up begins", "cleans up ends"], 3)
 

@@ -139,5 +139,6 @@ class AsyncExecutor:
 
     @property
     def is_paused(self) -> bool:
-        """Whether starts are held back."""
-        return self._is_paused
+        """Whether starts are held back. A run that was cancelled holds none back, so that it can clean up and end."""
+        is_stopped = self._is_cancelled or (self._run is not None and self._run.scheduler.is_cancelled)
+        return self._is_paused and not is_stopped
