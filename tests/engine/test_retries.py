@@ -237,6 +237,23 @@ async def test_node_that_waits_for_a_discarded_child_is_skipped() -> None:
     assert node_of(tree, "waits").reason == "'child 0' was discarded"
 
 
+async def test_node_that_waits_for_a_discarded_child_is_skipped_in_every_attempt() -> None:
+    """It was brought back with the rest, and nobody tells it again that what it waits for is gone."""
+
+    async def add_and_fail(node: TaskNode) -> None:
+        if not node.retry_count:
+            node.add_child(TaskNode("child", task_fn=ok))
+            node_of(tree, "below").add_child(TaskNode("waits", task_fn=ok, depends_on=["child"]))
+        if node.retry_count < 2:
+            raise OSError("not yet")
+
+    tree = TreeBuilder("root").add_node("adds", task=add_and_fail).add_child("below").build()
+    await AsyncExecutor(tree).run()
+
+    assert statuses(tree) == {"root": "done", "adds": "done", "below": "done", "waits": "skipped"}
+    assert node_of(tree, "waits").reason == "'child' was discarded"
+
+
 async def test_cancel_of_a_child_that_is_discarded_meanwhile() -> None:
     """Who cancels a node asks the loop to; by then a failed attempt may have taken the node out of the tree."""
 

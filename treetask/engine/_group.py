@@ -160,6 +160,8 @@ class Group:
 
 def because(node: TaskNode) -> str:
     """Return the reason that an ended node is for another one's end."""
+    if node._tree is None:
+        return f"'{node.id}' was discarded"
     return f"'{node.id}' {BAD_ENDINGS.get(node._status, node._status)}"
 
 
@@ -176,7 +178,7 @@ def is_claimed(node: TaskNode) -> bool:
 def handle_of(node: TaskNode) -> Child[Any]:
     """Return the handle of a node; one that was not spawned gets it now."""
     if node._child is None:
-        child: Child[Any] = Child(_Placed(node.name), (), {})
+        child = _Handle(_Placed(node.name), (), {})
         child._node = node
         node._child = child
     return node._child  # type: ignore[no-any-return]
@@ -185,6 +187,14 @@ def handle_of(node: TaskNode) -> Child[Any]:
 def claim(node: TaskNode) -> None:
     """Note that a body has taken responsibility for how a node ends."""
     handle_of(node).claimed = True
+
+
+class _Handle(Child[Any]):
+    """The handle of a node that is in the tree already."""
+
+    __slots__ = ()
+
+    makes_its_node = False
 
 
 class _Placed:

@@ -88,5 +88,7 @@ def _is_out(dependency: TaskNode, node: TaskNode) -> bool:
 
 
 def is_lost(node: TaskNode, dependency: TaskNode) -> bool:
-    """Whether a node can never start because something that it needs did not end well."""
-    return dependency.is_done() and not dependency.is_successful() and dependency.id not in node.options.optional
+    """Whether a node can never start because something that it needs did not end well, or was discarded."""
+    if dependency.id in node.options.optional:
+        return False
+    return (dependency.is_done() and not dependency.is_successful()) or dependency._tree is not node._tree
