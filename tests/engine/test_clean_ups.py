@@ -6,7 +6,17 @@ import pytest
 
 from tests.engine.by_hand import ByHand
 from tests.engine.support import Log, ended, fails_after, fails_times, node_of, ok, sleeps, statuses
-from treetask import AsyncExecutor, FinishedParentError, TaskNode, TreeBuilder, TreeTaskConfig, optional
+from treetask import (
+    AsyncExecutor,
+    DependencyCycleError,
+    FinishedParentError,
+    Registry,
+    Spawns,
+    TaskNode,
+    TreeBuilder,
+    TreeTaskConfig,
+    optional,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -109,3 +119,29 @@ def test_nothing_begins_once_the_run_is_hurried() -> None:
 
     run.stop("closes")
     assert statuses(run.tree) == dict.fromkeys(["root", "works", "closes", "reports", "late"], "cancelled")
+
+
+async def test_child_that_would_wait_for_a_sibling_behind_a_spawned_clean_up_is_refused() -> None:
+    """R15: spawned in a sequence, what always runs has its turn where it came, and what comes later waits for it."""
+    registry = Registry("root")
+    refusals: list[str] = []
+
+    @registry.task(static=False, always=True)
+    async def frees(node: TaskNode) -> None:
+        assert node.parent is not None
+        node.parent.add_child(TaskNode("later", task_fn=ok))
+        with pytest.raises(DependencyCycleError) as caught:
+            node.add_child(TaskNode("waits", task_fn=ok, depends_on=["later"]))
+        refusals.append(str(caught.value))
+
+    @registry.group(parallel=False)
+    async def group() -> Spawns[None]:
+        yield frees.child()
+
+    await AsyncExecutor(registry.build()).run()
+
+    assert "".join(refusals) == (
+        "'waits' depends on itself: waits -> later -> root/group/frees -> waits; "
+        "'later' starts after 'root/group/frees' because 'root/group' is sequential; "
+        "'root/group/frees' ends after its child 'waits'; remove one of these dependencies"
+    )

@@ -46,7 +46,8 @@ class Ranks:
             from statistics import median  # takes longer to import than most trees to rank
 
             known = [node.options.cost for node in tree.walk() if node.options.cost is not None]
-            self._unknown_cost = median(known)
+            # Those that were known may have been discarded.
+            self._unknown_cost = median(known) if known else 0.0
             self._measure((tree.root, _START))
 
     def of(self, node: TaskNode) -> Rank:

@@ -77,8 +77,11 @@ class Features:
 
 
 def goes_last(node: TaskNode) -> bool:
-    """Whether a node waits until all its siblings have ended: one that always runs, and says nothing of when."""
+    """Whether a node waits until all its siblings have ended: one that always runs, and says nothing of when.
+
+    One that the body of its parent has spawned just starts: that body may wait for it.
+    """
     options = node.options
-    if not options.always:
+    if not options.always or (node._child is not None and node._child.makes_its_node):
         return False
     return not options.depends_on or (node.parent is not None and not node.parent.options.parallel)

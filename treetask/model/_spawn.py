@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, cast
 
 from typing_extensions import ParamSpec, Self, TypeVar
 
@@ -126,6 +126,9 @@ class Child(Generic[R_co]):
     """
 
     __slots__ = ("_key", "_node", "args", "claimed", "kwargs", "options", "template")
+
+    #: Whether the node comes of it; else it is the handle of a node that was there.
+    makes_its_node: ClassVar[bool] = True
 
     def __init__(self, template: Template, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self.template: Final = template
