@@ -10,7 +10,9 @@ from treetask import (
     AsyncExecutor,
     DependencyCycleError,
     FinishedParentError,
+    Limit,
     Registry,
+    Retry,
     Spawns,
     TaskNode,
     TreeBuilder,
@@ -119,6 +121,27 @@ def test_nothing_begins_once_the_run_is_hurried() -> None:
 
     run.stop("closes")
     assert statuses(run.tree) == dict.fromkeys(["root", "works", "closes", "reports", "late"], "cancelled")
+
+
+def test_node_that_cleans_up_instead_of_another_attempt_holds_no_limit() -> None:
+    """It had got one of two when it was stopped."""
+    free, taken = Limit("free", max_concurrency=1), Limit("taken", max_concurrency=1)
+    run = ByHand(
+        TreeBuilder("root", config=ONCE)
+        .add_node("works", task=ok, retry=Retry(OSError, wait_initial=1, wait_jitter=0), limits=[free, taken])
+        .add_child("closes", task=ok, always=True)
+        .up()
+        .add_child("has taken", task=ok, limits=[taken])
+        .build()
+    )
+    assert run.start() == ["works"]
+    assert run.fail("works") == ["has taken"]
+    assert run.wait(1) == []
+    run.scheduler.add(TaskNode("wants free", task_fn=ok, limits=[free]), run.tree.root, run.now)
+    assert run.start() == []
+
+    run.scheduler.cancel_subtree(run.node("works"), "asked", run.now)
+    assert run.start() == ["closes", "wants free"]
 
 
 async def test_child_that_would_wait_for_a_sibling_behind_a_spawned_clean_up_is_refused() -> None:

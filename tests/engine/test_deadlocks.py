@@ -121,6 +121,28 @@ def test_one_that_goes_last() -> None:
     )
 
 
+def test_clean_up_of_its_own() -> None:
+    """It goes after the body that it cleans up after; so does what is below it."""
+    desk = desk_of(branch("a", branch("tidy", leaf("deep"), always=True), task_fn=ok))
+    desk.scheduler.let_children_go(desk.node("a"), 0.0)
+
+    assert refused(desk, "a", "deep") == (
+        "'deep' depends on itself: deep -> tidy -> a -> deep; 'deep' starts after its parent 'tidy'; "
+        f"'tidy' starts after the body of 'a', which would wait for 'deep'; {THERE}"
+    )
+
+
+def test_one_that_would_come_back_with_what_is_repeated() -> None:
+    """R35: 'later' needs the body in every attempt of the group, though it was stopped in this one."""
+    desk = desk_of(branch("group", leaf("x"), leaf("later", "a"), max_retries=1), leaf("a"))
+    desk.scheduler.cancel_subtree(desk.node("later"), "asked", 0.0)
+
+    assert refused(desk, "a", "group") == (
+        "'group' depends on itself: group -> later -> a -> group; 'group' ends after its child 'later'; "
+        f"the body of 'a' would wait for 'group'; {THERE}"
+    )
+
+
 def test_one_below_somebody_who_waits_for_the_body() -> None:
     """Also through the end of what is below it."""
     desk = desk_of(branch("group", leaf("x"), leaf("y")), leaf("a"))

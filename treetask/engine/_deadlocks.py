@@ -18,8 +18,9 @@ from typing import Final, TypeAlias
 from treetask._errors import DependencyCycleError
 from treetask.engine._group import Group
 from treetask.engine._places import Places
+from treetask.engine._repeat import may_be_repeated
 from treetask.engine._waiting import Waiting
-from treetask.model import CLOSED, TaskNode, TaskStatus, goes_last, in_turn
+from treetask.model import CLOSED, TaskNode, TaskStatus, TreeTaskConfig, goes_last, in_turn
 
 #: A node, and what of it is meant.
 _Vertex: TypeAlias = tuple[TaskNode, int]
@@ -29,13 +30,15 @@ _BODY: Final = 1
 _END: Final = 2
 
 _PENDING: Final = TaskStatus.PENDING
+_DONE: Final = TaskStatus.DONE
 
 
 class Deadlocks:
     """Who waits for whom in a run, beyond what dependencies say."""
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: Waiting, config: TreeTaskConfig) -> None:
         self._waiting: Final = waiting
+        self._config: Final = config
         self.places: Places | None = None
         #: What the bodies await that wait: for others than their children, or while they hold children back.
         self._awaits: Final[dict[TaskNode, list[TaskNode]]] = {}
@@ -127,6 +130,8 @@ class Deadlocks:
         """Whether it is worth a search: most bodies wait for what they have spawned, and nobody for them."""
         if awaited._status is _PENDING and (awaited._waits % CLOSED or self._holds_back(body)):
             return True
+        if self._waiting.features.has_always:
+            return True
         node: TaskNode | None = awaited.parent
         while node is not None and node is not body:
             node = node.parent
@@ -138,7 +143,7 @@ class Deadlocks:
             if node is awaited or is_in_sequence or node in self._waiting.dependents or node in self._awaited:
                 return True
             node = node.parent
-        return self._waiting.features.has_always or self._holds_back(body)
+        return self._holds_back(body)
 
     # -- tenants that are quiet --------------------------------------------------------------------------------------
 
@@ -210,15 +215,22 @@ class Deadlocks:
                 followed += more(vertex)
                 followed += [(one, _END) for one in self._awaits_aside.get(vertex[0], ()) if vertex[1] == _BODY]
             for each in followed:
-                if each not in came_from and not each[0]._status.is_terminal:
+                if each not in came_from and not self._is_over(each[0]):
                     came_from[each] = vertex
                     waiting.append(each)
         return None
 
+    def _is_over(self, node: TaskNode) -> bool:
+        """Whether nobody has to wait for a node any more, whatever is repeated above it."""
+        if node._status is _DONE or not node._status.is_terminal:
+            return node._status is _DONE
+        return not any(may_be_repeated(above, self._config) for above in node.get_ancestors())
+
     def _waits_for(self, vertex: _Vertex, turns: dict[TaskNode, dict[TaskNode, TaskNode]]) -> Iterator[_Vertex]:
         node, part = vertex
         if part == _END:
-            yield node, _START if node._status is _PENDING else _BODY
+            # One that has ended and may come back begins anew.
+            yield node, _START if node._status is _PENDING or node._status.is_terminal else _BODY
             yield from ((child, _END) for child in node._children)
         elif part == _BODY:
             yield from ((one, _END) for one in self._awaits.get(node, ()))
@@ -235,7 +247,7 @@ class Deadlocks:
         group: Group | None = parent._group
         if parent._status is _PENDING:
             yield parent, _START
-        elif group is None or not (group.gate_open or node in group.line):
+        elif group is None or not (group.gate_open or node in group.line) or goes_last(node):
             yield parent, _BODY
         if not parent.options.parallel:
             if parent not in turns:
@@ -264,7 +276,8 @@ def _wait_in_vain(path: list[_Vertex], body: TaskNode) -> DependencyCycleError:
     if path[-1][1] == _BODY:
         # The last reason is why that body has to be over first.
         reasons[-1] += f", which would wait for '{awaited.id}'"
-        fix = "let it go ahead first: yield JOIN"
+        held_back = path[-2][0]
+        fix = "do not wait for it there" if goes_last(held_back) else "let it go ahead first: yield JOIN"
     else:
         reasons.append(f"the body of '{body.id}' would wait for '{awaited.id}'")
         fix = "do not wait for it there"

@@ -73,7 +73,7 @@ class Endings:
         #: Decides the random part of waits between attempts, from 0 to 1.
         self._chance: Final = chance
         self._waiting: Final = Waiting(tree)
-        self._deadlocks: Final = Deadlocks(self._waiting)
+        self._deadlocks: Final = Deadlocks(self._waiting, tree.config)
         self._dependents: Final = self._waiting.dependents
         self._features: Final = self._waiting.features
         self._folding: Final = Folding(tree, self._waiting, driver.fold_soon)
@@ -469,7 +469,7 @@ class Endings:
             return False
         self._backing_off.pop(node, None)
         node._waits = 0
-        self.slots.calm(node)
+        self.slots.forget_start(node)
         self.tree.move(node, _WORKING, self._at)
         group = self.group_of(node)
         group.body_ended = group.is_final = True

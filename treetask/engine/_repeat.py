@@ -23,11 +23,7 @@ def wait_before_next(
     """
     retry = node.options.retry
     if retry is None:
-        retries = node.options.max_retries
-        if retries is None:
-            # The config's default is for what a body raises; repeating a whole group has to be asked for.
-            retries = config.max_retries if by_body and node.task_fn is not None else 0
-        return 0.0 if node.retry_count < retries else None
+        return 0.0 if node.retry_count < _retries(node, config, by_body=by_body) else None
     error = _what_failed(node)
     if error is None:
         return None
@@ -38,6 +34,21 @@ def wait_before_next(
         return None
     total = total_bound(node, at, attempts=node.retry_count + 1)
     return None if wait is None or (total is not None and at + wait >= total.at) else wait
+
+
+def may_be_repeated(node: TaskNode, config: TreeTaskConfig) -> bool:
+    """Return whether there may be another attempt of a node, whatever fails."""
+    if node._status.is_terminal:
+        return False
+    return node.options.retry is not None or node.retry_count < _retries(node, config, by_body=True)
+
+
+def _retries(node: TaskNode, config: TreeTaskConfig, *, by_body: bool) -> int:
+    """Return how often a node without `Retry` is repeated at most."""
+    if node.options.max_retries is not None:
+        return node.options.max_retries
+    # The config's default is for what a body raises; repeating a whole group has to be asked for.
+    return config.max_retries if by_body and node.task_fn is not None else 0
 
 
 def _what_failed(node: TaskNode) -> Exception | None:

@@ -243,6 +243,13 @@ class Slots:
             if self._wishes:
                 self._hand_on()
 
+    def forget_start(self, node: TaskNode) -> None:
+        """Take back what a node has got that was about to begin an attempt, and will not."""
+        if self._gates is not None:
+            self._gates.stop(node)
+            if self._wishes:
+                self._hand_on()
+
     def seize(self, kind: BodyKind) -> None:
         """Count a slot for a body that went on without one, because it was cancelled: it is about to give it back."""
         self._slots_used += 1
