@@ -7,15 +7,15 @@ asyncio, and but for threads, a seed that fails does so again.
 from __future__ import annotations
 
 import contextlib
-import os
 
 import anyio
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.random_program import Chance, a_tree, added
 from tests.properties.recount import check_counters
+from tests.properties.size import examples
 from treetask import AsyncExecutor, TaskNode, TaskTree, TreeCancelled, TreeFailed, TreeTaskError
 from treetask.testing import run_virtual
 
@@ -78,7 +78,7 @@ async def run_program(seed: int) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=150, phases=[Phase.generate], deadline=None, derandomize="CI" in os.environ, database=None)
+@examples(150)
 @given(seed=st.integers(0, 2**32))
 def test_random_programs_end_with_balanced_books(backend: str, seed: int) -> None:
     """No body and no interference leaves anything running, waiting or counted."""

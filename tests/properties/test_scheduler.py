@@ -7,13 +7,13 @@ decisions that it takes.
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.properties.awaiting_world import AwaitingWorld
 from tests.properties.random_tree import Tape
+from tests.properties.size import examples
 from tests.properties.world import World
 from treetask import OnFailure
 
@@ -21,15 +21,12 @@ pytestmark = pytest.mark.slow
 
 MAX_DECISIONS = 600
 
-#: To shrink a failure takes minutes: add Phase.shrink by hand, and `--timeout 0 -o faulthandler_timeout=0`.
-PHASES = [Phase.explicit, Phase.generate]
-
 tapes = st.integers(0, MAX_DECISIONS).flatmap(lambda length: st.binary(min_size=length, max_size=length))
 
 
-def run_by(tape: bytes, *, is_friendly: bool = False) -> World:
+def run_by(tape: bytes, kind: type[World] = World, *, is_friendly: bool = False) -> World:
     """Run a random tree as a tape says, to its end, and check it all along; a failure tells the story."""
-    world = World(Tape(tape), is_friendly=is_friendly)
+    world = kind(Tape(tape), is_friendly=is_friendly)
     try:
         world.run()
     except Exception as error:
@@ -37,14 +34,21 @@ def run_by(tape: bytes, *, is_friendly: bool = False) -> World:
     return world
 
 
-@settings(max_examples=500, phases=PHASES, deadline=None, derandomize="CI" in os.environ, database=None)
+@examples(500)
 @given(tapes)
 def test_whatever_happens_the_run_ends_in_order(tape: bytes) -> None:
-    """Nothing starts before it may, slots and counters are right at every moment, and every node ends as it must."""
+    """Nothing starts before it may, nor waits for what is free; all counts are right; every node ends as it must."""
     run_by(tape)
 
 
-@settings(max_examples=150, phases=PHASES, deadline=None, derandomize="CI" in os.environ, database=None)
+@examples(300)
+@given(tapes)
+def test_whatever_is_waited_for_comes(tape: bytes) -> None:
+    """R22: bodies that wait for others hold nothing, and are refused what, in the end, waits for them."""
+    run_by(tape, AwaitingWorld)
+
+
+@examples(150)
 @given(tapes)
 def test_nothing_is_cancelled_unless_somebody_says_so(tape: bytes) -> None:
     """R33: without a policy that stops siblings, whatever fails, all the rest runs or is skipped for a reason."""
