@@ -130,7 +130,7 @@ def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:
 
         assert command.finish() == 130
         assert (hidden, command.screen.cursor.hidden) == (True, False)
-        assert "cancelling… 2 cleaning up; Ctrl-C again to stop waiting for them" in command.everything()
+        assert "cancelling… 2 cleaning up; Ctrl-C again to hurry them" in command.everything()
         assert "cancelling… 1 cleaning up; Ctrl-C again to leave at once" in command.everything()
         assert not any("Traceback" in row for row in command.everything())
 

@@ -54,7 +54,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
 
     def tell(signals: int) -> None:
         running = executor.tree.get_work_node_stats()["working"]
-        again = "stop waiting for them" if signals == 1 else "leave at once"
+        again = "hurry them" if signals == 1 else "leave at once"
         display.print_message(f"cancelling… {running:,} cleaning up; Ctrl-C again to {again}")
 
     try:

@@ -1,4 +1,16 @@
-"""Runs a tree: a pure scheduler that says what is ready, and an executor that obeys it on anyio."""
+"""Runs a tree: a pure scheduler that says what is ready, and an executor that obeys it on anyio.
+
+Where to look, pure modules first:
+
+    a node becomes ready        `_scheduler` (its parent lets it go), `_endings` (what it depends on has ended)
+    who gets a slot             `_slots` (`take`, `want`), with `_queue`; limits and places: `_gates`
+    how a node ends             `_endings`; another attempt: `_repeat`
+    who waits for ever          `_deadlocks`
+    one run                     `_run` is the world to the scheduler, and the engine to the tree
+    bodies are driven           `_workers`; those that yield: `_spawner`; in threads: `_threads`
+    observers are told          `_observers`
+    Ctrl-C                      `_main_thread`; what takes too long to end: `_grace`
+"""
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 

@@ -332,7 +332,7 @@ class Endings:
                 dependent._waits -= 1
                 if not dependent._waits:
                     if dependent._body is not None and dependent.options.when is None:
-                        self.slots.push(dependent)
+                        self.slots.push(dependent)  # what `_ready` comes to for most
                     else:
                         self._agenda.append((self._go_on, (dependent,)))
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from treetask.engine._ready import ReadyQueue
+from treetask.engine._queue import ReadyQueue
 from treetask.model import BodyKind, TaskNode
 
 #: A suspended body that wants to go on.

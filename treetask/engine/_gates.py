@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from treetask.engine._gate import Gate, Wish
 from treetask.engine._places import Places
-from treetask.engine._ready import ReadyQueue
+from treetask.engine._queue import ReadyQueue
 from treetask.model import Limit, TaskNode
 
 #: Seconds in which a limit's `per_second` counts.

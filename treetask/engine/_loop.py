@@ -1,7 +1,8 @@
 """The event loop as the engine sees it: the few things that anyio does not offer, or not cheaply enough.
 
-Here alone private state of asyncio, anyio and trio is read, to notice a body that left its task in another state than
-it found it in. Where such a read is not possible, the body is trusted.
+What runs when is not decided here but in `Crew._work` and `Slots.take`. Here alone private state of asyncio, anyio and
+trio is read, to notice a body that left its task in another state than it found it in. Where such a read is not
+possible, the body is trusted.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Runs a tree from plain code, in the main thread, where signals arrive: Ctrl-C stops a run in order.
 
-The first signal cancels the run: bodies are interrupted and clean up. The second asks for no more patience: what always
-runs is stopped as well, what still cleans up is named at once, and the processes that it runs are killed. The third
-leaves at once, and kills whatever processes there are. Under a plain `await run()` nothing is installed: asyncio
-cancels the task that awaits it (`Run._wait_until_over`), trio raises in the body that runs (`Loop.protect`,
-`Crew._on_fatal`). A handler only notes the signal and hands the rest to the event loop, since it may interrupt the
-scheduler in the middle of a decision.
+The first signal cancels the run: bodies are interrupted and clean up. The second asks for no more patience
+(`Run._hurry`): what always runs is stopped as well, what still cleans up is named at once, and the processes that it
+runs are killed. The third leaves at once, and kills whatever processes there are. Under a plain `await run()` nothing
+is installed: asyncio cancels the task that awaits it (`Run._wait_until_over`; from Python 3.11, and the first time),
+trio raises in the body that runs (`Loop.protect`, `Crew._on_fatal`). A handler only notes the signal and hands the rest
+to the event loop, since it may interrupt the scheduler in the middle of a decision.
 """
 
 from __future__ import annotations

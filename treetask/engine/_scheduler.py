@@ -3,11 +3,12 @@
 Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to
 be done in the world goes through `Driver`, a few small methods that must not call back.
 
-The way of a node: its parent lets it go ahead (`_open`), its dependencies are met, so it waits for nothing (`_waits` is
-0) and is ready (`_ready`): a node with a body queues for a slot, one without begins at once. A push is no start: before
-anything is taken, the agenda is empty and a policy's stop has come first. `take` gives it a slot. When its body is over
-(`body_done`, `body_failed`) its children are let go ahead, and when they are down its attempt is concluded: repeated,
-or final. That half, the ends, is in `_endings.py`.
+The way of a node: its parent lets it go ahead (`_open`, `_let_go`), the last of its dependencies is met
+(`Endings._release`, `_tell_dependents`), so it waits for nothing (`_waits` is 0) and is ready. One with a body, and no
+condition, is pushed there and then; for all others `_ready` asks the condition, and lets begin what has no body. A push
+is no start: before anything is taken, the agenda is empty and a policy's stop has come first. `take` gives it a slot.
+When its body is over (`body_done`, `body_failed`) its children are let go ahead, and when they are down its attempt is
+concluded: repeated, or final. That half, the ends, is in `_endings.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Who may run a body now: the ready nodes in their order, and what slots and threads there are. Pure, no I/O.
 
-A slot is held only while a body runs. One that waits for its children gives it up (`free`) and asks for it again
-(`want`); such wishes go before new starts, in the order in which they came, but for those that lack something that is
-not free: nobody waits for what another one lacks. Limits and places (`_gates.py`) are looked at when a node is about to
-start, never before: until then, who comes later may still go first.
+`take` gives a slot to a start; a worker asks (`Crew._work`). A slot is held only while a body runs. One that waits for
+its children gives it up (`free`), asks for it again (`want`) and gets it from `_hand_on`, told by `Run.grant`; such
+wishes go before new starts, in the order in which they came, but for those that lack something that is not free: nobody
+waits for what another one lacks. Limits and places (`_gates.py`) are looked at when a node is about to start, never
+before: until then, who comes later may still go first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._gate import Wish
 from treetask.engine._gates import Gates
 from treetask.engine._places import Places
-from treetask.engine._ready import ReadyQueue
+from treetask.engine._queue import ReadyQueue
 from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
 
 _PENDING: Final = TaskStatus.PENDING

@@ -1,6 +1,8 @@
 """What exists: nodes, the tree they form, its counters and edges, and what a run tells about them.
 
-No event loop, no clock, no I/O on this floor.
+No event loop, no clock, no I/O on this floor. What options may say is checked in `_options.py`, what the config may say
+in `_config.py`, both in the words of `_checks.py`; what only several nodes show together in `_features.py` and
+`_graph.py`.
 """
 
 from importlib import import_module as _import_module

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from treetask import TreeBuilder
-from treetask.engine._ready import ReadyQueue
+from treetask.engine._queue import ReadyQueue
 
 
 @st.composite

@@ -1,4 +1,7 @@
-"""The nodes that may start, in the order in which they go: as they were declared, or by rank where ranks are given."""
+"""The nodes that may start, in the order in which they go: as they were declared, or by rank where ranks are given.
+
+Only the queue: who is ready is decided in `_scheduler.py` and `_endings.py`, who is taken in `_slots.py`.
+"""
 
 from __future__ import annotations
 
