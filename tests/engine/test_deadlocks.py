@@ -6,30 +6,13 @@ import anyio
 import pytest
 
 from tests.engine.desk import Desk
+from tests.engine.places import awaits, branch, desk_of, goes_on, leaf
 from tests.engine.support import ended, node_of, ok, statuses
-from tests.engine.test_places import awaits, branch, goes_on, leaf
 from tests.sentences import exactly
-from treetask import (
-    JOIN,
-    AsyncExecutor,
-    Child,
-    DependencyCycleError,
-    Registry,
-    Spawns,
-    TaskNode,
-    TaskTree,
-    TreeFailed,
-)
+from treetask import JOIN, AsyncExecutor, Child, DependencyCycleError, Registry, Spawns, TaskNode, TreeFailed
 from treetask.testing import VirtualClock
 
 THERE = "do not wait for it there"
-
-
-def desk_of(*children: TaskNode, parallel: bool = True) -> Desk:
-    """Return a desk with these below the root; all that may begin have begun."""
-    desk = Desk(TaskTree(branch("root", *children, parallel=parallel)))
-    desk.begin_all()
-    return desk
 
 
 def refused(desk: Desk, body: str, awaited: str) -> str:
@@ -253,35 +236,6 @@ def test_late_node_that_needs_one_that_was_overtaken() -> None:
         desk.add(leaf("late", "static"), "spawned")
     desk.end("spawned")
     assert desk.one_by_one() == ["static"]
-
-
-# -- cost ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(30)
-def test_many_that_wait_for_one_cost_the_same_each() -> None:
-    """R45: nobody waits for them, so nothing is searched."""
-    big = branch("big", *(leaf(f"part{number}") for number in range(20_000)))
-    desk = desk_of(big, branch("group", *(leaf(f"{number}") for number in range(20_000))))
-
-    for number in range(20_000):
-        awaits(desk, f"{number}", "big")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(30)
-def test_many_children_that_are_waited_for_cost_the_same_each() -> None:
-    """R45: a body that awaits what it has spawned."""
-    desk = desk_of(branch("a", task_fn=ok))
-    for number in range(20_000):
-        desk.add(leaf(f"{number}"), "a", at_once=True)
-    desk.begin_all()
-
-    for number in range(20_000):
-        end = awaits(desk, "a", f"{number}")
-        desk.end(f"{number}")
-        assert goes_on(desk, "a", end)
 
 
 # -- on the event loop -----------------------------------------------------------------------------------------------

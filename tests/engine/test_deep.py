@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from tests.engine.chains import a_chain
 from tests.engine.support import ended, fail, forever, ok, sleeps
 from treetask import AsyncExecutor, Registry, Spawns, TaskNode, TaskTree, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.model import TaskFunction
@@ -13,16 +14,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 DEPTH = 3_000
 """Three times what Python would recurse to."""
-
-
-def a_chain(depth: int, body: TaskFunction | None, last: TaskFunction | None = None) -> TaskTree:
-    """Return a tree in which each node has one child."""
-    node = top = TaskNode("0", task_fn=body)
-    for number in range(1, depth):
-        child = TaskNode(f"{number}", task_fn=last if number == depth - 1 and last is not None else body)
-        node.add_child(child)
-        node = child
-    return TaskTree(top, TreeTaskConfig(max_retries=0))
 
 
 @pytest.mark.parametrize("body", [ok, None])
@@ -34,19 +25,7 @@ async def test_deep_chain_runs(body: TaskFunction | None) -> None:
     assert tree.get_stats()["done"] == DEPTH
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(60)
-async def test_chain_a_hundred_thousand_deep_runs(anyio_backend_name: str) -> None:
-    """R7: built, run, counted. What is too deep for Python is so on either loop, so on one it goes less deep."""
-    depth = 100_000 if anyio_backend_name == "asyncio" else 20_000
-    tree = a_chain(depth, ok)
-    await AsyncExecutor(tree).run()
-
-    assert tree.get_stats()["done"] == depth
-    assert tree.subtree_stats(tree.root).done == depth - 1
-
-
-@pytest.mark.parametrize("depth", [DEPTH, pytest.param(30_000, marks=[pytest.mark.slow, pytest.mark.timeout(60)])])
+@pytest.mark.parametrize("depth", [DEPTH])
 async def test_failure_at_the_end_of_a_deep_chain(depth: int) -> None:
     """It goes all the way up, at the same cost for each level, and is one leaf."""
     tree = a_chain(depth, ok, fail)

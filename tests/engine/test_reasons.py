@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from tests.engine.desk import Desk
+from tests.engine.places import awaits, branch, leaf
 from tests.engine.support import Log, ended, fails_times, forever, node_of, ok, reasons, sleeps, turns, until
-from tests.engine.test_places import awaits, branch, leaf
 from treetask import (
     AsyncExecutor,
     Limit,
