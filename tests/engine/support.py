@@ -74,6 +74,21 @@ class Log(list[str]):
         return tell
 
 
+def cleans_up(log: Log, seconds: float = 2) -> AsyncBody:
+    """Return a body that waits for ever and takes a while to clean up."""
+
+    async def clean_up(node: TaskNode) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            log.append(f"{node.id} cleans up")
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(seconds)
+            log.append(f"{node.id} is down")
+
+    return clean_up
+
+
 async def ended(run: TaskTree | AsyncExecutor) -> TreeFailed | TreeCancelled | None:
     """Run a tree and return the error that its run raised for it, if any."""
     executor = AsyncExecutor(run) if isinstance(run, TaskTree) else run

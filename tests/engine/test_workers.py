@@ -4,53 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
-import math
 import sys
-import weakref
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Generator
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from tests.engine.support import Log, ended, fail, forever, node_of, ok, sleeps, statuses, turns
+from tests.engine.misbehaving import KEEP_GOING, after
+from tests.engine.support import Log, ended, node_of, ok, sleeps, statuses, turns
 from treetask import (
     AsyncExecutor,
     LeakedScopeError,
     Registry,
     Spawns,
     TaskNode,
-    TaskTree,
     TreeBuilder,
     TreeFailed,
     TreeTaskConfig,
 )
 from treetask.engine import _workers
-from treetask.model import BodyKind, TaskFunction
+from treetask.model import TaskFunction
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
-KEEP_GOING = TreeTaskConfig(max_retries=0, on_failure="continue")
 LEAKED = (
     "the body of 'leaks' left a cancel scope open or cancelled its own task; close what it opens "
     "(`async with aclosing(generator)`, `with move_on_after(...)` inside one function) and cancel a scope instead"
 )
 
 
-def after(body: TaskFunction) -> TaskTree:
-    """Return a sequence in which the first body misbehaves and the others wait, on the same worker if they may."""
-    builder = TreeBuilder("root", parallel=False, config=KEEP_GOING).add_child("leaks", task=body)
-    for number in range(3):
-        builder.add_child(f"next {number}", task=sleeps(10))
-    return builder.build()
-
-
 # -- the five breakages of the first design ----------------------------------------------------------------------------
+
 
 kept_alive: list[object] = []
 
@@ -271,6 +257,7 @@ async def test_eager_task_factory_does_not_recurse() -> None:
 
 # -- contexts ----------------------------------------------------------------------------------------------------------
 
+
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
 
@@ -325,251 +312,3 @@ async def test_context_of_a_spawner_lasts_over_its_yields() -> None:
     await AsyncExecutor(registry.build(TreeTaskConfig(max_concurrency=1))).run()
 
     assert sorted(seen) == ["mine", "mine", "unset", "unset"]
-
-
-# -- hostile bodies ----------------------------------------------------------------------------------------------------
-
-
-async def test_awaitable_that_is_no_coroutine_is_awaited() -> None:
-    """A body may be any callable whose result can be awaited."""
-
-    class Later:
-        def __await__(self) -> Generator[Any, None, str]:
-            yield from anyio.sleep(1).__await__()
-            return "later"
-
-    class Body:
-        async def __call__(self, node: TaskNode) -> str:
-            return await Later()
-
-    class Liar:
-        """Says that it is async, and returns something else to be awaited."""
-
-        kind = BodyKind.ASYNC
-
-        def __call__(self, node: TaskNode) -> Awaitable[str]:
-            return Later()
-
-    tree = TreeBuilder("root").add_child("body", task=Body()).add_child("liar", task=Liar()).build()
-    await AsyncExecutor(tree).run()
-
-    assert tree.collect_results() == {"body": "later", "liar": "later"}
-
-
-async def test_body_that_returns_nothing_to_await_fails_alone() -> None:
-    """A callable that says it is async and is not, fails with a message; the next ones run."""
-
-    class Liar:
-        kind = BodyKind.ASYNC
-
-        def __call__(self, node: TaskNode) -> int:
-            return 42
-
-    tree = after(Liar())
-    error = await ended(tree)
-
-    assert isinstance(error, TreeFailed)
-    assert [type(leaf) for leaf in error.exceptions] == [TypeError]
-    assert node_of(tree, "next 2").status == "done"
-
-
-async def test_body_with_a_wrong_signature_fails_alone() -> None:
-    """A body that takes no node is an ordinary failure."""
-
-    async def takes_nothing() -> None:
-        raise AssertionError
-
-    tree = after(takes_nothing)
-    error = await ended(tree)
-
-    assert isinstance(error, TreeFailed)
-    assert [type(leaf) for leaf in error.exceptions] == [TypeError]
-    assert node_of(tree, "next 2").status == "done"
-
-
-async def test_exception_of_no_known_kind_is_raised_like_an_interruption() -> None:
-    """A `BaseException` of somebody's own ends the run and comes out as it is."""
-
-    class Stop(BaseException):
-        pass
-
-    async def stop(node: TaskNode) -> None:
-        await anyio.sleep(1)
-        raise Stop
-
-    tree = TreeBuilder("root").add_child("stops", task=stop).add_child("runs", task=forever).build()
-
-    with pytest.raises(Stop):
-        await AsyncExecutor(tree).run()
-
-    assert statuses(tree) == {"root": "cancelled", "stops": "failed", "runs": "cancelled"}
-
-
-async def test_async_generator_left_open_by_a_failing_body_is_closed_in_its_own_task() -> None:
-    """Row 30: its `finally` runs in the task that ran the body, before anything that comes after the node."""
-    log = Log()
-    tasks: list[int] = []
-
-    async def numbers() -> AsyncIterator[int]:
-        tasks.append(anyio.get_current_task().id)
-        try:
-            for number in range(3):
-                yield number
-        finally:
-            await anyio.lowlevel.checkpoint()
-            tasks.append(anyio.get_current_task().id)
-            log.append("closed")
-
-    async def iterate(node: TaskNode) -> None:
-        async for number in numbers():
-            if number == 1:
-                raise OSError("broken half way")
-
-    async def look(node: TaskNode) -> None:
-        log.append("next")
-
-    tree = (
-        TreeBuilder("root", parallel=False, config=KEEP_GOING)
-        .add_child("iterates", task=iterate)
-        .add_child("looks", task=look)
-        .build()
-    )
-    error = await ended(tree)
-
-    assert isinstance(error, TreeFailed)
-    assert [str(leaf) for leaf in error.exceptions] == ["broken half way"]
-    assert log == ["closed", "next"]
-    assert tasks[0] == tasks[1]
-
-
-async def test_interruption_while_a_generator_is_closed_is_not_swallowed() -> None:
-    """Ctrl-C does not care where it hits: it ends the run, though the body had failed before."""
-
-    async def numbers() -> AsyncIterator[int]:
-        try:
-            yield 1
-        finally:
-            raise KeyboardInterrupt
-
-    async def iterate(node: TaskNode) -> None:
-        async for _ in numbers():
-            raise OSError("broken half way")
-
-    tree = TreeBuilder("root", config=KEEP_GOING).add_child("iterates", task=iterate).add_child("runs", task=forever)
-    built = tree.build()
-
-    with pytest.raises(KeyboardInterrupt):
-        await AsyncExecutor(built).run()
-
-    assert statuses(built) == {"root": "cancelled", "iterates": "failed", "runs": "cancelled"}
-
-
-async def test_async_generator_left_open_by_a_cancelled_body_is_closed() -> None:
-    """A stop is no reason to leave anything open."""
-    log = Log()
-
-    @asynccontextmanager
-    async def connection() -> AsyncGenerator[str]:
-        try:
-            yield "connection"
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.sleep(1)
-            log.append("closed")
-
-    async def use(node: TaskNode) -> None:
-        async with connection():
-            await anyio.sleep(math.inf)
-
-    tree = TreeBuilder("root").add_child("uses", task=use).build()
-    executor = AsyncExecutor(tree)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ended, executor)
-        await anyio.sleep(1)
-        executor.cancel()
-
-    assert log == ["closed"]
-
-
-async def test_run_inside_of_a_body_is_a_run_of_its_own() -> None:
-    """A body may run another tree; neither knows of the other."""
-    inner = TreeBuilder("inner", config=TreeTaskConfig(max_concurrency=1)).add_child("a", task=sleeps(2)).build()
-
-    async def run_inner(node: TaskNode) -> str:
-        await AsyncExecutor(inner).run()
-        return str(inner.root.status)
-
-    tree = TreeBuilder("root", config=TreeTaskConfig(max_concurrency=1)).add_child("runs", task=run_inner).build()
-    await AsyncExecutor(tree).run()
-
-    assert node_of(tree, "runs").result == "done"
-
-
-async def test_two_runs_on_one_loop_do_not_meet() -> None:
-    """Each has its own workers, slots and failures."""
-    good = TreeBuilder("good").add_child("a", task=sleeps(5)).build()
-    bad = TreeBuilder("bad", config=KEEP_GOING).add_child("a", task=fail).build()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ended, good)
-        tasks.start_soon(ended, bad)
-
-    assert (good.root.status, bad.root.status) == ("done", "failed")
-
-
-async def test_run_leaves_no_task_behind() -> None:
-    """When `run()` returns, whatever it started has ended."""
-    before = len(anyio.get_running_tasks())
-    builder = TreeBuilder("root", config=TreeTaskConfig(global_timeout=99))
-    for number in range(50):
-        builder.add_child(f"{number}", task=sleeps(number % 3), timeout=9)
-    await AsyncExecutor(builder.build()).run()
-
-    assert len(anyio.get_running_tasks()) == before
-
-
-async def test_finished_run_is_not_held_by_anything() -> None:
-    """A tree that nobody refers to any more can go, with all that its bodies held."""
-
-    class Payload:
-        pass
-
-    references: list[weakref.ref[Payload]] = []
-
-    async def hold(node: TaskNode) -> Payload:
-        held = Payload()
-        references.append(weakref.ref(held))
-        await anyio.sleep(1)
-        return held
-
-    await AsyncExecutor(TreeBuilder("root").add_child("holds", task=hold).build()).run()
-    gc.collect()
-
-    assert references[0]() is None
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_body_that_waits_keeps_few_objects() -> None:
-    """A run of many bodies that wait at once takes as long as the garbage collector, so each object more is felt."""
-    count = 200
-    everybody = anyio.Event()
-    kept: Counter[str] = Counter()
-
-    async def wait(node: TaskNode) -> None:
-        if node.id == f"{count - 1}":
-            kept.update(type(each).__name__ for each in gc.get_objects())
-            everybody.set()
-        await everybody.wait()
-
-    builder = TreeBuilder("root")
-    for number in range(count):
-        builder.add_child(f"{number}", task=wait)
-    tree = builder.build()
-    gc.collect()
-    kept.subtract(type(each).__name__ for each in gc.get_objects())
-    await AsyncExecutor(tree).run()
-
-    per_body = {name: round(kept[name] / count) for name in ("Worker", "generator", "Context", "method", "partial")}
-    # The contexts are that of the task and that of the body.
-    assert per_body == {"Worker": 1, "generator": 2, "Context": 2, "method": 0, "partial": 0}
