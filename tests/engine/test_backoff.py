@@ -121,27 +121,6 @@ def test_wait_that_a_function_asks_for_is_kept() -> None:
     assert run.wait(0.1) == ["flaky"]
 
 
-@pytest.mark.slow
-async def test_thousands_wait_at_little_cost(virtual_clock: VirtualClock) -> None:
-    """Each for a time of its own; none holds a task of the event loop."""
-    builder = TreeBuilder("root", config=ONCE)
-    retry = Retry(on=OSError, attempts=4, wait_initial=1, wait_max=5, wait_jitter=1, timeout=60)
-    for number in range(1_000):
-        builder.add_child(f"{number}", task=fails_times(3), retry=retry)
-    tree = builder.build()
-    executor, tasks_while_waiting = AsyncExecutor(tree), 0
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(executor.run)
-        await anyio.sleep(0.5)
-        assert executor._run is not None
-        tasks_while_waiting = executor._run._crew._workers
-        assert tree.get_stats()["retrying"] == 1_000
-
-    assert (tree.get_stats()["done"], tasks_while_waiting) == (1_001, 0)
-    assert 1 + 2 + 4 <= virtual_clock.now() <= 2 + 3 + 5
-
-
 # -- all attempts ------------------------------------------------------------------------------------------------------
 
 

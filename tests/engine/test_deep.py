@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from tests.engine.chains import a_chain
-from tests.engine.support import ended, fail, forever, ok, sleeps
+from tests.engine.support import ended, fail, forever, ok
 from treetask import AsyncExecutor, Registry, Spawns, TaskNode, TaskTree, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.model import TaskFunction
 
@@ -88,21 +88,6 @@ async def test_long_sequence() -> None:
     await AsyncExecutor(tree).run()
 
     assert tree.get_stats()["done"] == DEPTH + 1
-
-
-async def test_a_thousand_bodies_suspended_at_once() -> None:
-    """Each has begun before the first one ends."""
-    tree = TreeBuilder("root")
-    for number in range(1_000):
-        tree.add_child(f"{number}", task=sleeps(5))
-    executor = AsyncExecutor(tree.build())
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(executor.run)
-        await anyio.sleep(1)
-        assert executor.tree.get_stats()["working"] == 1_000 + 1
-
-    assert executor.tree.get_stats()["done"] == 1_000 + 1
 
 
 async def test_deep_chain_of_spawners() -> None:

@@ -410,19 +410,3 @@ async def test_run_in_which_nothing_is_stopped_sets_no_timer() -> None:
 
     assert executor._run is not None
     assert executor._run._timers._count == 0
-
-
-async def test_thousands_that_are_stopped_share_one_timer() -> None:
-    """The earliest is looked at first, and the others then."""
-    builder = TreeBuilder("root", config=CONFIG)
-    for number in range(1_000):
-        builder.add_child(f"{number}", task=forever, timeout=100)
-    executor = AsyncExecutor(builder.build())
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ended, executor)
-        await anyio.sleep(1)
-        executor.cancel()
-
-    assert executor._run is not None
-    assert executor._run._timers._count == 2

@@ -345,19 +345,6 @@ async def test_children_are_not_removed_while_the_tree_runs() -> None:
     assert tree.get_stats()["done"] == 3
 
 
-async def test_ten_thousand_late_children_of_one_body() -> None:
-    """R45: adding is no walk."""
-
-    async def add(node: TaskNode) -> None:
-        for number in range(10_000):
-            node.add_child(TaskNode(f"{number}", task_fn=ok))
-
-    tree = TreeBuilder("root").add_child("adds", task=add).build()
-    await AsyncExecutor(tree).run()
-
-    assert tree.get_stats()["done"] == 10_002
-
-
 async def test_late_child_of_a_body_that_is_cancelled_never_runs() -> None:
     """What waited for the body to end waits in vain."""
     log = Log()

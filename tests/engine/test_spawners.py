@@ -229,25 +229,6 @@ async def test_sequential_spawner_with_static_children() -> None:
     assert log == ["spawned 1", "static 1", "static 2", "spawned 2"]
 
 
-async def test_ten_thousand_children_by_yield() -> None:
-    """R45: a yield is no walk, and the queue keeps its bound."""
-    registry = Registry("r")
-
-    @registry.task
-    async def leaf(number: int) -> None:
-        pass
-
-    @registry.group(static=False)
-    async def parent() -> Spawns[None]:
-        for number in range(10_000):
-            yield leaf.child(number)
-
-    tree = parent.build()
-    await AsyncExecutor(tree).run()
-
-    assert tree.get_stats()["done"] == 10_001
-
-
 async def test_spawner_that_is_through_is_not_touched_again() -> None:
     """Children that end after their spawner wake nobody."""
     registry = Registry("r")

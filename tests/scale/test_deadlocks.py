@@ -7,8 +7,9 @@ import pytest
 from tests.engine.places import awaits, branch, desk_of, goes_on, leaf
 from tests.engine.support import ok
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(30)
 def test_many_that_wait_for_one_cost_the_same_each() -> None:
     """R45: nobody waits for them, so nothing is searched."""
@@ -19,7 +20,6 @@ def test_many_that_wait_for_one_cost_the_same_each() -> None:
         awaits(desk, f"{number}", "big")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_many_children_that_are_waited_for_cost_the_same_each() -> None:
     """R45: a body that awaits what it has spawned."""

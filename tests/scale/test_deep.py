@@ -8,10 +8,9 @@ from tests.engine.chains import a_chain
 from tests.engine.support import ended, fail, ok
 from treetask import AsyncExecutor, TreeFailed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(60)
 async def test_chain_a_hundred_thousand_deep_runs(anyio_backend_name: str) -> None:
     """R7: built, run, counted. What is too deep for Python is so on either loop, so on one it goes less deep."""
@@ -23,7 +22,6 @@ async def test_chain_a_hundred_thousand_deep_runs(anyio_backend_name: str) -> No
     assert tree.subtree_stats(tree.root).done == depth - 1
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("depth", [30_000])
 async def test_failure_at_the_end_of_a_deep_chain(depth: int) -> None:

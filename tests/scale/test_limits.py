@@ -9,8 +9,9 @@ from tests.engine.limits import limited
 from tests.engine.support import ok
 from treetask import Limit, TaskNode, TreeBuilder
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(30)
 def test_many_limits_and_many_that_wait_cost_the_same_for_each() -> None:
     """R45: a start costs what it costs, whoever waits where."""
@@ -27,7 +28,6 @@ def test_many_limits_and_many_that_wait_cost_the_same_for_each() -> None:
     assert ended == 20_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_many_rates_cost_the_same_for_each_start() -> None:
     """R45: as many that wait for time."""
@@ -47,7 +47,6 @@ def test_many_rates_cost_the_same_for_each_start() -> None:
     assert ended == 20_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_many_bodies_that_go_on_cost_the_same_for_each() -> None:
     """R45: with one limit that all of them need, and when all of them give up."""

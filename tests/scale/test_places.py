@@ -9,8 +9,9 @@ from tests.engine.places import group_of, leaf
 from tests.engine.support import ok
 from treetask import TreeBuilder
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(40)
 @pytest.mark.parametrize("places", [1, 1_000])
 def test_hundred_thousand_children_cost_the_same_each(places: int) -> None:
@@ -24,7 +25,6 @@ def test_hundred_thousand_children_cost_the_same_each(places: int) -> None:
     assert ended == 100_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(40)
 def test_many_groups_with_places_cost_the_same_each() -> None:
     """R45: as many gates as groups, all of which open at the same time."""
@@ -43,7 +43,6 @@ def test_many_groups_with_places_cost_the_same_each() -> None:
     assert desk.scheduler.is_over
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(40)
 def test_chain_of_groups_with_places_costs_the_same_at_any_depth() -> None:
     """R7, R45: one place at each of so many levels."""

@@ -8,8 +8,9 @@ from tests.engine.desk import Desk
 from tests.engine.support import ok
 from treetask import TaskNode, TreeBuilder
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("parallel", [True, False])
 def test_wide_group_is_measured_once(parallel: bool) -> None:
@@ -22,7 +23,6 @@ def test_wide_group_is_measured_once(parallel: bool) -> None:
     assert len(desk.one_by_one()) == 30_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_many_late_nodes_are_measured_at_the_same_cost() -> None:
     """A node that comes late costs the same whatever came before."""
@@ -38,7 +38,6 @@ def test_many_late_nodes_are_measured_at_the_same_cost() -> None:
     assert len(desk.one_by_one()) == 40_000
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_deep_chain_that_comes_late_is_measured_at_the_same_cost() -> None:
     """Priorities and costs of what is above are found once for all below."""
