@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-
 import anyio
 
-from treetask import Registry, Spawns, TaskNode
+from treetask import Registry, Spawns
 
 MANY = 300
 MOST_KEPT = 120
 """Done children that are left of many, while few are live: as many as one batch, and what came in its last turn."""
-
-
-def nodes_alive() -> int:
-    """How many nodes there are in this process."""
-    gc.collect()
-    return sum(isinstance(thing, TaskNode) for thing in gc.get_objects())
 
 
 def crawler(count: int = MANY, *, max_queued: int = 5, timeout: float | None = None) -> Registry:
