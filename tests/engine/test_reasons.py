@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import anyio
 import pytest
@@ -272,8 +273,17 @@ def test_snapshot_tells_the_reasons() -> None:
 # -- from other threads ----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Threads that take turns far more often than they would, in the middle of more things."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.000_05)
+    yield
+    sys.setswitchinterval(usual)
+
+
 @pytest.mark.anyio
-@pytest.mark.slow
+@pytest.mark.usefixtures("restless_threads")
 async def test_reasons_may_be_read_from_any_thread(virtual_clock: VirtualClock) -> None:
     """Whatever the run does meanwhile, nothing is raised, and nothing changes by it."""
     stop, failures, read = threading.Event(), list[Exception](), set[str | None]()
