@@ -12,8 +12,8 @@ from treetask.model import TaskFunction
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
-DEPTH = 3_000
-"""Three times what Python would recurse to."""
+DEPTH = 1_500
+"""Half as much again as Python would recurse to; tests/scale goes deeper."""
 
 
 @pytest.mark.parametrize("body", [ok, None])

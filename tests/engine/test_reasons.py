@@ -289,7 +289,7 @@ async def test_reasons_may_be_read_from_any_thread(virtual_clock: VirtualClock) 
     stop, failures, read = threading.Event(), list[Exception](), set[str | None]()
     tree = TreeBuilder("root", config=TreeTaskConfig(max_concurrency=7, on_failure="continue"))
     limits = [Limit(f"{number}", max_concurrency=1 + number, per_second=100) for number in range(4)]
-    for group in range(20):
+    for group in range(10):
         tree.add_node(f"{group}", max_parallel=2, parallel=group % 3 > 0)
         for number in range(50):
             depends_on = [f"{group - 1}.{number}"] if group and number % 7 == 0 else []
