@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import threading
 from collections.abc import Callable, Coroutine, Generator
@@ -27,6 +28,17 @@ def anyio_backend(request: pytest.FixtureRequest) -> Backend:
     """Backend and options for anyio's pytest plugin."""
     backend: Backend = request.param
     return backend
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Keep the garbage collector from what was imported and collected, which it would go through again and again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        return (yield)
+    finally:
+        gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

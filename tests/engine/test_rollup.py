@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -36,16 +36,16 @@ Alive: TypeAlias = Callable[[type], int]
 
 
 @pytest.fixture
-def alive() -> Iterator[Alive]:
+def alive() -> Alive:
     """How many things of a type there are that this test has made."""
 
     def count(kind: type) -> int:
         gc.collect()
         return sum(isinstance(thing, kind) for thing in gc.get_objects())
 
-    gc.freeze()  # Whatever was there before is neither counted nor looked through, which would take far longer.
-    yield count
-    gc.unfreeze()
+    # Whatever was there before is neither counted nor looked through, which would take far longer.
+    gc.freeze()
+    return count
 
 
 class TestMany:

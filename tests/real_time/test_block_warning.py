@@ -16,7 +16,6 @@ from pathlib import Path
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 import pytest
 
 from tests.engine.block_warnings import DEADLINE, Reports
