@@ -123,9 +123,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)
-    close = get_close_matches(word, names, n=1)
+    close = get_close_matches(word, names)
     if close:
-        return f" (did you mean '{close[0]}'?)"
+        # Who writes a name in short means that one, not another that is as short: 'task_fn' for 'task', not 'tags'.
+        best = next((name for name in close if name.startswith(word)), close[0])
+        return f" (did you mean '{best}'?)"
     if not names:
         return " (there are none)"
     shown = ", ".join(f"'{name}'" for name in names[:_NAMES_SHOWN])

@@ -315,13 +315,24 @@ def test_bad_option_of_a_group_or_registry_is_refused() -> None:
 def test_typed_options_are_those_that_are_read() -> None:
     """What the type checker offers is what exists at run time."""
     common = {"name", "static", "depends_on", "max_retries", "retry", "timeout"}
-    common |= {"allow_failure", "always", "cost", "priority"}
+    common |= {"allow_failure", "always", "cost", "priority", "tags"}
     of_bodies = {"id", "limits", "keep_done"}
     of_groups = {"parallel", "on_failure", "max_parallel"}
 
     assert TaskOptions.__optional_keys__ == common | of_bodies
     assert BareGroupOptions.__optional_keys__ == common | of_groups
     assert GroupOptions.__optional_keys__ == common | of_bodies | of_groups | {"max_queued"}
+
+
+def test_what_can_be_iterated_once_is_kept() -> None:
+    """Options are read when they are written, and used for every node."""
+    tree = Registry("t", tags=iter(["all"]))
+    task = tree.task(tags=(tag for tag in ("net", "slow")), limits=iter([tree.limit("api", per_second=1)]))(nothing)
+
+    nodes = [tree.build().root, *task.nodes_in(tree.build()), *task.nodes_in(tree.build())]
+
+    assert [node.options.tags for node in nodes] == [{"all"}, {"net", "slow"}, {"net", "slow"}]
+    assert [len(node.options.limits) for node in nodes] == [0, 1, 1]
 
 
 def test_decorator_that_is_given_no_function_says_so() -> None:

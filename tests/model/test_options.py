@@ -28,6 +28,7 @@ OPTIONS: NodeKeywords = {
     "when": bool,
     "on_failure": "finish",
     "timeout": 1.5,
+    "tags": ["net", "slow", "net"],
 }
 
 
@@ -53,6 +54,7 @@ def test_all_options_are_kept() -> None:
     assert (options.when, options.retry, options.limits) == (bool, RETRY, (API,))
     assert (options.allow_failure, options.always, options.cost, options.priority) == (True, True, 2.5, 0)
     assert (options.keep_done, options.max_parallel, options.optional) == (KeepDone.ROLLUP, 4, frozenset("b"))
+    assert options.tags == {"net", "slow"}
     assert given(max_retries=2).max_retries == 2
 
 
@@ -76,6 +78,10 @@ def test_zero_is_zero() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"tags": "net"}, TypeError, "tags is 'net'; expected a list of strings: ['net']"),
+    ({"tags": 3}, TypeError, "tags is 3; expected a list of strings"),
+    ({"tags": ["net", ""]}, TypeError, "tags has '' in it; expected strings that are not empty"),
+    ({"tags": [3]}, TypeError, "tags has 3 in it; expected strings that are not empty"),
     (
         {"when": 1},
         TypeError,
@@ -176,7 +182,7 @@ def test_node_is_no_id() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["tags", "cache", "version", "backend"],
+    ["cache", "version", "backend"],
 )
 def test_option_of_a_later_version_is_refused_by_name(option: str) -> None:
     """What is not built yet is never accepted and ignored."""

@@ -34,7 +34,7 @@ from treetask.model import Handle, Spawnable, Template
 # -- registries and groups --------------------------------------------------------------------------------------------
 
 tree = Registry("app")
-named = Registry("app", name="The app", parallel=False, on_failure="continue", max_retries=1, timeout=60)
+named = Registry("app", name="The app", parallel=False, on_failure="continue", max_retries=1, timeout=60, tags=("a",))
 strict = Registry("app", on_failure=OnFailure.FINISH, timeout=None)
 
 with tree.group("checks", name="Checks", parallel=True, on_failure="finish", timeout=5.0) as checks:
@@ -49,7 +49,7 @@ def is_worth_it(error: Exception) -> float:
     return 0.5
 
 
-with tree.group("nets", max_parallel=8, priority=0, cost=3.5, allow_failure=True) as nets:
+with tree.group("nets", max_parallel=8, priority=0, cost=3.5, allow_failure=True, tags=["net"]) as nets:
 
     @nets.task(limits=[api, Limit("db", per_second=0.5)], retry=Retry(on=OSError, attempts=4, timeout=None))
     async def limited() -> int:
@@ -59,11 +59,15 @@ with tree.group("nets", max_parallel=8, priority=0, cost=3.5, allow_failure=True
     async def repeated() -> int:
         return 1
 
-    @nets.task(always=True, depends_on=[repeated.optional])
+    @nets.task(always=True, depends_on=[repeated.optional], tags={"net", "slow"})
     def tidied() -> None: ...
 
 
-builder = TreeBuilder("b").add_child("x").add_child("y", depends_on=["x", optional("x")], retry=Retry(on=(OSError,)))
+builder = (
+    TreeBuilder("b")
+    .add_child("x", tags=["net"])
+    .add_child("y", depends_on=["x", optional("x")], retry=Retry(on=(OSError,)))
+)
 handles: Mapping[str, Task[..., Any]] = tree.handles
 
 

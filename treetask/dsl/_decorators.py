@@ -52,6 +52,8 @@ class _AnyOptions(TypedDict, total=False):
     cost: float
     #: Whether it runs whatever happened to its siblings, also after a cancel.
     always: bool
+    #: What it can be selected by, with all below it.
+    tags: Iterable[str]
 
 
 class TaskOptions(_AnyOptions, total=False):

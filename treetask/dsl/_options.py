@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -40,7 +40,12 @@ def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str]) 
     if static is not None and not isinstance(static, bool):
         raise TypeError(f"{owner}: static is {static!r}; expected True or False")
     depends_on = None if options.get("depends_on") is None else _dependencies(owner, options["depends_on"])
-    of_node = {key: value for key, value in options.items() if key in OPTION_NAMES and key != "depends_on"}
+    # Read once and used for every node: an iterator would be empty the second time.
+    of_node = {
+        key: tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
+        for key, value in options.items()
+        if key in OPTION_NAMES and key != "depends_on"
+    }
     node_options(owner, **of_node)
     return ReadOptions(name, static, depends_on, of_node)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from typing_extensions import TypedDict, Unpack
@@ -32,6 +33,8 @@ class RegistryOptions(TypedDict, total=False):
     retry: Retry
     #: Seconds that the whole may take.
     timeout: float | None
+    #: What the whole can be selected by.
+    tags: Iterable[str]
 
 
 class Registry(Scope):

@@ -98,6 +98,8 @@ class NodeOptions:
     keep_done: KeepDone = KeepDone.ALL
     #: How many children, with all below them, may have started and not ended.
     max_parallel: int | None = None
+    #: What it can be selected by, with all below it.
+    tags: frozenset[str] = frozenset()
     #: Whether it matters when an attempt begins: it may be bounded, or is counted. Derived, as each of them asks.
     is_timed: bool = field(init=False)
 
@@ -128,6 +130,7 @@ class NodeKeywords(TypedDict, total=False):
     always: bool
     keep_done: KeepDone | Literal["all", "rollup"]
     max_parallel: int | None
+    tags: Iterable[str]
 
 
 DEFAULT_OPTIONS: Final = NodeOptions()
@@ -135,7 +138,7 @@ DEFAULT_OPTIONS: Final = NodeOptions()
 OPTION_NAMES: Final = frozenset({*NodeOptions.__dataclass_fields__} - {"optional", "is_timed"})
 
 #: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
-_NOT_YET: Final = frozenset({"tags", "cache", "version", "backend"})
+_NOT_YET: Final = frozenset({"cache", "version", "backend"})
 
 
 def node_options(
@@ -170,6 +173,7 @@ def _checked(
     max_queued: int | None = None,
     limits: Iterable[Limit] | None = (),
     keep_done: str | KeepDone = KeepDone.ALL,
+    tags: Iterable[str] | None = (),
     **options: Any,  # noqa: ANN401 - the rest is kept as it is, once `_check_values` has seen it
 ) -> NodeOptions:
     _check_values(owner, **options)
@@ -189,6 +193,7 @@ def _checked(
         max_queued=DEFAULT_MAX_QUEUED if max_queued is None else max_queued,
         limits=_checked_limits(owner, limits),
         keep_done=_checked_keep_done(owner, keep_done),
+        tags=_checked_tags(owner, tags),
         **options,
     )
 
@@ -274,3 +279,15 @@ def _checked_keep_done(owner: str, keep_done: str | KeepDone) -> KeepDone:
     except ValueError:
         names = ", ".join(repr(each.value) for each in KeepDone)
         raise ValueError(f"{owner}: keep_done is {keep_done!r}; expected one of {names}") from None
+
+
+def _checked_tags(owner: str, tags: Iterable[str] | None) -> frozenset[str]:
+    if isinstance(tags, str):
+        raise TypeError(f"{owner}: tags is {tags!r}; expected a list of strings: [{tags!r}]")
+    if tags is not None and not isinstance(tags, Iterable):
+        raise TypeError(f"{owner}: tags is {tags!r}; expected a list of strings")
+    given = tuple(tags or ())
+    for tag in given:
+        if not isinstance(tag, str) or not tag:
+            raise TypeError(f"{owner}: tags has {tag!r} in it; expected strings that are not empty")
+    return frozenset(given)
