@@ -318,6 +318,24 @@ async def test_children_that_a_body_adds_count_in_its_time() -> None:
     assert statuses(tree) == {"root": "failed", "adds": "timed_out", "late": "cancelled"}
 
 
+async def test_children_of_a_body_that_returns_too_late_do_not_begin() -> None:
+    """R36: the time of an attempt is that of body and children; when they could begin, it is up."""
+    log = Log()
+
+    async def add_and_return_late(node: TaskNode) -> None:
+        node.add_child(TaskNode("late", task_fn=log.body()))
+        with contextlib.suppress(anyio.get_cancelled_exc_class()):
+            await anyio.sleep_forever()
+
+    tree = TreeBuilder("root", config=ONCE).add_child("adds", task=add_and_return_late, timeout=5).build()
+    await ended(tree)
+
+    assert log == []
+    assert statuses(tree) == {"root": "failed", "adds": "timed_out", "late": "cancelled"}
+    assert node_of(tree, "adds").error == "'adds' timed out after 5 s"
+    assert node_of(tree, "late").reason == "'adds' timed out"
+
+
 async def test_timeout_of_an_attempt_ends_with_it(virtual_clock: VirtualClock) -> None:
     """A worker's next body is not stopped by the clock of the one before."""
     tree = (

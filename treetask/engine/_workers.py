@@ -235,9 +235,9 @@ class Crew:
                     step = steps.send
                 else:
                     at = now()
-                    if worker.bound is not None:
-                        self._clear_bound(worker)
                     node._attempt = None
+                    if worker.bound is not None:
+                        self._clear_bound(worker, at)
                     if result is not None or node.retry_count:
                         _note_success(node, result)
                     if not worker.holds_slot:
@@ -287,11 +287,16 @@ class Crew:
             worker.scope.deadline = bound.at
             self._on_bound(bound.at)
 
-    def _clear_bound(self, worker: Worker) -> None:
+    def _clear_bound(self, worker: Worker, at: float) -> None:
         """Stop the clock of a body that is over; go on with that of its children, if it has added some."""
         worker.scope.deadline = math.inf
-        if worker.node is not None and worker.node._group is not None and worker.bound is not None:
-            self._limit_group(worker.node, worker.bound)
+        node, bound = worker.node, worker.bound
+        if node is not None and node._group is not None and bound is not None:
+            if at < bound.at:
+                self._limit_group(node, bound)
+            else:
+                # At once, before they are let go ahead: until a timer is called, some might begin, or even be done.
+                self.scheduler.expire(node, at, bound.error)
         worker.bound = None
         if worker.scope.cancel_called:
             worker.is_fit = False
