@@ -48,6 +48,32 @@ def test_who_cancels_all_tasks_of_the_loop_ends_the_run(seconds: float) -> None:
     assert not [node.id for node in tree.walk() if not node.is_done()]
 
 
+@pytest.mark.timeout(10)
+def test_who_cancels_the_caller_in_every_turn_does_not_keep_it_from_being_told() -> None:
+    """A scope of anyio's does so: the run leaves no task behind, and raises what comes first all the same."""
+
+    async def exit_when_stopped(node: TaskNode) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise SystemExit(3)
+
+    async def run_and_see() -> None:
+        with pytest.raises(SystemExit, match=r"^3$"):
+            await AsyncExecutor(TreeBuilder("root").add_child("a", task=exit_when_stopped).build()).run()
+
+    async def cancel_and_cancel() -> None:
+        caller = asyncio.create_task(run_and_see())
+        await asyncio.sleep(1)
+        while not caller.done():
+            caller.cancel()
+            await asyncio.sleep(0)
+        await caller
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtual(cancel_and_cancel)
+
+
 @pytest.mark.parametrize("name", ["on_update", "on_node_start", "on_node_complete"])
 async def test_exit_from_a_callback_ends_the_run(name: str) -> None:
     """It is raised by the run, once all has ended, on either loop."""

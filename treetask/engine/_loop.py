@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, cast
 
@@ -156,11 +156,9 @@ class AsyncioLoop:
             yield
         finally:
             while self._tasks:
-                try:
+                # The run is over and these are on their way out; who cancels, perhaps in every turn, is told after it.
+                with suppress(self._asyncio.CancelledError):
                     await self._asyncio.wait(self._tasks)
-                except self._asyncio.CancelledError:
-                    # The run is over and these are on their way out; who cancels is told as soon as they are.
-                    await self._asyncio.sleep(0)
 
     def start(self, worker: Worker) -> None:
         # Not create_task: an eager task factory would run the worker at once, inside the one that starts it.
