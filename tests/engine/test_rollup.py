@@ -43,7 +43,8 @@ def alive() -> Alive:
         gc.collect()
         return sum(isinstance(thing, kind) for thing in gc.get_objects())
 
-    # Whatever was there before is neither counted nor looked through, which would take far longer.
+    # Whatever was there before is neither counted nor looked through, which would take far longer; tests/conftest.py
+    # undoes it after the last test.
     gc.freeze()
     return count
 
