@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from treetask import DependencyCycleError, Limit, OnFailure, Retry, TaskNode, TaskTree, TreeTaskConfig, optional
 from treetask.model import BodyKind, NodeKeywords, dependencies_of
+from treetask.model import kind_of as body_kind
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ def new_tree(tape: Tape, rare: frozenset[str]) -> TaskTree:
 
 def said_of(node: TaskNode) -> str:
     """Return what a node is, with those of its options that are not the default."""
-    body = node.task_fn.kind.name if isinstance(node.task_fn, Body) else "group"
+    body = "group" if node.task_fn is None else body_kind(node.task_fn).name
     names, plain = type(node.options).__dataclass_fields__, TaskNode("plain").options
     said = {name: getattr(node.options, name) for name in names}
     rest = ", ".join(f"{name}={value}" for name, value in said.items() if value != getattr(plain, name))
