@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from treetask.builder import TreeBuilder
     from treetask.display import LiveDisplay, TreeRenderer
-    from treetask.dsl import AsyncTask, BodyError, Group, MisplacedDependencyError, Registry, SyncTask, Task
+    from treetask.dsl import AsyncTask, BodyError, Group, MisplacedDependencyError, Params, Registry, SyncTask, Task
     from treetask.engine import AsyncExecutor, ProcessFailed, SpawnError
     from treetask.model import (
         JOIN,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         NoResultError,
         OnFailure,
         OptionalDependency,
+        Outcome,
         ProcessResult,
         ProgressChanged,
         Retry,
@@ -102,6 +103,8 @@ __all__ = [
     "NodeOwnedError",
     "OnFailure",
     "OptionalDependency",
+    "Outcome",
+    "Params",
     "ProcessFailed",
     "ProcessResult",
     "ProgressChanged",
@@ -146,7 +149,7 @@ _HOMES = {
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",
-    "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Registry SyncTask Task",
+    "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Params Registry SyncTask Task",
     "treetask.engine": "AsyncExecutor ProcessFailed SpawnError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -154,7 +154,7 @@ ARGUMENTS: Calls = [
     (checks.child, (1,), {}, "checks.child() was given 1 argument by position; expected none; it takes ()"),
     (fetch.build, (), {}, f"fetch.build() needs 'url'; {TAKES}"),
     (fetch.run_sync, (), {}, f"fetch.run_sync() needs 'url'; {TAKES}"),
-    (tree.run_sync, (), {"pages": 3}, "Registry.run_sync() got an unexpected keyword argument 'pages'"),
+    (tree.run_sync, (), {"pages": 3}, "registry 't': run_sync() has no parameter 'pages' (there are none)"),
 ]
 
 

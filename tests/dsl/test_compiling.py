@@ -131,9 +131,9 @@ def test_config_belongs_to_the_tree_that_is_built() -> None:
 
     assert tree.build(config).config is config
     assert task.build(config=config).config is config
-    with pytest.raises(TypeError, match=r"^'t': config is 'fast'; expected a TreeTaskConfig$"):
+    with pytest.raises(TypeError, match=r"^registry 't': build\(\): config is 'fast'; expected a TreeTaskConfig$"):
         tree.build("fast")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match=r"^'t/nothing': config is 3; expected a TreeTaskConfig$"):
+    with pytest.raises(TypeError, match=r"^nothing\.build\(\): config is 3; expected a TreeTaskConfig$"):
         task.build(config=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import DuplicateNodeError, Group, Registry, Task, TaskNode, TreeTaskError
+from treetask import DefinitionError, DuplicateNodeError, Group, Registry, Task, TaskNode, TreeTaskError
 from treetask.dsl import AsyncGroup, AsyncTask, BodyError, SyncGroup, SyncTask
 from treetask.dsl._decorators import BareGroupOptions, GroupOptions, TaskOptions
 from treetask.model import Spawns, SyncSpawns
@@ -247,7 +247,11 @@ def test_options_may_be_given_step_by_step() -> None:
         ({"nmae": "x"}, TypeError, " has no option 'nmae' (did you mean 'name'?)"),
         ({"nmae": "x", "timeuot": 3, "idd": "y"}, TypeError, " has no option 'nmae' (did you mean 'name'?)"),
         ({"parallel": False}, TypeError, " has no option 'parallel'; it is one of a group with a body"),
-        ({"when": nothing}, TypeError, ": option 'when' is not available in this version of TreeTask"),
+        (
+            {"when": nothing},
+            DefinitionError,
+            ": when=nothing cannot be asked: it is no plain function; write it as a `def` that answers at once",
+        ),
         ({"cache": "inputs"}, TypeError, ": option 'cache' is not available in this version of TreeTask"),
         ({"timeout": "3"}, TypeError, ": timeout is '3'; expected a number of seconds or None"),
         (
@@ -315,7 +319,7 @@ def test_bad_option_of_a_group_or_registry_is_refused() -> None:
 def test_typed_options_are_those_that_are_read() -> None:
     """What the type checker offers is what exists at run time."""
     common = {"name", "static", "depends_on", "max_retries", "retry", "timeout"}
-    common |= {"allow_failure", "always", "cost", "priority", "tags"}
+    common |= {"allow_failure", "always", "cost", "priority", "tags", "when"}
     of_bodies = {"id", "limits", "keep_done"}
     of_groups = {"parallel", "on_failure", "max_parallel"}
 

@@ -156,7 +156,8 @@ def test_what_always_runs_can_need_nothing() -> None:
     message = rf"^task 't/clean_up' \(.*\): {why} need 't/load'; write depends_on=\[load\.optional\]$"
     with pytest.raises(DefinitionError, match=message):
         tree.task(always=True, depends_on=[load])(clean_up)
-    message = rf"^task 't/count' \(.*\): {why} take 'raw' from the output of 't/load'; wait for its end alone$"
+    message = rf"^task 't/count' \(.*\): {why} take 'raw' from the output of 't/load'; "
+    message += r"write load\.maybe, which may be None, or load\.outcome$"
     with pytest.raises(DefinitionError, match=message):
         tree.task(always=True)(count)
 

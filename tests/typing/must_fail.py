@@ -62,7 +62,6 @@ async def runs() -> None:
     extract.run_sync()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # refused: an argument is missing
     extract.build("a", config=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # refused: not a config
     tree.build(config="fast")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: not a config
-    await tree.run(pages=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # refused: no such parameter
     text: str = (await extract.run("a", config=TreeTaskConfig())).value  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # refused: bytes is no str
     number: str = (await tree.run())[count]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # refused: an int is no str
     pages: list[str] = (await tree.run()).all(extract)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]  # refused: bytes are no str
@@ -116,7 +115,6 @@ async def below() -> None: ...
 
 checks = tree.group("checks", id="other")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportUnknownVariableType]  # refused: it has its id already
 other = Registry("other", paralel=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # refused: no such option
-later = extract.maybe  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  # refused: not there yet
 
 
 def spawn_by_node(node: TaskNode) -> None:

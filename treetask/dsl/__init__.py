@@ -7,6 +7,7 @@ declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is 
 from treetask.dsl._declaration import OptionalEdge
 from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
+from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
 from treetask.dsl._run import Runner, install_runner
 from treetask.dsl._task import AsyncTask, SyncTask, Task
@@ -18,6 +19,7 @@ __all__ = [
     "Group",
     "MisplacedDependencyError",
     "OptionalEdge",
+    "Params",
     "Registry",
     "Runner",
     "Scope",

@@ -1,55 +1,85 @@
 """A body with the arguments of one node: what the engine calls. Knows nothing of how it is driven.
 
 Everything about the function was found out when it was declared. What is left for the call is to hand over the node and
-the arguments, and, where parameters take the output of other tasks, to look these up.
+the arguments, and, where parameters take what other tasks came to or what the run was given, to look these up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from treetask.dsl._declaration import Declaration
-from treetask.model import TaskNode
+from treetask.dsl._declaration import Body, Declaration, Reference, Way
+from treetask.model import BodyKind, Outcome, TaskNode, TaskStatus
+
+
+class Input(NamedTuple):
+    """A parameter that the end of another node fills."""
+
+    parameter: str
+    #: The id of that node.
+    source: str
+    reference: Reference
+
+
+class Inputs(NamedTuple):
+    """All parameters of one body, or condition, that a run fills in."""
+
+    nodes: tuple[Input, ...] = ()
+    #: Those that take what the run was given.
+    given: tuple[tuple[str, Reference], ...] = ()
+
+    def values(self, node: TaskNode) -> dict[str, Any]:
+        """Return the arguments, as seen from a node; what they are of has ended, or is there, by now."""
+        tree = node._tree
+        found: dict[str, Any] = {}
+        for name, source_id, reference in self.nodes:
+            source = None if tree is None else tree.find(source_id)
+            if source is None and reference._way is not Way.MAYBE:
+                raise TypeError(f"'{node.id}' takes '{name}' from '{source_id}', which is not in its tree")
+            found[name] = None if source is None else reference._read(_come_to(source, reference._way))
+        for name, reference in self.given:
+            if tree is None or reference._target not in tree.given:
+                raise TypeError(f"'{node.id}' takes '{name}' from {reference!r}, which its tree was not given")
+            found[name] = reference._read(tree.given[reference._target])
+        return found
+
+
+def _come_to(source: TaskNode, way: Way) -> object:
+    """Return what a parameter takes of a node that has ended."""
+    if way is Way.OUTCOME:
+        return Outcome(source)
+    return source.result if way is Way.OUTPUT or source.status is TaskStatus.DONE else None
+
+
+#: What a body has that takes nothing of a run.
+NO_INPUTS: Final = Inputs()
 
 
 class BoundBody:
     """A body with its arguments. Called with the node, gives what the function gives: see `kind`."""
 
-    __slots__ = ("args", "declaration", "fn", "inputs", "kind", "kwargs")
+    __slots__ = ("_inputs", "args", "body", "declaration", "fn", "kind", "kwargs")
 
     def __init__(
-        self,
-        declaration: Declaration,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        inputs: tuple[tuple[str, str], ...],
+        self, declaration: Declaration, body: Body, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs
     ) -> None:
-        body = declaration.body
-        assert body is not None
         self.declaration: Final = declaration
+        self.body: Final = body
         self.fn: Final = body.fn
         self.kind: Final = body.kind
         self.args: Final = args
         self.kwargs: Final = kwargs
-        #: The parameters that other nodes fill, each with the id of its node.
-        self.inputs: Final = inputs
+        self._inputs: Final = inputs
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The parameters that other nodes fill."""
+        return self._inputs.nodes
 
     def __call__(self, node: TaskNode) -> object:
-        body = self.declaration.body
-        assert body is not None
-        kwargs = {**self.kwargs, **self._outputs(node)} if self.inputs else self.kwargs
-        return self.fn(node, *self.args, **kwargs) if body.wants_node else self.fn(*self.args, **kwargs)
-
-    def _outputs(self, node: TaskNode) -> dict[str, Any]:
-        """Return the results that the parameters take; what they are results of has ended by now."""
-        found: dict[str, Any] = {}
-        for name, node_id in self.inputs:
-            source = None if node._tree is None else node._tree.find(node_id)
-            if source is None:
-                raise TypeError(f"'{node.id}' takes '{name}' from '{node_id}', which is not in its tree")
-            found[name] = source.result
-        return found
+        kwargs = self.kwargs if self._inputs is NO_INPUTS else {**self.kwargs, **self._inputs.values(node)}
+        return self.fn(node, *self.args, **kwargs) if self.body.wants_node else self.fn(*self.args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<body of '{self.declaration.path}'>"
@@ -95,13 +125,34 @@ _FAST: Final[Mapping[bool, tuple[type[BoundBody], type[BoundBody]]]] = {
 }
 
 
+class BoundCondition:
+    """A condition with what it takes. Called with the node, gives its answer."""
+
+    __slots__ = ("_body", "_inputs")
+
+    kind: Final = BodyKind.THREAD
+
+    def __init__(self, body: Body, inputs: Inputs) -> None:
+        self._body: Final = body
+        self._inputs: Final = inputs
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The parameters that other nodes fill."""
+        return self._inputs.nodes
+
+    def __call__(self, node: TaskNode) -> object:
+        values = self._inputs.values(node)
+        return self._body.fn(node, **values) if self._body.wants_node else self._body.fn(**values)
+
+
 def bind(
-    declaration: Declaration, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: tuple[tuple[str, str], ...]
+    declaration: Declaration, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs = NO_INPUTS
 ) -> BoundBody | None:
     """Return the body of one node, or None where the declaration has none."""
-    body = declaration.body
+    body = declaration.current
     if body is None:
         return None
     fast = _FAST[body.wants_node]
-    shape = BoundBody if kwargs or inputs or len(args) >= len(fast) else fast[len(args)]
-    return shape(declaration, args, kwargs, inputs)
+    shape = BoundBody if kwargs or inputs is not NO_INPUTS or len(args) >= len(fast) else fast[len(args)]
+    return shape(declaration, body, args, kwargs, inputs)

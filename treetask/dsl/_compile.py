@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from treetask.builder import TreeBuilder
-from treetask.dsl._bound import BoundBody, bind
+from treetask.dsl._bound import NO_INPUTS, BoundBody, BoundCondition, Inputs, bind
 from treetask.dsl._dataflow import check_edge, check_reach, dependency_ids, inputs_of, target_of
-from treetask.dsl._declaration import Declaration, OptionalEdge
+from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge
 from treetask.dsl._options import ReadOptions, read_options
 from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
 
@@ -21,16 +21,19 @@ _NO_ARGUMENTS: Final[_Arguments] = ((), {})
 
 
 def build_tree(
-    top: Declaration, args: tuple[Any, ...], kwargs: Mapping[str, Any], config: TreeTaskConfig | None
+    top: Declaration,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    config: TreeTaskConfig | None,
+    given: Mapping[Given, object],
 ) -> TaskTree:
-    """Return the static tree with `top` as its root, whose body takes the arguments.
+    """Return the static tree with `top` as its root, whose body takes the arguments, with what its run is `given`.
 
     Raises `DefinitionError` for dependencies that leave the tree or close a cycle.
     """
     if config is not None and not isinstance(config, TreeTaskConfig):
         raise TypeError(f"'{top.path}': config is {config!r}; expected a TreeTaskConfig")
-    given = top.parameters.given(args, kwargs)
-    check_reach(top, top, given)
+    check_reach(top, top, top.parameters.given(args, kwargs))
     body, options = _parts(top, top, top.path, (args, kwargs))
     builder = TreeBuilder(top.path, _shown(top), config=config, task_fn=body, **options)
     here = 0
@@ -43,20 +46,23 @@ def build_tree(
             builder.up()
         builder.add_node(declared.path, _shown(declared), task=body, **options)
         here = depth
-    return builder.build()
+    tree = builder.build()
+    tree.given.update(given)
+    return tree
 
 
 def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
     """Return a child's node, with the nodes of what is declared below it; in no tree yet."""
     args, kwargs, references = child.args, child.kwargs, top.references
     name = child.key if top.name is None else top.name + child.key[len(top.label) :]
-    inputs = inputs_of(top, top.parameters.given(args, kwargs), top, node_id) if references else ()
-    if not child.options and len(inputs) == len(references):
+    filled = top.parameters.given(args, kwargs) if references else ()
+    inputs = inputs_of(top.current, filled, top, node_id) if references else NO_INPUTS
+    if not child.options and references.keys().isdisjoint(filled):
         node = TaskNode(node_id, name, task_fn=bind(top, args, kwargs, inputs))
         node.options = _shared_options(top, inputs)
     else:
         said = _child_options(top, child)
-        body, options = _parts(top, top, node_id, (args, kwargs), said.depends_on)
+        body, options = _parts(top, top, node_id, (args, kwargs), said)
         node = TaskNode(node_id, said.name or name, task_fn=body, **{**options, **said.of_node})
     if top.members:
         _add_members(node, top)
@@ -79,24 +85,41 @@ def _parts(
     top: Declaration,
     top_id: str,
     arguments: _Arguments = _NO_ARGUMENTS,
-    depends_on: Iterable[Declaration | OptionalEdge] | None = None,
+    said: ReadOptions | None = None,
 ) -> tuple[BoundBody | None, dict[str, Any]]:
-    """Return the body and the options of a declaration's node below the node of `top`, or of that one itself."""
+    """Return the body and the options of a declaration's node below the node of `top`, or of that one itself.
+
+    What one child has `said` goes before what the declaration does.
+    """
     args, kwargs = arguments
-    inputs = inputs_of(declared, declared.parameters.given(args, kwargs), top, top_id)
-    wanted = declared.depends_on if depends_on is None else depends_on
-    ids = dependency_ids(wanted, inputs, top, top_id)
-    return bind(declared, args, kwargs, inputs), {**declared.options, "depends_on": ids}
+    inputs = inputs_of(declared.current, declared.parameters.given(args, kwargs), top, top_id)
+    wanted = declared.depends_on if said is None or said.depends_on is None else said.depends_on
+    condition = declared.condition if said is None or said.when is None else said.when
+    return bind(declared, args, kwargs, inputs), {
+        **declared.options,
+        **_waits(wanted, inputs, condition, top, top_id),
+    }
 
 
-def _shared_options(declared: Declaration, inputs: tuple[tuple[str, str], ...]) -> NodeOptions:
+def _waits(
+    wanted: Iterable[Declaration | OptionalEdge], inputs: Inputs, condition: Body | None, top: Declaration, top_id: str
+) -> dict[str, Any]:
+    """Return the options that say what a node waits for: its dependencies, and its condition with those of that."""
+    if condition is None:
+        return {"depends_on": dependency_ids(wanted, inputs.nodes, top, top_id)}
+    asked = inputs_of(condition, (), top, top_id)
+    ids = dependency_ids(wanted, (*inputs.nodes, *asked.nodes), top, top_id)
+    return {"depends_on": ids, "when": BoundCondition(condition, asked)}
+
+
+def _shared_options(declared: Declaration, inputs: Inputs) -> NodeOptions:
     """Return the options of spawned nodes that say nothing of their own: one object, checked once.
 
     What a spawned node itself needs is never part of it, so the ids are the same for all.
     """
     if declared.shared_options is None:
-        ids = dependency_ids(declared.depends_on, inputs, declared, declared.path)
-        declared.shared_options = node_options(str(declared), **declared.options, depends_on=ids)
+        waits = _waits(declared.depends_on, inputs, declared.condition, declared, declared.path)
+        declared.shared_options = node_options(str(declared), **declared.options, **waits)
     return declared.shared_options
 
 
@@ -104,9 +127,11 @@ def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
     owner = f"child '{child.key}'"
     if "id" in child.options:
         raise TypeError(f"{owner}: with_options() takes no id; name the child with .keyed('...')")
-    said = read_options(owner, child.options, declared.option_names - {"id", "static"})
+    said = read_options(owner, child.options, declared.option_names - {"id", "static"}, declared.place)
     for dependency in said.depends_on or ():
         check_edge(declared, target_of(dependency))
+    for name, target in () if said.when is None else said.when.edges():
+        check_edge(declared, target, name)
     return said
 
 

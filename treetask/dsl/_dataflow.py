@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 
-from treetask.dsl._declaration import Declaration, OptionalEdge
+from treetask.dsl._bound import NO_INPUTS, Input, Inputs
+from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge, Reference
 from treetask.dsl._errors import MisplacedDependencyError
+from treetask.dsl._place import Place
 from treetask.model import Dependency, optional
 
 
 def edges(declared: Declaration, given: Container[str] = ()) -> Iterator[tuple[str | None, Declaration]]:
-    """Yield what a declaration needs, each with the parameter that takes it; None where only the order counts.
+    """Yield what a declaration waits for, each with the parameter that takes it; None where only the order counts.
 
-    `given` are the parameters that arguments fill, which need nothing then.
+    `given` are the parameters that arguments fill, which wait for nothing then.
     """
-    for name, reference in declared.references.items():
-        if name not in given:
-            yield name, reference.target
+    for body, filled in ((declared.current, given), (declared.condition, ())):
+        for name, target in () if body is None else body.edges():
+            if name not in filled:
+                yield name, target
     for dependency in declared.depends_on:
         yield None, target_of(dependency)
 
@@ -34,6 +37,11 @@ def check_edges(declared: Declaration) -> None:
     """Raise `MisplacedDependencyError` for an edge that can mean no node, or more than one, in any tree."""
     for parameter, target in edges(declared):
         check_edge(declared, target, parameter)
+    for body in (declared.body, declared.condition):
+        for name, reference in () if body is None else body.references.items():
+            given = reference._target
+            if isinstance(given, Given) and given.registry is not declared.registry():
+                raise MisplacedDependencyError(declared.path, declared.place, given.label, name, _foreign(given.place))
 
 
 def check_edge(declared: Declaration, target: Declaration, parameter: str | None = None) -> None:
@@ -45,7 +53,7 @@ def check_edge(declared: Declaration, target: Declaration, parameter: str | None
 
 def _why_misplaced(declared: Declaration, target: Declaration) -> str | None:
     if target.registry() is not declared.registry():
-        return f"which is declared in another registry ({target.place}); declare both in one"
+        return _foreign(target.place)
     template = target.template()
     if template is None:
         return None
@@ -59,6 +67,10 @@ def _why_misplaced(declared: Declaration, target: Declaration) -> str | None:
     names = " and ".join(f"'{name}'" for name in target.parameters.required)
     why, fix = (f"it needs {names}", f"give {names} a default") if names else ("static=False", "remove static=False")
     return f"which is a template, spawned and not placed in the tree ({why}); {fix}, or hand its result over in a body"
+
+
+def _foreign(place: Place) -> str:
+    return f"which is declared in another registry ({place}); declare both in one"
 
 
 def check_reach(declared: Declaration, top: Declaration, given: Container[str] = ()) -> None:
@@ -75,12 +87,12 @@ def check_reach(declared: Declaration, top: Declaration, given: Container[str] =
 
 def dependency_ids(
     dependencies: Iterable[Declaration | OptionalEdge],
-    inputs: Iterable[tuple[str, str]],
+    inputs: Iterable[Input],
     top: Declaration,
     top_id: str,
 ) -> tuple[Dependency, ...]:
     """Return the ids of what a node waits for, each once, as `node_options` takes them."""
-    ids: list[Dependency] = [node_id for _, node_id in inputs]
+    ids: list[Dependency] = [optional(each.source) if each.reference._is_relaxed else each.source for each in inputs]
     for each in dependencies:
         node_id = node_id_of(target_of(each), top, top_id)
         ids.append(optional(node_id) if isinstance(each, OptionalEdge) else node_id)
@@ -92,12 +104,17 @@ def node_id_of(target: Declaration, top: Declaration, top_id: str) -> str:
     return top_id + target.path[len(top.path) :] if target.is_within(top) else target.path
 
 
-def inputs_of(
-    declared: Declaration, given: Container[str], top: Declaration, top_id: str
-) -> tuple[tuple[str, str], ...]:
-    """Return the parameters that other nodes fill, each with the id of its node."""
-    return tuple(
-        (name, node_id_of(reference.target, top, top_id))
-        for name, reference in declared.references.items()
-        if name not in given
-    )
+def inputs_of(body: Body | None, filled: Container[str], top: Declaration, top_id: str) -> Inputs:
+    """Return the parameters that a run fills in, those left out that arguments have `filled`."""
+    if body is None or not body.references:
+        return NO_INPUTS
+    nodes: list[Input] = []
+    given: list[tuple[str, Reference]] = []
+    for name, reference in body.references.items():
+        if name in filled:
+            continue
+        if isinstance(reference._target, Given):
+            given.append((name, reference))
+        else:
+            nodes.append(Input(name, node_id_of(reference._target, top, top_id), reference))
+    return Inputs(tuple(nodes), tuple(given)) if nodes or given else NO_INPUTS

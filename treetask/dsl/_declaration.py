@@ -4,21 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
 from treetask.dsl._place import Place
 from treetask.model import BodyKind, NodeOptions
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Reference:
-    """The result of another declaration, as the default value of a parameter; a run fills in the value."""
+class Way(Enum):
+    """How a reference stands to the end of the task that it is to."""
 
-    target: Declaration
+    OUTPUT = "output"
+    """It is the result, and needs a good end."""
+    MAYBE = "maybe"
+    """It is the result, or None where the task did not end well."""
+    OUTCOME = "outcome"
+    """It is an `Outcome`, whatever that is."""
+
+
+class Given:
+    """What a run has without a task for it, to be referred to: parameters, a resource."""
+
+    def __init__(self, label: str, registry: Declaration, place: Place) -> None:
+        self.label: Final = label
+        self.registry: Final = registry
+        self.place: Final = place
+
+    def check_attribute(self, name: str) -> None:
+        """Raise `AttributeError` for one that its value cannot have."""
 
     def __repr__(self) -> str:
-        return f"<output of '{self.target.path}'>"
+        return f"<{type(self).__name__} '{self.label}'>"
+
+
+class Reference:
+    """The value of another declaration, or an attribute of it, as the default of a parameter; a run fills it in.
+
+    To the type checker it is that value, so any public name may be one of its attributes; its own are private.
+    """
+
+    __slots__ = ("_attributes", "_target", "_way")
+
+    def __init__(self, target: Declaration | Given, way: Way = Way.OUTPUT, attributes: tuple[str, ...] = ()) -> None:
+        self._target: Final = target
+        self._way: Final = way
+        self._attributes: Final = attributes
+
+    def __getattr__(self, name: str) -> Reference:
+        if name.startswith("_"):
+            raise AttributeError(f"{self!r} has no attribute '{name}'")
+        if self._way is Way.MAYBE:
+            raise AttributeError(f"{self!r} may be None, which has no attribute '{name}'; take it as it is")
+        if isinstance(self._target, Given) and not self._attributes:
+            self._target.check_attribute(name)
+        return Reference(self._target, self._way, (*self._attributes, name))
+
+    @property
+    def _is_relaxed(self) -> bool:
+        """Whether the task that it is to need only have ended."""
+        return self._way is not Way.OUTPUT
+
+    def _read(self, value: object) -> object:
+        """Return what is referred to of the value of the target."""
+        for name in self._attributes:
+            value = getattr(value, name)
+        return value
+
+    def _said(self) -> str:
+        """Return what it is to, in words: `output of 'app/crawl'`."""
+        target = self._target
+        name = target.label if isinstance(target, Given) else target.path
+        return f"{self._way.value} of '{'.'.join((name, *self._attributes))}'"
+
+    def __repr__(self) -> str:
+        return f"<{self._said()}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +91,14 @@ class Body:
     wants_node: bool
     #: What callers see: everything but the node.
     parameters: Parameters
-    #: The parameters whose values come from other tasks.
+    #: The parameters that a run fills in: from other tasks, or from what it is given.
     references: Mapping[str, Reference]
+
+    def edges(self) -> Iterator[tuple[str, Declaration]]:
+        """Yield the parameters that take what other tasks come to, each with the task."""
+        for name, reference in self.references.items():
+            if isinstance(reference._target, Declaration):
+                yield name, reference._target
 
 
 class Declared:
@@ -64,6 +130,7 @@ class Declaration:
     place: Place
     #: What people see, where that is not the label.
     name: str | None
+    #: Its function, as declared; `current` is what runs.
     body: Body | None
     #: Whether it is only spawned, never placed in the static tree.
     is_template: bool
@@ -72,10 +139,21 @@ class Declaration:
     #: What `node_options` takes, checked, without dependencies.
     options: Mapping[str, Any]
     depends_on: tuple[Declaration | OptionalEdge, ...] = ()
+    #: What is asked before it runs.
+    condition: Body | None = None
+    #: What the runs of a registry are given.
+    given: list[Given] = field(default_factory=list[Given])
     #: The declarations right below it, by label.
     members: dict[str, Declaration] = field(default_factory=dict[str, "Declaration"])
     #: The options that all its spawned nodes share, once one was spawned.
     shared_options: NodeOptions | None = None
+    #: What runs in place of its body, while a test says so.
+    stand_in: Body | None = None
+
+    @property
+    def current(self) -> Body | None:
+        """The body that runs."""
+        return self.body if self.stand_in is None else self.stand_in
 
     @property
     def parameters(self) -> Parameters:
@@ -84,8 +162,8 @@ class Declaration:
 
     @property
     def references(self) -> Mapping[str, Reference]:
-        """The parameters whose values come from other tasks."""
-        return {} if self.body is None else self.body.references
+        """The parameters that a run fills in."""
+        return {} if self.current is None else self.current.references
 
     def ancestors(self) -> Iterator[Declaration]:
         """Yield the declaration itself and what it belongs to, up to the registry."""

@@ -31,7 +31,7 @@ def declare(
     label = _label(label, body, place, options)
     path = f"{group.path}/{label}"
     owner = f"task '{path}' ({place})"
-    said = read_options(owner, options, names)
+    said = read_options(owner, options, names, place)
     required = [] if body is None else body.parameters.required
     if said.static and required:
         missing = " and ".join(f"'{name}'" for name in required)
@@ -48,6 +48,7 @@ def declare(
         option_names=names,
         options=with_defaults(said.of_node),
         depends_on=said.depends_on or (),
+        condition=said.when,
     )
     check_edges(declared)
     _check_always(declared, owner)
@@ -64,10 +65,13 @@ def _check_always(declared: Declaration, owner: str) -> None:
     if not declared.options.get("always"):
         return
     why = f"{owner}: always=True runs whatever happened before, so it cannot"
-    for name, reference in declared.references.items():
-        raise DefinitionError(
-            f"{why} take '{name}' from the output of '{reference.target.path}'; wait for its end alone"
-        )
+    for body in (declared.body, declared.condition):
+        for name, target in () if body is None else body.edges():
+            if body is not None and not body.references[name]._is_relaxed:
+                raise DefinitionError(
+                    f"{why} take '{name}' from the output of '{target.path}'; write {target.label}.maybe, which may be "
+                    f"None, or {target.label}.outcome"
+                )
     for dependency in declared.depends_on:
         if isinstance(dependency, Declaration):
             raise DefinitionError(f"{why} need '{dependency.path}'; write depends_on=[{dependency.label}.optional]")
@@ -85,7 +89,7 @@ def declare_root(label: str, place: Place, options: Mapping[str, Any], names: fr
     """Return the declaration of a registry. Raises what its label and options are refused with."""
     owner = f"registry '{label}' ({place})"
     check_label(label, f"registry ({place})")
-    said = read_options(owner, options, names)
+    said = read_options(owner, options, names, place)
     return Declaration(
         label=label,
         path=label,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Concatenate, Final, Literal, TypeAlias, overload
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from typing_extensions import ParamSpec, Self, TypedDict, TypeVar, Unpack
 
@@ -19,15 +19,13 @@ from treetask.dsl._declare import declare
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
 from treetask.dsl._place import Place
-from treetask.dsl._task import AsyncTask, SyncTask, Task
-from treetask.model import BodyKind, KeepDone, Limit, OnFailure, Retry, Spawns, SyncSpawns, TaskNode
+from treetask.dsl._task import AsyncTask, NodeBody, SyncTask, Task
+from treetask.model import BodyKind, KeepDone, Limit, OnFailure, Retry, Spawns, SyncSpawns
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-#: A body that receives its node.
-NodeBody: TypeAlias = Callable[Concatenate[TaskNode, P], R]
 Policy: TypeAlias = OnFailure | Literal["cancel", "finish", "continue"]
 
 
@@ -42,6 +40,8 @@ class _AnyOptions(TypedDict, total=False):
     max_retries: int
     #: When and how often a failed attempt is repeated.
     retry: Retry
+    #: Asked, with data like a body, when nothing else keeps it from starting; if the answer is false it is skipped.
+    when: Callable[..., object]
     #: Seconds that one attempt may take, children included.
     timeout: float | None
     #: Whether a failure is none of the parent's.

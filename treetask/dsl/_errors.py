@@ -13,6 +13,8 @@ class BodyError(DefinitionError):
         super().__init__(f"'{body}' ({place}) cannot be a task: {problem}; {fix}")
         self.body = body
         self.place = place
+        self.problem = problem
+        self.fix = fix
 
 
 class MisplacedDependencyError(DefinitionError):

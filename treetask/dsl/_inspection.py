@@ -19,14 +19,15 @@ from typing import Any, Final, cast
 
 import typing_extensions
 
-from treetask.dsl._declaration import Body, Reference
+from treetask._errors import DefinitionError
+from treetask.dsl._declaration import Body, Declared, Reference
 from treetask.dsl._errors import BodyError
 from treetask.dsl._parameters import Parameters
 from treetask.dsl._place import Place
 from treetask.model import BodyKind, TaskNode, kind_of
 
 #: Keywords of `run` and `build`, which a parameter of that name would clash with.
-RESERVED: Final = frozenset({"config"})
+RESERVED: Final = frozenset({"config", "store", "backend"})
 
 _BY_POSITION: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 #: What a body that yields has to be annotated with, for the type checker to take it for one.
@@ -56,7 +57,15 @@ class _First(Enum):
 def inspect_body(fn: object, place: Place) -> Body:
     """Return what there is to know of a body. Raises `BodyError` with the fix for what cannot be one."""
     name = body_name(fn)
-    function = _checked_function(fn, name, place)
+    body = _inspected(_checked_function(fn, name, place), name, place)
+    for each in body.parameters.names:
+        if each in RESERVED:
+            problem = f"its parameter '{each}' has the name of an option of run()"
+            raise BodyError(name, place, problem, f"rename it, as in '{each}_'")
+    return body
+
+
+def _inspected(function: Callable[..., Any], name: str, place: Place) -> Body:
     try:
         parameters = list(_signature(function).parameters.values())
     except (ValueError, TypeError):
@@ -66,8 +75,28 @@ def inspect_body(fn: object, place: Place) -> Body:
     wants_node = _wants_node(function, parameters, name, place)
     public = parameters[1:] if wants_node else parameters
     _refuse_stray_node(function, public, name, place)
-    _refuse_reserved(public, name, place)
     return Body(function, kind, wants_node, Parameters(public), _references(public, name, place))
+
+
+def inspect_condition(owner: str, fn: object, place: Place) -> Body:
+    """Return what there is to know of a condition: a plain function all of whose parameters a run fills in.
+
+    Raises `DefinitionError` naming its `owner` for one that cannot be asked.
+    """
+    name = body_name(fn)
+    try:
+        function = _checked_function(fn, name, place, may_be_lambda=True)
+        body = _inspected(function, name, place)
+    except BodyError as error:
+        raise DefinitionError(f"{owner}: when={name} cannot be asked: {error.problem}; {error.fix}") from None
+    why, fix = None, "give it a default, as in env: str = settings.output.env"
+    if body.kind is not BodyKind.THREAD:
+        why, fix = "it is no plain function", "write it as a `def` that answers at once"
+    elif body.parameters.required:
+        why = f"nothing binds {' and '.join(repr(each) for each in body.parameters.required)}"
+    if why is not None:
+        raise DefinitionError(f"{owner}: when={name} cannot be asked: {why}; {fix}")
+    return body
 
 
 def body_name(fn: object) -> str:
@@ -76,7 +105,7 @@ def body_name(fn: object) -> str:
     return name if isinstance(name, str) else repr(fn)
 
 
-def _checked_function(fn: object, name: str, place: Place) -> Callable[..., Any]:
+def _checked_function(fn: object, name: str, place: Place, *, may_be_lambda: bool = False) -> Callable[..., Any]:
     if inspect.isclass(fn):
         raise BodyError(name, place, "it is a class", "declare a function that makes or uses one")
     is_bound = inspect.ismethod(fn) or (inspect.isbuiltin(fn) and inspect.isclass(fn.__self__))
@@ -86,7 +115,7 @@ def _checked_function(fn: object, name: str, place: Place) -> Callable[..., Any]
         raise BodyError(
             name, place, f"it is no function but of type {type(fn).__name__}", "declare a `def` or `async def`"
         )
-    if name == "<lambda>":
+    if name == "<lambda>" and not may_be_lambda:
         raise BodyError(name, place, "a lambda has no name and no types", "write it as `def`")
     return fn
 
@@ -214,13 +243,6 @@ def _refuse_stray_node(function: Callable[..., Any], public: list[Parameter], na
             raise BodyError(name, place, problem, "put it first to receive the node; nodes are no arguments")
 
 
-def _refuse_reserved(public: Iterable[Parameter], name: str, place: Place) -> None:
-    for each in public:
-        if each.name in RESERVED:
-            problem = f"its parameter '{each.name}' has the name of an option of run()"
-            raise BodyError(name, place, problem, f"rename it, as in '{each.name}_'")
-
-
 def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[str, Reference]:
     found: dict[str, Reference] = {}
     for each in public:
@@ -229,6 +251,10 @@ def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[st
                 problem = f"'{each.name}' takes {each.default!r} and is positional-only, but a run fills it in by name"
                 raise BodyError(name, place, problem, "move it behind the `/`")
             found[each.name] = each.default
+        elif isinstance(each.default, Declared):
+            label = each.default._declared.label
+            problem = f"the default of '{each.name}' is the task '{label}' itself"
+            raise BodyError(name, place, problem, f"write {label}.output for what it returns")
         elif _holds_reference(each.default):
             problem = f"the default of '{each.name}' holds a reference inside a {type(each.default).__name__}"
             raise BodyError(name, place, problem, "give each reference a parameter of its own")

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from treetask._errors import did_you_mean
-from treetask.dsl._declaration import Declaration, Declared, OptionalEdge
+from treetask.dsl._declaration import Body, Declaration, Declared, OptionalEdge
+from treetask.dsl._inspection import inspect_condition
+from treetask.dsl._place import Place
 from treetask.model import OPTION_NAMES, node_options, refuse_later_option
 
 #: What a declared node has where nothing is said. Retries are asked for, never had by default: a body with an effect
 #: should not repeat it unasked.
 _DEFAULTS: Final[Mapping[str, Any]] = {"parallel": True, "max_retries": 0}
+
+
+#: What a declaration says in other words than its nodes.
+_OF_DECLARATIONS: Final = frozenset({"depends_on", "when"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,13 @@ class ReadOptions:
     name: str | None
     static: bool | None
     depends_on: tuple[Declaration | OptionalEdge, ...] | None
+    when: Body | None
     #: The rest, as `node_options` takes it.
     of_node: dict[str, Any]
 
 
-def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str]) -> ReadOptions:
-    """Return checked options; `names` are those that there are.
+def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str], place: Place) -> ReadOptions:
+    """Return checked options; `names` are those that there are, `place` is where they were said.
 
     Raises `TypeError` for an option that does not exist, with the closest that does, and for a value of the wrong kind;
     `ValueError` for one out of range. Both name `owner`.
@@ -40,14 +47,15 @@ def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str]) 
     if static is not None and not isinstance(static, bool):
         raise TypeError(f"{owner}: static is {static!r}; expected True or False")
     depends_on = None if options.get("depends_on") is None else _dependencies(owner, options["depends_on"])
+    when = None if options.get("when") is None else inspect_condition(owner, options["when"], place)
     # Read once and used for every node: an iterator would be empty the second time.
     of_node = {
         key: tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
         for key, value in options.items()
-        if key in OPTION_NAMES and key != "depends_on"
+        if key in OPTION_NAMES - _OF_DECLARATIONS
     }
     node_options(owner, **of_node)
-    return ReadOptions(name, static, depends_on, of_node)
+    return ReadOptions(name, static, depends_on, when, of_node)
 
 
 def with_defaults(of_node: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str
     for name in options:
         if name in names:
             continue
-        refuse_later_option(owner, name, "when")
+        refuse_later_option(owner, name)
         if name in OPTION_NAMES:
             raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")

@@ -33,6 +33,25 @@ class Parameters:
         self._least: Final = len(self._positional) + 1 if only_named else max(names, default=0)
 
     @property
+    def names(self) -> list[str]:
+        """All names, in order."""
+        return [each.name for each in self._parameters if each.kind is not Parameter.VAR_KEYWORD]
+
+    @property
+    def positional(self) -> tuple[str, ...]:
+        """The names that may be filled by position, in order."""
+        return self._positional
+
+    @property
+    def keywords(self) -> list[str]:
+        """The names that may be filled by name, in order."""
+        return [name for name in self.names if name in self._keywords]
+
+    def takes_keyword(self, name: str) -> bool:
+        """Whether an argument may have this name."""
+        return self._any_keyword or name in self._keywords
+
+    @property
     def required(self) -> list[str]:
         """The names without a default."""
         return [
@@ -45,14 +64,17 @@ class Parameters:
         """Return the names that arguments fill."""
         return {*self._positional[: len(args)], *kwargs}
 
-    def problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        """Return what is wrong about arguments that do not fit; None if they do."""
+    def problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], also: Iterable[str] = ()) -> str | None:
+        """Return what is wrong about arguments that do not fit; None if they do.
+
+        `also` are names that could have been meant besides.
+        """
         if not kwargs and self._least <= len(args) <= len(self._positional):
             return None
-        problem = self._problem(args, kwargs)
+        problem = self._problem(args, kwargs, also)
         return None if problem is None else f"{problem}; it takes {self}"
 
-    def _problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+    def _problem(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], also: Iterable[str]) -> str | None:
         count, most = len(args), len(self._positional)
         if count > most:
             plural = "" if count == 1 else "s"
@@ -61,7 +83,7 @@ class Parameters:
         if not self._any_keyword:
             for name in kwargs:
                 if name not in self._keywords:
-                    return f"has no parameter '{name}'{did_you_mean(name, sorted(self._keywords))}"
+                    return f"has no parameter '{name}'{did_you_mean(name, sorted({*self._keywords, *also}))}"
         for name in self._positional[:count]:
             if name in kwargs and name in self._keywords:
                 return f"was given '{name}' twice, by position and by name"

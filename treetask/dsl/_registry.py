@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import TypedDict, TypeVar, Unpack
 
 from treetask._errors import DefinitionError
 from treetask.dsl._compile import build_tree
 from treetask.dsl._declare import declare_root
 from treetask.dsl._decorators import Policy, Scope
+from treetask.dsl._params import Params, declare_params, make_given
 from treetask.dsl._place import Place
-from treetask.dsl._run import runner
+from treetask.dsl._run import options_of_run, runner
 from treetask.model import ExecutionResult, Limit, Retry, TaskTree, TreeTaskConfig
+
+T = TypeVar("T")
 
 
 class RegistryOptions(TypedDict, total=False):
@@ -68,23 +71,38 @@ class Registry(Scope):
         self._limits[name] = limit, place
         return limit
 
-    def build(self, config: TreeTaskConfig | None = None) -> TaskTree:
-        """Return the tree of everything declared; every check is made, nothing runs.
+    def params(self, cls: type[T], /) -> Params[T]:
+        """Make the fields of a dataclass parameters of the pipeline: `settings = tree.params(Settings)`.
 
-        Raises `DefinitionError` for a tree that could not run.
+        Declarations take one as `env: str = settings.output.env`; a run is given it as `tree.run(env="prod")`, the
+        command as `--env prod` or `--set env=prod`. Raises `DefinitionError` for a field whose name another has.
         """
-        return build_tree(self._declared, (), {}, config)
+        return Params(declare_params(self._declared, cls, Place.of_caller()))
 
-    async def run(self, *, config: TreeTaskConfig | None = None) -> ExecutionResult[None]:
+    def build(self, config: TreeTaskConfig | None = None, **params: object) -> TaskTree:
+        """Return the tree of everything declared, with these parameters; every check is made, nothing runs.
+
+        Raises `TypeError` for parameters that do not fit and `DefinitionError` for a tree that could not run.
+        """
+        return self._build("build", {**params, "config": config})[0]
+
+    async def run(self, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
         """Build the tree, run it and return its result.
 
         Raises what `build` raises, and `TreeFailed` if anything failed.
         """
-        return await runner().run(self.build(config), config=config)
+        tree, config = self._build("run", {**params, "config": config})
+        return await runner().run(tree, config=config)
 
-    def run_sync(self, *, config: TreeTaskConfig | None = None) -> ExecutionResult[None]:
+    def run_sync(self, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
         """Do what `run` does, on an event loop of its own."""
-        return runner().run_sync(self.build(config), config=config)
+        tree, config = self._build("run_sync", {**params, "config": config})
+        return runner().run_sync(tree, config=config)
+
+    def _build(self, called: str, keywords: dict[str, object]) -> tuple[TaskTree, TreeTaskConfig | None]:
+        owner = f"registry '{self.label}': {called}()"
+        config = options_of_run(owner, keywords)
+        return build_tree(self._declared, (), {}, config, make_given(self._declared, keywords, owner)), config
 
     def __repr__(self) -> str:
         return f"<Registry '{self.label}' at {self._declared.place}>"

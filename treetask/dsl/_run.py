@@ -30,6 +30,20 @@ class _NoRunner:
         raise InternalError(f"'{tree.root.id}' cannot run: `import treetask` installed no engine")
 
 
+def options_of_run(owner: str, keywords: dict[str, Any]) -> TreeTaskConfig | None:
+    """Take what says how to run out of the keywords of `run` or `build`, and leave what says what.
+
+    Raises `TypeError` for a config that is none, and for what this version does not have.
+    """
+    for name in ("store", "backend"):
+        if keywords.pop(name, None) is not None:
+            raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
+    config = keywords.pop("config", None)
+    if config is not None and not isinstance(config, TreeTaskConfig):
+        raise TypeError(f"{owner}: config is {config!r}; expected a TreeTaskConfig")
+    return config
+
+
 _runner: Runner = _NoRunner()
 
 

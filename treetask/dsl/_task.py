@@ -6,18 +6,25 @@ are made from; and a name for the results that come of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, cast, overload
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, cast, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
 from treetask.dsl._compile import build_tree, make_node, nodes_of
-from treetask.dsl._declaration import Declaration, Declared, OptionalEdge, Reference
-from treetask.dsl._run import runner
-from treetask.model import BodyKind, Child, ExecutionResult, TaskNode, TaskTree, TreeTaskConfig
+from treetask.dsl._declaration import Declaration, Declared, OptionalEdge, Reference, Way
+from treetask.dsl._override import override
+from treetask.dsl._params import make_given, names_of, split_values
+from treetask.dsl._run import options_of_run, runner
+from treetask.model import BodyKind, Child, ExecutionResult, Outcome, TaskNode, TaskTree, TreeTaskConfig
 
 P = ParamSpec("P")
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+#: A body that receives its node.
+NodeBody: TypeAlias = Callable[Concatenate[TaskNode, P], R]
 
 _SPAWNERS: Final = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
@@ -61,6 +68,16 @@ class Task(Declared, Generic[P, R_co]):
         waits for this one and is skipped if this one does not end well.
         """
         return cast("R_co", Reference(self._declared))
+
+    @property
+    def maybe(self) -> R_co | None:
+        """The same for one that need not end well: `raw: bytes | None = extract.maybe`, None if it did not."""
+        return cast("R_co | None", Reference(self._declared, Way.MAYBE))
+
+    @property
+    def outcome(self) -> Outcome[R_co]:
+        """How this task ended, as such a default value: `out: Outcome[bytes] = extract.outcome`, either way."""
+        return cast("Outcome[R_co]", Reference(self._declared, Way.OUTCOME))
 
     @property
     def optional(self) -> OptionalEdge:
@@ -107,6 +124,17 @@ class Task(Declared, Generic[P, R_co]):
         tree, config = self._build("run_sync", args, kwargs)
         return runner().run_sync(tree, config=config)
 
+    def override(
+        self, fn: Callable[P, Awaitable[R_co]] | NodeBody[P, Awaitable[R_co]], /
+    ) -> AbstractContextManager[None]:
+        """Let `fn` be the body for the time of a `with`, in what is built or spawned meanwhile, and in calls.
+
+        For tests: `with fetch.override(fake): result = tree.run_sync()`. What `fn` takes by default from a run, or what
+        the original does, is filled in. It holds in the whole process. Raises `BodyError` for a function that cannot be
+        called like the original.
+        """
+        return override(self._declared, fn)
+
     def nodes_in(self, tree: TaskTree) -> list[TaskNode]:
         """Return the nodes of a tree that were made from this task, placed and spawned ones."""
         return nodes_of(self._declared, tree)
@@ -118,12 +146,18 @@ class Task(Declared, Generic[P, R_co]):
     def _build(
         self, called: str, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[TaskTree, TreeTaskConfig | None]:
-        config = cast("TreeTaskConfig | None", kwargs.pop("config", None))
-        self._check_arguments(f".{called}", args, kwargs)
-        return build_tree(self._declared, args, kwargs, config), config
+        owner = f"{self._declared.label}.{called}()"
+        config = options_of_run(owner, kwargs)
+        own, shared = split_values(self._declared, kwargs)
+        registry = self._declared.registry()
+        self._check_arguments(f".{called}", args, own, names_of(registry))
+        given = make_given(registry, shared, owner)
+        return build_tree(self._declared, args, own, config, given), config
 
-    def _check_arguments(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        problem = self._declared.parameters.problem(args, kwargs)
+    def _check_arguments(
+        self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], also: Iterable[str] = ()
+    ) -> None:
+        problem = self._declared.parameters.problem(args, kwargs, also)
         for value in (*args, *kwargs.values()) if kwargs else args:
             if type(value) is Reference and problem is None:
                 problem = (
@@ -135,7 +169,7 @@ class Task(Declared, Generic[P, R_co]):
     def _call_body(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
         """Call the function as plain Python; one that wants a node gets a node that is in no tree."""
         declared, called = self._declared, f"{self.label}()"
-        body = declared.body
+        body = declared.current
         if body is None:
             raise TypeError(f"group '{declared.path}' has no body to call; run it: await {self.label}.run()")
         if body.kind in _SPAWNERS:
@@ -152,7 +186,7 @@ class Task(Declared, Generic[P, R_co]):
         for name, reference in body.references.items():
             if name not in given:
                 raise TypeError(
-                    f"{called} needs '{name}', which only a run takes from the output of '{reference.target.path}'; "
+                    f"{called} needs '{name}', which only a run takes from the {reference._said()}; "
                     f"give it: {self.label}({name}=...)"
                 )
         return (
@@ -183,6 +217,14 @@ class AsyncTask(Task[P, R_co]):
 
 class SyncTask(Task[P, R_co]):
     """A task made from a `def`, which a run calls in a thread. Calling it is calling the function, in this thread."""
+
+    if TYPE_CHECKING:
+
+        def override(
+            self,
+            fn: Callable[P, R_co] | NodeBody[P, R_co] | Callable[P, Awaitable[R_co]] | NodeBody[P, Awaitable[R_co]],
+            /,
+        ) -> AbstractContextManager[None]: ...
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function; parameters that a run would fill in have to be given.

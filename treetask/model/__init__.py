@@ -32,6 +32,7 @@ from treetask.model._options import (
     optional,
     refuse_later_option,
 )
+from treetask.model._outcome import Outcome
 from treetask.model._result import (
     ExecutionResult,
     Handle,
@@ -109,6 +110,7 @@ __all__ = [
     "NodeOptions",
     "OnFailure",
     "OptionalDependency",
+    "Outcome",
     "ProcessOrder",
     "ProcessResult",
     "ProgressChanged",

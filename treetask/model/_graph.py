@@ -287,8 +287,9 @@ class Dependencies:
 
 def _refuse_to_look_up(node: TaskNode, wanted: str) -> None:
     """Raise `DefinitionError` for a body that takes the result of a node that was folded."""
-    inputs: tuple[tuple[str, str], ...] = getattr(node._body, "inputs", ())
-    for parameter, source in inputs:
+    inputs: tuple[tuple[str, str, object], ...] = getattr(node._body, "inputs", ())
+    asked: tuple[tuple[str, str, object], ...] = getattr(node.options.when, "inputs", ())
+    for parameter, source, _ in (*inputs, *asked):
         if source == wanted:
             raise DefinitionError(
                 f"task '{node.id}' takes '{parameter}' from '{wanted}', which is done and whose result is gone: its "

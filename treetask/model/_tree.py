@@ -80,6 +80,8 @@ class TaskTree:
         self.resolved: tuple[int, object] = (-1, None)
         #: Progress that other threads have set and the engine has not counted yet.
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
+        #: What a run has that no node makes, by what it was declared as: parameters, resources.
+        self.given: Final[dict[Any, Any]] = {}
         self._index: dict[str, TaskNode] = {}
         #: What was folded into groups that say so; made when first needed.
         self.folds: Folds | None = None

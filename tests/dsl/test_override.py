@@ -1,0 +1,164 @@
+"""Another body for the time of a test (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from treetask import BodyError, Registry, Return, Spawns, TaskNode
+
+pytestmark = pytest.mark.anyio
+
+tree = Registry("app")
+
+
+@tree.task
+async def extract() -> bytes:
+    """Give what there is."""
+    return b"real"
+
+
+@tree.task
+async def fetch(node: TaskNode, url: str, *, raw: bytes = extract.output, tries: int = 1) -> bytes:
+    """Be replaced."""
+    raise AssertionError(f"{node} {url} {raw!r} {tries}")
+
+
+@tree.task
+def count(page: bytes) -> int:
+    """Be replaced."""
+    raise AssertionError(page)
+
+
+@tree.group
+async def crawl() -> Spawns[int]:
+    """Spawn both."""
+    yield (page := fetch.child("u"))
+    yield (words := count.child(await page).keyed("u"))
+    yield Return(await words)
+
+
+async def fake(url: str, *, raw: bytes = extract.output, tries: int = 1) -> bytes:
+    """Fetch nothing."""
+    return f"{url} {raw.decode()} {tries}".encode()
+
+
+def fake_count(page: bytes) -> int:
+    """Count letters."""
+    return len(page)
+
+
+async def test_stands_in_for_what_is_spawned_and_for_calls() -> None:
+    """And only as long as the `with` lasts."""
+    with fetch.override(fake), count.override(fake_count):
+        result = await tree.run()
+        assert await fetch("u", raw=b"x") == b"u x 1"
+        assert count(b"x") == 1
+
+    assert result[crawl] == len("u real 1")
+    with pytest.raises(AssertionError):
+        count(b"x")
+
+
+async def test_may_take_the_node_and_leave_the_rest_to_the_run() -> None:
+    """What the original takes from others, a stand-in may take without a default, or not at all."""
+
+    async def with_node(node: TaskNode, url: str, *, raw: bytes, tries: int = 1) -> bytes:
+        return f"{node.id} {url} {raw!r} {tries}".encode()
+
+    async def without(url: str, *, tries: int = 1) -> bytes:
+        return b"short"
+
+    def slow(page: bytes) -> int:
+        return len(page) * 2
+
+    stand_in: Any = with_node
+    with fetch.override(stand_in), count.override(fake_count):
+        assert (await tree.run())[fetch] == b"app/crawl/fetch[u] u b'real' 1"
+    stand_in = without
+    with fetch.override(stand_in), count.override(fake_count):
+        with count.override(slow):
+            assert (await tree.run())[crawl] == 10
+        assert (await tree.run())[crawl] == 5
+
+
+async def test_of_a_spawner_by_a_plain_async_function() -> None:
+    """Its children are not needed."""
+
+    async def seven() -> int:
+        return 7
+
+    with crawl.override(seven):
+        assert (await tree.run())[crawl] == 7
+
+
+async def test_of_a_sync_body_by_an_async_one() -> None:
+    """R18: sync by sync or async."""
+
+    async def one(page: bytes) -> int:
+        return 1
+
+    with fetch.override(fake), count.override(one):
+        assert (await tree.run())[crawl] == 1
+
+
+async def wrong_name(link: str, *, raw: bytes = b"", tries: int = 1) -> bytes:
+    """Take it under another name."""
+    return b""
+
+
+async def needs_more(url: str, colour: str, *, raw: bytes = b"", tries: int = 1) -> bytes:
+    """Need what nobody gives."""
+    return b""
+
+
+async def needs_tries(url: str, *, raw: bytes = b"", tries: int) -> bytes:
+    """Need what callers may leave out."""
+    return b""
+
+
+async def no_tries(url: str, *, raw: bytes = b"") -> bytes:
+    """Take less."""
+    return b""
+
+
+async def only_by_name(*, url: str, raw: bytes = b"", tries: int = 1) -> bytes:
+    """Take nothing by position."""
+    return b""
+
+
+def plain(url: str, *, raw: bytes = b"", tries: int = 1) -> bytes:
+    """Be of another kind."""
+    return b""
+
+
+@pytest.mark.parametrize(
+    ("fn", "problem"),
+    [
+        (wrong_name, "nothing binds its parameter 'link'"),
+        (needs_more, "nothing binds its parameter 'colour'"),
+        (needs_tries, "nothing binds its parameter 'tries'"),
+        (no_tries, "it does not take 'tries'"),
+        (only_by_name, "by position it takes nothing; expected 'url'"),
+        (plain, "it is a plain `def`; expected an `async def`"),
+    ],
+)
+def test_function_that_is_called_otherwise_is_refused(fn: Callable[..., Any], problem: str) -> None:
+    """At once, with what does not fit."""
+    with pytest.raises(BodyError) as caught:
+        fetch.override(fn)
+
+    assert "cannot be a task: it is to stand in for task 'app/fetch' (" in str(caught.value)
+    assert str(caught.value).endswith(f", but {problem}; write it like the function that it replaces")
+
+
+def test_group_without_a_body_has_none_to_override() -> None:
+    """There is nothing to stand in for."""
+    checks = Registry("other").group("checks")
+
+    async def nothing() -> None: ...
+
+    with pytest.raises(BodyError, match="a group without a body has none to override"):
+        checks.override(nothing)

@@ -1,0 +1,229 @@
+"""Parameters of a pipeline (R14): the fields of a dataclass, given by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.sentences import exactly
+from treetask import (
+    AsyncExecutor,
+    DefinitionError,
+    ExecutionResult,
+    MisplacedDependencyError,
+    Registry,
+    Spawns,
+    TreeTaskConfig,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the pipelines of these tests can be given."""
+
+    env: Literal["dev", "prod"] = "dev"
+    pages: int = 3
+    ratio: float = 0.5
+    folder: Path | None = None
+    tags: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_live(self) -> bool:
+        """Whether others see it."""
+        return self.env == "prod"
+
+
+def pipeline() -> tuple[Registry, Any]:
+    """A registry with these settings, and their handle."""
+    tree = Registry("t")
+    return tree, tree.params(Settings)
+
+
+async def test_each_field_is_given_by_name_and_has_its_default() -> None:
+    """Bodies take the whole, a field, or what the class makes of fields."""
+    tree = Registry("t")
+    settings = tree.params(Settings)
+
+    @tree.task
+    async def show(
+        whole: Settings = settings.output, env: str = settings.output.env, live: bool = settings.output.is_live
+    ) -> tuple[int, str, bool]:
+        return whole.pages, env, live
+
+    assert (await tree.run())[show] == (3, "dev", False)
+    assert (await tree.run(env="prod", pages=7))[show] == (7, "prod", True)
+    assert tree.build(TreeTaskConfig(max_concurrency=2), pages=8).config.max_concurrency == 2
+
+
+async def test_runs_of_one_registry_have_their_own() -> None:
+    """Two trees that were built before either runs."""
+    tree = Registry("t")
+    settings = tree.params(Settings)
+
+    @tree.task
+    async def show(pages: int = settings.output.pages) -> int:
+        return pages
+
+    trees = [tree.build(pages=number) for number in (1, 2)]
+
+    for each in trees:
+        await AsyncExecutor(each).run()
+
+    assert [ExecutionResult(each)[show] for each in trees] == [1, 2]
+
+
+async def test_spawned_children_and_groups_run_alone_have_them_too() -> None:
+    """What a group is given by name is a parameter of the pipeline, where its own is that one."""
+    tree = Registry("t")
+    settings = tree.params(Settings)
+
+    @tree.task
+    async def fetch(number: int, env: str = settings.output.env) -> str:
+        return f"{env} {number}"
+
+    @tree.group
+    async def crawl(pages: int = settings.output.pages) -> Spawns[int]:
+        yield [fetch.child(number) for number in range(pages)]
+
+    result = await crawl.run(pages=2, env="prod", config=None)
+    assert sorted(result.all(fetch)) == ["prod 0", "prod 1"]
+    assert len((await crawl.run(1)).all(fetch)) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"evn": "prod"}, "has no parameter 'evn' (did you mean 'env'?)"),
+        ({"pages": "3"}, "pages is '3'; expected int for 'Settings'"),
+        ({"pages": True}, "pages is True; expected int for 'Settings'"),
+        ({"env": "live"}, "env is 'live'; expected typing.Literal['dev', 'prod'] for 'Settings'"),
+        ({"folder": "x"}, "folder is 'x'; expected pathlib.Path | None for 'Settings'"),
+        ({"store": "runs.db"}, "option 'store' is not available in this version of TreeTask"),
+        ({"backend": "dask"}, "option 'backend' is not available in this version of TreeTask"),
+    ],
+)
+async def test_value_that_does_not_fit_is_refused_before_the_run(values: dict[str, object], problem: str) -> None:
+    """By name, with what was expected."""
+    tree, _ = pipeline()
+
+    with pytest.raises(TypeError) as caught:
+        await tree.run(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("registry 't': run()")
+
+
+def test_whole_numbers_are_numbers() -> None:
+    """An int will do for a float."""
+    tree, _ = pipeline()
+    tree.build(ratio=1)
+
+
+def test_field_without_a_default_has_to_be_given() -> None:
+    """Whoever uses it."""
+
+    @dataclass
+    class Needed:
+        token: str
+
+    tree = Registry("t")
+    tree.params(Needed)
+
+    with pytest.raises(
+        TypeError,
+        match=r"^registry 't': build\(\) needs 'token' for 'Needed' \(.*\); give it: run\(token=\.\.\.\), "
+        r"or give it a default$",
+    ):
+        tree.build()
+    tree.build(token="x")
+
+
+def test_field_that_there_is_not() -> None:
+    """Refused where it is written."""
+    _, settings = pipeline()
+
+    with pytest.raises(AttributeError, match=r"^'Settings' \(.*\) has no field 'evn' \(did you mean 'env'\?\)$"):
+        _ = settings.output.evn
+
+
+def test_name_that_is_used_twice() -> None:
+    """By two dataclasses, by a body that is the root, or by an option of `run`."""
+
+    @dataclass
+    class More:
+        env: str = "x"
+
+    @dataclass
+    class Run:
+        config: str = "x"
+
+    tree, _ = pipeline()
+    with pytest.raises(
+        DefinitionError, match=r"^'More' \(.*\): 'Settings' \(.*\) has a field 'env' already; rename one of them$"
+    ):
+        tree.params(More)
+    with pytest.raises(
+        DefinitionError,
+        match=r"^'Run' \(.*\): the field 'config' has the name of an option of run\(\); rename it, as in 'config_'$",
+    ):
+        tree.params(Run)
+
+    @tree.task
+    async def show(env: str = "x") -> str:
+        return env
+
+    with pytest.raises(
+        DefinitionError,
+        match=r"^task 't/show' \(.*\) has a parameter 'env', and so has 'Settings' \(.*\); rename one of them$",
+    ):
+        show.build()
+
+
+def test_what_is_no_dataclass() -> None:
+    """Refused with the way to make one."""
+    tree = Registry("t")
+
+    with pytest.raises(
+        TypeError,
+        match=r"^params\(<class 'dict'>\) \(.*\): expected a dataclass: @dataclass\(frozen=True\) above the class$",
+    ):
+        tree.params(dict)
+
+
+def test_parameters_of_another_registry() -> None:
+    """A run of this one is not given them."""
+    _, settings = pipeline()
+    tree = Registry("other")
+
+    async def show(env: str = settings.output.env) -> str:
+        return env
+
+    with pytest.raises(
+        MisplacedDependencyError,
+        match=r"^task 'other/show' \(.*\) takes 'env' from the output of 'Settings', which is declared in another "
+        r"registry \(.*\); declare both in one$",
+    ):
+        tree.task(show)
+
+
+async def test_call_needs_what_a_run_would_fill_in() -> None:
+    """R13: before the first line of the body."""
+    tree, settings = pipeline()
+
+    @tree.task
+    async def show(env: str = settings.output.env) -> str:
+        return env
+
+    assert await show(env="x") == "x"
+    with pytest.raises(
+        TypeError,
+        match=exactly(
+            "show() needs 'env', which only a run takes from the output of 'Settings.env'; give it: show(env=...)"
+        ),
+    ):
+        await show()

@@ -1,0 +1,168 @@
+"""Parameters of a whole pipeline: the fields of dataclasses, filled when a tree is built.
+
+`tree.params(Settings)` makes a handle whose `output` other declarations take as a default. Values come by the names of
+the fields, as keywords of `run` or from the command line, and one instance is made for each tree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Generic, cast
+
+from typing_extensions import TypeVar
+
+from treetask._errors import DefinitionError, did_you_mean
+from treetask.dsl._declaration import Declaration, Given, Reference
+from treetask.dsl._inspection import RESERVED
+from treetask.dsl._place import Place
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Settings(Given):
+    """A dataclass whose fields are parameters of all trees of a registry."""
+
+    def __init__(self, cls: type[Any], registry: Declaration, place: Place) -> None:
+        super().__init__(cls.__name__, registry, place)
+        self.cls: Final = cls
+        #: The fields that can be given, by name.
+        self.fields: Final = {each.name: each for each in dataclasses.fields(cls) if each.init}
+
+    def check_attribute(self, name: str) -> None:
+        """Raise `AttributeError` for what an instance will not have."""
+        if not (hasattr(self.cls, name) or name in {each.name for each in dataclasses.fields(self.cls)}):
+            hint = did_you_mean(name, [each.name for each in dataclasses.fields(self.cls)])
+            raise AttributeError(f"{self} has no field '{name}'{hint}")
+
+    def type_of(self, name: str) -> object:
+        """Return the type of a field; `Any` where its annotation cannot be resolved."""
+        try:
+            return typing.get_type_hints(self.cls, include_extras=True)[name]
+        except Exception:  # noqa: BLE001 - an annotation may hold any expression
+            return Any
+
+    def is_required(self, name: str) -> bool:
+        """Whether a field has no default."""
+        field = self.fields[name]
+        return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+    def make(self, values: Mapping[str, object], owner: str) -> object:
+        """Return an instance. Raises `TypeError` for a value that is missing or of the wrong type."""
+        missing = [name for name in self.fields if self.is_required(name) and name not in values]
+        if missing:
+            names = " and ".join(f"'{name}'" for name in missing)
+            raise TypeError(f"{owner} needs {names} for {self}; give it: run({missing[0]}=...), or give it a default")
+        given = {name: values[name] for name in self.fields if name in values}
+        for name, value in given.items():
+            wanted = self.type_of(name)
+            if not _fits(value, wanted):
+                shown = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
+                raise TypeError(f"{owner}: {name} is {value!r}; expected {shown or wanted} for {self}")
+        return self.cls(**given)
+
+    def __str__(self) -> str:
+        return f"'{self.label}' ({self.place})"
+
+
+class Params(Generic[T_co]):
+    """The parameters of a pipeline: `settings = tree.params(Settings)`, then `env: str = settings.output.env`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings: Final = settings
+
+    @property
+    def output(self) -> T_co:
+        """The instance of a run, or one of its fields, as the default value of a parameter."""
+        return cast("T_co", Reference(self._settings))
+
+    def __repr__(self) -> str:
+        return f"<Params {self._settings}>"
+
+
+def declare_params(registry: Declaration, cls: object, place: Place) -> Settings:
+    """Return the parameters that a dataclass declares, entered in a registry.
+
+    Raises `TypeError` for what is no dataclass, and `DefinitionError` for a name that is taken.
+    """
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+        raise TypeError(f"params({cls!r}) ({place}): expected a dataclass: @dataclass(frozen=True) above the class")
+    settings = Settings(cls, registry, place)
+    for name in settings.fields:
+        if name in RESERVED:
+            raise DefinitionError(
+                f"{settings}: the field '{name}' has the name of an option of run(); rename it, as in '{name}_'"
+            )
+        for other in settings_of(registry):
+            if name in other.fields:
+                raise DefinitionError(f"{settings}: {other} has a field '{name}' already; rename one of them")
+    registry.given.append(settings)
+    return settings
+
+
+def settings_of(registry: Declaration) -> Iterator[Settings]:
+    """Yield the parameters that were declared on a registry, in their order."""
+    return (each for each in registry.given if isinstance(each, Settings))
+
+
+def names_of(registry: Declaration) -> list[str]:
+    """Return the names of all parameters of a registry, in their order."""
+    return [name for each in settings_of(registry) for name in each.fields]
+
+
+def make_given(registry: Declaration, values: Mapping[str, object], owner: str) -> dict[Given, object]:
+    """Return the instances for one tree. Raises `TypeError` for a name that there is not, and what `make` raises."""
+    names = names_of(registry)
+    for name in values:
+        if name not in names:
+            raise TypeError(f"{owner} has no parameter '{name}'{did_you_mean(name, names)}")
+    return {each: each.make(values, owner) for each in settings_of(registry)}
+
+
+def split_values(declared: Declaration, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell the arguments of a task's own body from the parameters of its registry, by their names.
+
+    A parameter of the body that takes the registry's one of the same name is that one. Raises `DefinitionError` for two
+    that are not the same.
+    """
+    own: dict[str, Any] = {}
+    shared: dict[str, Any] = {}
+    names = set(names_of(declared.registry()))
+    for name, value in values.items():
+        if name not in names or (name in declared.parameters.names and not _is_same(declared, name)):
+            own[name] = value
+        else:
+            shared[name] = value
+    for name in names.intersection(declared.parameters.names):
+        if not _is_same(declared, name):
+            settings = next(each for each in settings_of(declared.registry()) if name in each.fields)
+            raise DefinitionError(f"{declared} has a parameter '{name}', and so has {settings}; rename one of them")
+    return own, shared
+
+
+def _is_same(declared: Declaration, name: str) -> bool:
+    reference = declared.references.get(name)
+    return reference is not None and isinstance(reference._target, Settings) and reference._attributes == (name,)
+
+
+def _fits(value: object, wanted: object) -> bool:
+    """Whether a value is certainly not of another type than an annotation says; what is not plain passes."""
+    origin = typing.get_origin(wanted)
+    if origin is typing.Annotated:
+        return _fits(value, typing.get_args(wanted)[0])
+    if origin is typing.Literal:
+        return value in typing.get_args(wanted)
+    if origin is typing.Union or origin is types.UnionType:
+        return any(_fits(value, each) for each in typing.get_args(wanted))
+    if wanted is None:
+        return value is None
+    kind = origin if isinstance(origin, type) else wanted
+    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+        return True
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    if kind is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, kind)
