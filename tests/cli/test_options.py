@@ -27,6 +27,13 @@ HELP = "'treetask --help' shows how it is used"
         (["app:tree", "-xj4"], Options(target="app:tree", max_concurrency=4, on_failure=OnFailure.CANCEL)),
         (["--timeout=1.5", "app:tree", "--display", "plain"], Options(target="app:tree", timeout=1.5, display="plain")),
         (["app:tree", "--timeout", "0"], Options(target="app:tree", timeout=0)),
+        (["list"], Options(command="list")),
+        (["app:tree", "plan"], Options(target="app:tree", command="plan")),
+        (["app:tree", "-nj4"], Options(target="app:tree", command="plan", max_concurrency=4)),
+        (
+            ["--format", "dot", "--dry-run", "app:tree", "run"],
+            Options(target="app:tree", command="plan", format="dot"),
+        ),
     ],
 )
 def test_words_are_read_in_any_order(words: list[str], options: Options) -> None:
@@ -56,8 +63,19 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         (["--pages=5"], f"unknown option '--pages'; {HELP}"),
         (["-q"], f"unknown option '-q'; {HELP}"),
         (["app:tree", "rnu"], f"unexpected 'rnu'; did you mean 'run'?; {HELP}"),
-        (["app:tree", "run", "more"], f"unexpected 'more'; expected TARGET [run]; {HELP}"),
-        (["app:tree", "other:tree"], f"unexpected 'other:tree'; expected TARGET [run]; {HELP}"),
+        (["app:tree", "run", "more"], f"unexpected 'more'; expected TARGET [run|list|plan]; {HELP}"),
+        (["app:tree", "other:tree"], f"unexpected 'other:tree'; expected TARGET [run|list|plan]; {HELP}"),
+        (["app:tree", "lsit"], f"unexpected 'lsit'; did you mean 'list'?; {HELP}"),
+        (
+            ["plan", "--format", "yaml"],
+            f"--format: there is no format 'yaml'; expected one of tree, mermaid, dot, json; {HELP}",
+        ),
+        (["plan", "--format", "mermade"], f"--format: there is no format 'mermade'; did you mean 'mermaid'?; {HELP}"),
+        (["app:tree", "--format", "dot"], "--format says how a plan is shown; 'run' has none"),
+        (["list", "--format", "json"], "--format says how a plan is shown; 'list' has none"),
+        (["list", "-j4"], "'list' shows all there is and runs nothing; leave out -j"),
+        (["list", "-k"], "'list' shows all there is and runs nothing; leave out -k/--keep-going"),
+        (["list", "-n"], "'list' shows all there is and runs nothing; leave out -n/--dry-run"),
     ],
 )
 def test_wrong_words_are_told(project: Project, words: list[str], message: str) -> None:
@@ -68,7 +86,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 @pytest.mark.parametrize(
     "option",
     [
-        *("--only", "--skip", "--from-failed", "-n", "--dry-run", "--set", "--color"),
+        *("--only", "--skip", "--from-failed", "--set", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ],
 )
@@ -80,13 +98,13 @@ def test_option_of_a_later_version_is_refused_by_name(project: Project, option: 
     assert project.treetask("app:tree", f"{option}=value").refusal == [message]
 
 
-@pytest.mark.parametrize("command", ["resume", "rerun", "runs", "show", "replay", "report", "prune", "list", "plan"])
+@pytest.mark.parametrize("command", ["resume", "rerun", "runs", "show", "replay", "report", "prune"])
 def test_command_of_a_later_version_is_refused_by_name(project: Project, command: str) -> None:
     """Alone, and after a target."""
     message = f"treetask: '{command}' is not available in this version"
 
     assert project.treetask(command).refusal == [message]
-    assert project.treetask("app:tree", command).refusal == [f"{message}; the only command is 'run'"]
+    assert project.treetask("app:tree", command).refusal == [f"{message}; the commands are run, list, plan"]
 
 
 @pytest.mark.parametrize("words", [["-h"], ["--help"], ["app:tree", "-h"]])
@@ -95,7 +113,15 @@ def test_help_goes_to_standard_output(project: Project, words: list[str]) -> Non
     outcome = project.treetask(*words)
 
     assert (outcome.code, outcome.err) == (0, "")
-    for word in ("TARGET [run]", "-j N", "--keep-going", "--fail-fast", "--timeout SECONDS", "--display MODE", "124"):
+    for word in (
+        "TARGET [run|list|plan]",
+        "-j N",
+        "--keep-going",
+        "--fail-fast",
+        "--timeout SECONDS",
+        "--display MODE",
+        "124",
+    ):
         assert word in outcome.out
 
 

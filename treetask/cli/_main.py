@@ -1,4 +1,4 @@
-"""The way of one command: words, target, tree, run, exit code."""
+"""The way of one command: words, target, tree, run or plan, exit code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import treetask
 from treetask.cli._options import Options, parse_options
-from treetask.cli._pipeline import load_tree
+from treetask.cli._pipeline import build_tree, load_pipeline
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._relay import relayed_terminals
 from treetask.cli._run import run_tree
-from treetask.cli._streams import flush_results, say, unbreakable_pipes
+from treetask.cli._show import shown
+from treetask.cli._streams import flush_results, put_out, say, unbreakable_pipes
 from treetask.cli._target import default_target, parse_target
 from treetask.model import TaskTree
 
@@ -49,9 +50,13 @@ def _obey(options: Options) -> int:
         return ExitCode.ALL_WELL
     folder = _current_folder()
     target = default_target(folder) if options.target is None else parse_target(options.target, folder)
-    tree = load_tree(target)
+    pipeline = load_pipeline(target)
+    tree = build_tree(pipeline)
     _configure(tree, options)
-    return run_tree(tree, display=options.display)
+    if options.command == "run":
+        return run_tree(tree, display=options.display)
+    put_out(shown(tree, pipeline, options.command, options.format))
+    return ExitCode.ALL_WELL
 
 
 def _current_folder() -> Path:

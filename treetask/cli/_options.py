@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -12,24 +12,33 @@ from treetask.cli._problem import CommandProblem, closest, suggestion
 from treetask.model import OnFailure
 
 DISPLAYS: Final = ("auto", "live", "plain", "quiet")
+FORMATS: Final = ("tree", "mermaid", "dot", "json")
+COMMANDS: Final = ("run", "list", "plan")
+
+#: Options of a run that `list`, which shows what there is whatever is run, would ignore.
+_OF_RUNS: Final = ("-j", "-k/--keep-going", "-x/--fail-fast", "--timeout", "--display", "-n/--dry-run")
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
 _LATER_OPTIONS: Final = frozenset(
     [
-        *("--only", "--skip", "--from-failed", "-n", "--dry-run", "--set", "--color"),
+        *("--only", "--skip", "--from-failed", "--set", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ]
 )
 _LATER_COMMANDS: Final = frozenset(
-    ["list", "plan", "resume", "rerun", "runs", "show", "replay", "report", "prune"],
+    ["resume", "rerun", "runs", "show", "replay", "report", "prune"],
 )
 _LATER_DISPLAYS: Final = frozenset(["json"])
+_EXPECTED: Final = f"; expected TARGET [{'|'.join(COMMANDS)}]"
 _HELP: Final = "'treetask --help' shows how it is used"
 
 # Help is read on terminals of 80 columns.
 _DESCRIPTION: Final = """\
-Run a pipeline: the tree of its tasks is shown on standard error while it runs,
-standard output has what the tasks print.
+  run    run a pipeline, which is also what happens without a command: the
+         tree of its tasks is shown on standard error while it runs, standard
+         output has what the tasks print
+  list   show what there is in it, with the ids of tasks and their tags
+  plan   show what would run, and what waits for what; nothing runs
 
 TARGET is module:attribute or path/file.py:attribute. The attribute is a
 Registry, a group or a task (dotted: app:tree.crawl), a TaskTree, a
@@ -55,6 +64,9 @@ class Options:
     on_failure: OnFailure | None = None
     timeout: float | None = None
     display: str = "auto"
+    command: str = "run"
+    #: How a plan is shown.
+    format: str = "tree"
     shows_version: bool = False
     #: The whole help text, where it was asked for.
     help: str | None = None
@@ -73,13 +85,24 @@ def parse_options(arguments: Sequence[str]) -> Options:
         raise CommandProblem("-k/--keep-going and -x/--fail-fast contradict each other; give one of them")
     policy = OnFailure.CONTINUE if known.keep_going else OnFailure.CANCEL if known.fail_fast else None
     # Help and version answer whatever else is in the line.
-    asked_back = known.help or known.version
+    target, command = (None, "run") if known.help or known.version else _target(rest)
+    if command == "list":
+        given = known.jobs, known.keep_going, known.fail_fast, known.timeout, known.display, known.dry_run
+        for option, value in zip(_OF_RUNS, given, strict=True):
+            if value is not None and value is not False:
+                raise CommandProblem(f"'list' shows all there is and runs nothing; leave out {option}")
+    elif known.dry_run:
+        command = "plan"
+    if known.format is not None and command != "plan":
+        raise CommandProblem(f"--format says how a plan is shown; '{command}' has none")
     return Options(
-        target=None if asked_back else _target(rest),
+        target=target,
         max_concurrency=known.jobs,
         on_failure=policy,
         timeout=known.timeout,
-        display=known.display,
+        display=known.display or "auto",
+        command=command,
+        format=known.format or "tree",
         shows_version=known.version,
         help=parser.format_help() if known.help else None,
     )
@@ -95,7 +118,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="treetask",
-        usage="treetask TARGET [run] [options]",
+        usage="treetask TARGET [run|list|plan] [options]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -107,25 +130,27 @@ def _parser() -> argparse.ArgumentParser:
     option("-k", "--keep-going", action="store_true", help="after a failure, run all that does not depend on it")
     option("-x", "--fail-fast", action="store_true", help="after a failure, cancel what runs; start nothing new")
     option("--timeout", metavar="SECONDS", type=_seconds, help="give the whole run at most so long")
-    option("--display", metavar="MODE", default="auto", type=_display, help=f"{', '.join(DISPLAYS)} (default: auto)")
+    option("--display", metavar="MODE", type=_display, help=f"{', '.join(DISPLAYS)} (default: auto)")
+    option("-n", "--dry-run", action="store_true", help="show the plan instead of running it")
+    option("--format", metavar="FORMAT", type=_format, help=f"of a plan: {', '.join(FORMATS)} (default: tree)")
     option("--version", action="store_true", help="show the version and leave")
     option("-h", "--help", action="store_true", help="show this and leave")
     return parser
 
 
-def _target(words: list[str]) -> str | None:
-    """Return the target among the words that are no options; `run` may follow it, or stand alone."""
+def _target(words: list[str]) -> tuple[str | None, str]:
+    """Return the target among the words that are no options, and the command, which may follow it or stand alone."""
     words = [word for word in words if word != "--"]
     if words and words[0] in _LATER_COMMANDS:
         raise CommandProblem(f"'{words[0]}' is not available in this version")
-    target = None if not words or words[0] == "run" else words[0]
-    for place, word in enumerate(words[0 if target is None else 1 :]):
+    target = None if not words or words[0] in COMMANDS else words.pop(0)
+    for place, word in enumerate(words):
         if word in _LATER_COMMANDS:
-            raise CommandProblem(f"'{word}' is not available in this version; the only command is 'run'")
-        if place or word != "run":
-            hint = suggestion(word, ["run"]) if not place else ""
-            raise CommandProblem(f"unexpected '{word}'{hint or '; expected TARGET [run]'}; {_HELP}")
-    return target
+            raise CommandProblem(f"'{word}' is not available in this version; the commands are {', '.join(COMMANDS)}")
+        if place or word not in COMMANDS:
+            hint = suggestion(word, COMMANDS) if not place else ""
+            raise CommandProblem(f"unexpected '{word}'{hint or _EXPECTED}; {_HELP}")
+    return target, words[0] if words else "run"
 
 
 def _refuse_option(option: str, parser: argparse.ArgumentParser) -> NoReturn:
@@ -157,10 +182,18 @@ def _seconds(text: str) -> float:
 
 
 def _display(text: str) -> str:
-    if text in _LATER_DISPLAYS:
-        raise argparse.ArgumentTypeError(f"'{text}' is not available in this version; there are {', '.join(DISPLAYS)}")
-    if text not in DISPLAYS:
-        close = closest(text, DISPLAYS)
-        hint = f"did you mean '{close}'?" if close else f"expected one of {', '.join(DISPLAYS)}"
-        raise argparse.ArgumentTypeError(f"there is no display '{text}'; {hint}")
+    return _one_of("display", text, DISPLAYS, _LATER_DISPLAYS)
+
+
+def _format(text: str) -> str:
+    return _one_of("format", text, FORMATS)
+
+
+def _one_of(what: str, text: str, known: Sequence[str], later: Container[str] = ()) -> str:
+    if text in later:
+        raise argparse.ArgumentTypeError(f"'{text}' is not available in this version; there are {', '.join(known)}")
+    if text not in known:
+        close = closest(text, known)
+        hint = f"did you mean '{close}'?" if close else f"expected one of {', '.join(known)}"
+        raise argparse.ArgumentTypeError(f"there is no {what} '{text}'; {hint}")
     return text

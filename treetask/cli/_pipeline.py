@@ -28,12 +28,15 @@ _MISSING: Final = object()
 _VALUE_LENGTH: Final = 60
 
 
-def load_tree(target: Target) -> TaskTree:
-    """Return the tree of a target, ready to run. Raises `CommandProblem` for each way in which there is none."""
+def load_pipeline(target: Target) -> Pipeline:
+    """Return what a target means. Raises `CommandProblem` for each way in which it means nothing."""
     module = load_module(target)
     pipeline = _find(module, target)
-    if not _is_pipeline(pipeline):
-        pipeline = _returned(pipeline, module, target)
+    return pipeline if _is_pipeline(pipeline) else _returned(pipeline, module, target)
+
+
+def build_tree(pipeline: Pipeline) -> TaskTree:
+    """Return the tree of a pipeline, ready to run. Raises `CommandProblem` if it cannot be built."""
     if isinstance(pipeline, TaskTree):
         return pipeline
     try:

@@ -23,7 +23,7 @@ _READER_IS_GONE: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, *([errno.EINVA
 
 
 #: Our own signs, for an output that cannot encode them.
-_ASCII_SIGNS: Final = str.maketrans({"›": ">", "─": "-", "×": "x", "…": "..."})
+_ASCII_SIGNS: Final = str.maketrans({"›": ">", "─": "-", "×": "x", "…": "...", "│": "|", "├": "|", "└": "`"})
 
 
 def say(lines: Iterable[str]) -> None:
@@ -39,6 +39,30 @@ def say(lines: Iterable[str]) -> None:
     with suppress(OSError):
         stream.write(text)
         stream.flush()
+
+
+def put_out(lines: Iterable[str]) -> None:
+    """Write lines to standard output, in signs that it can encode."""
+    stream = sys.stdout
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    for line in lines:
+        try:
+            line.encode(encoding)
+        except UnicodeError:
+            signs = line.translate(_ASCII_SIGNS)
+            stream.write(signs.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        else:
+            stream.write(line + "\n")
+
+
+def width_of_output() -> int | None:
+    """Return the columns of the terminal on standard output; None where it is no terminal, and nothing is cut."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def width_of_errors() -> int:

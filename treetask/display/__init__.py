@@ -10,14 +10,17 @@ from treetask.display._region import restore_terminal
 from treetask.display._renderer import TreeRenderer
 from treetask.display._safe_text import safe_text, without_colours
 from treetask.display._summary import failure_summary
+from treetask.display._theme import DEEPEST_PREFIX, theme_for
 from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, user_frames
-from treetask.display._width import display_width
+from treetask.display._width import clip, display_width
 
 __all__ = [
+    "DEEPEST_PREFIX",
     "LiveDisplay",
     "PlainDisplay",
     "QuietDisplay",
     "TreeRenderer",
+    "clip",
     "display_width",
     "exception_lines",
     "failure_summary",
@@ -27,6 +30,7 @@ __all__ = [
     "restore_terminal",
     "safe_text",
     "short_path",
+    "theme_for",
     "user_frames",
     "without_colours",
 ]

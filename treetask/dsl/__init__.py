@@ -4,7 +4,9 @@
 declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is what the engine calls.
 """
 
-from treetask.dsl._declaration import OptionalEdge
+from treetask.dsl._bound import BoundBody
+from treetask.dsl._compile import options_below
+from treetask.dsl._declaration import Declaration, OptionalEdge
 from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
@@ -16,6 +18,8 @@ __all__ = [
     "AsyncGroup",
     "AsyncTask",
     "BodyError",
+    "BoundBody",
+    "Declaration",
     "Group",
     "MisplacedDependencyError",
     "OptionalEdge",
@@ -27,4 +31,5 @@ __all__ = [
     "SyncTask",
     "Task",
     "install_runner",
+    "options_below",
 ]

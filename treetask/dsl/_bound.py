@@ -21,6 +21,11 @@ class Input(NamedTuple):
     source: str
     reference: Reference
 
+    @property
+    def needs_node(self) -> bool:
+        """Whether that node has to be in the tree: to know that nothing came of it, it need not."""
+        return self.reference._way is not Way.MAYBE
+
 
 class Inputs(NamedTuple):
     """All parameters of one body, or condition, that a run fills in."""
@@ -128,12 +133,13 @@ _FAST: Final[Mapping[bool, tuple[type[BoundBody], type[BoundBody]]]] = {
 class BoundCondition:
     """A condition with what it takes. Called with the node, gives its answer."""
 
-    __slots__ = ("_body", "_inputs")
+    __slots__ = ("_body", "_inputs", "fn")
 
     kind: Final = BodyKind.THREAD
 
     def __init__(self, body: Body, inputs: Inputs) -> None:
         self._body: Final = body
+        self.fn: Final = body.fn
         self._inputs: Final = inputs
 
     @property

@@ -112,6 +112,13 @@ def _waits(
     return {"depends_on": ids, "when": BoundCondition(condition, asked)}
 
 
+def options_below(declared: Declaration, template_id: str) -> NodeOptions:
+    """Return the options of a node to be, where the node of the template that it belongs to would have that id."""
+    template = declared.template()
+    assert template is not None
+    return node_options(str(declared), **_parts(declared, template, template_id)[1])
+
+
 def _shared_options(declared: Declaration, inputs: Inputs) -> NodeOptions:
     """Return the options of spawned nodes that say nothing of their own: one object, checked once.
 
