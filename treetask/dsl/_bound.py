@@ -6,7 +6,7 @@ the arguments, and, where parameters take what other tasks came to or what the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from treetask.dsl._declaration import Body, Declaration, Reference, Way
@@ -93,13 +93,6 @@ class BoundBody:
 # Unpacking arguments takes longer than the rest of the call, and most bodies have none or one.
 
 
-class _Node(BoundBody):
-    __slots__ = ()
-
-    def __call__(self, node: TaskNode) -> object:
-        return self.fn(node)
-
-
 class _NodeAndOne(BoundBody):
     __slots__ = ()
 
@@ -125,7 +118,7 @@ class _One(BoundBody):
 
 #: By whether the body wants the node, for no argument and for one.
 _FAST: Final[Mapping[bool, tuple[type[BoundBody], type[BoundBody]]]] = {
-    True: (_Node, _NodeAndOne),
+    True: (BoundBody, _NodeAndOne),
     False: (_Nothing, _One),
 }
 
@@ -154,11 +147,16 @@ class BoundCondition:
 
 def bind(
     declaration: Declaration, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs = NO_INPUTS
-) -> BoundBody | None:
-    """Return the body of one node, or None where the declaration has none."""
+) -> Callable[[TaskNode], object] | None:
+    """Return the body of one node, or None where the declaration has none.
+
+    A function that takes the node, and nothing else here, needs no help: it is the body.
+    """
     body = declaration.current
     if body is None:
         return None
+    if body.wants_node and inputs is NO_INPUTS and not (args or kwargs):
+        return body.fn
     fast = _FAST[body.wants_node]
     shape = BoundBody if kwargs or inputs is not NO_INPUTS or len(args) >= len(fast) else fast[len(args)]
     return shape(declaration, body, args, kwargs, inputs)

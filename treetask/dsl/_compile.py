@@ -6,7 +6,7 @@ as deep as anybody likes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from treetask.builder import TreeBuilder
@@ -17,6 +17,8 @@ from treetask.dsl._options import ReadOptions, read_options
 from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
 
 _Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
+#: What a tree was made from, among what it was given.
+_MADE_FROM: Final = "made from"
 _NO_ARGUMENTS: Final[_Arguments] = ((), {})
 
 
@@ -48,6 +50,7 @@ def build_tree(
         here = depth
     tree = builder.build()
     tree.given.update(given)
+    tree.given[_MADE_FROM] = top
     return tree
 
 
@@ -86,7 +89,7 @@ def _parts(
     top_id: str,
     arguments: _Arguments = _NO_ARGUMENTS,
     said: ReadOptions | None = None,
-) -> tuple[BoundBody | None, dict[str, Any]]:
+) -> tuple[Callable[[TaskNode], object] | None, dict[str, Any]]:
     """Return the body and the options of a declaration's node below the node of `top`, or of that one itself.
 
     What one child has `said` goes before what the declaration does.
@@ -149,14 +152,14 @@ def _shown(declared: Declaration) -> str:
 def nodes_of(declared: Declaration, tree: TaskTree) -> list[TaskNode]:
     """Return the nodes of a tree that were made from a declaration, in the order of the tree.
 
-    A body knows its declaration, and so does a child. A group without a body is known by its place below another.
+    A bound body knows its declaration, and so does a child. All others are known by their place below another.
     """
-    top = next((each for each in declared.ancestors() if each.path == tree.root.id), None)
+    top: Declaration | None = tree.given.get(_MADE_FROM)
     groups: dict[TaskNode, Declaration] = {}
     found: list[TaskNode] = []
     for node in tree.walk():
         made_from = _declaration_of(node)
-        if made_from is None and node.task_fn is None:
+        if made_from is None:
             made_from = top if node.parent is None else _member_at(node, node.parent, groups)
         if made_from is declared:
             found.append(node)
