@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from benchmarks.measure import Figure, Prepare, Row, in_turn, ratio, seconds
-from benchmarks.trees import Body, adding, balanced, chain, flat, layers, meeting, noop, pause, yielding
+from benchmarks.trees import Body, adding, balanced, chain, declared, flat, layers, meeting, noop, pause, yielding
 from treetask import AsyncExecutor, TaskTree
 
 
@@ -42,6 +42,7 @@ def works() -> Iterator[Work]:
     yield Work("balanced tree, 11,110 nodes", 11_110, lambda: balanced(10, 4), (0.15, 0.15))
     yield Work("chain, 10k deep", n, lambda: chain(n), (1.5, 1.5), is_to_flat=True)
     yield Work("two dependencies each, 10k", n, lambda: layers(n), (1.5, 1.5), is_to_flat=True)
+    yield Work("flat, 10k declared by decorator", n, lambda: declared(n), (1.02, 1.02), is_to_flat=True)
     yield Work("one body adds 10k by add_child", n, lambda: adding(n), (0.2, 0.2))
     yield Work("one body spawns 10k by yield", n, lambda: yielding(n), (0.3, 0.3))
 

@@ -52,6 +52,18 @@ def flat(count: int, body: Body = noop, *, parallel: bool = True, limit: int | N
     return builder.build()
 
 
+def declared(count: int) -> TaskTree:
+    """Return the tree of as many tasks, declared by decorator one after another."""
+    registry = Registry("root")
+
+    async def body(node: TaskNode) -> None:
+        """Do nothing."""
+
+    for number in range(count):
+        registry.task(id=f"node{number}")(body)
+    return registry.build()
+
+
 def chain(count: int) -> TaskTree:
     """Return a tree in which every node has one child."""
     builder = TreeBuilder("root")
