@@ -251,6 +251,27 @@ async def test_tree_can_run_again_after_a_reset() -> None:
     assert tree.get_stats()["done"] == 3
 
 
+async def test_reset_takes_out_what_bodies_added() -> None:
+    """They add it again; what was added by hand before or after the run stays."""
+
+    async def add(node: TaskNode) -> None:
+        below = TaskNode("added", task_fn=ok)
+        below.add_child(TaskNode("below", task_fn=ok))
+        node.add_child(below)
+
+    tree = TreeBuilder("root").add_child("adds", task=add).build()
+    tree.root.add_child(TaskNode("before", task_fn=ok))
+    await AsyncExecutor(tree).run()
+    assert tree.ids() == ["root", "adds", "before", "added", "below"]
+
+    tree.root.add_child(TaskNode("after", task_fn=ok))
+    tree.reset()
+    assert tree.ids() == ["root", "adds", "before", "after"]
+
+    await AsyncExecutor(tree).run()
+    assert tree.get_stats()["done"] == 6
+
+
 async def test_body_that_starts_last_lets_the_clock_be_looked_at(virtual_clock: VirtualClock) -> None:
     """R32: who waits for a limit's next second starts then, though a long body was found to start meanwhile."""
     limit = Limit("api", per_second=1)

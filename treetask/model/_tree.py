@@ -88,6 +88,8 @@ class TaskTree:
         self._counts = Counts()
         #: How many nodes have ever come in: what orders them by their coming.
         self._entered = 0
+        #: Which of them came in while it ran last: after one number, up to the other.
+        self._came_in_run = (0, 0)
         self._driver: Driver | None = None
         self._has_run = False
         self._listener: Listener | None = None
@@ -465,12 +467,17 @@ class TaskTree:
         self.folds.fold(group, children, added, start)
 
     def reset(self) -> None:
-        """Bring every node back to where it was before it ran. Not while the tree runs.
+        """Bring the tree back to where it was before it ran, without what bodies added meanwhile. Not while it runs.
 
         Raises `TreeTaskError` where children were folded that no body would add again.
         """
         if self.folds is not None:
             self.folds.forget_all()
+        first, end = self._came_in_run
+        came = [node for node in self.walk() if first < node._order <= end]
+        for node in came:
+            if node.parent is not None and not first < node.parent._order <= end:
+                node.parent.remove_child(node)
         for node in self.walk():
             node.reset()
 
@@ -495,6 +502,8 @@ class TaskTree:
             raise TreeRunningError(f"tree '{self.root.id}' is already running; build a second tree to run it twice")
         self._driver = driver
         self._has_run = True
+        first = self._entered if driver is not None else self._came_in_run[0]
+        self._came_in_run = first, self._entered
 
 
 def _place(parent: TaskNode | None) -> str:
