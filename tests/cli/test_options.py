@@ -60,7 +60,8 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         ),
         (["-k", "-x"], "-k/--keep-going and -x/--fail-fast contradict each other; give one of them"),
         (["--dipslay", "plain"], f"unknown option '--dipslay' (did you mean --display?); {HELP}"),
-        (["--pages=5"], f"unknown option '--pages'; {HELP}"),
+        (["--set", "pages"], "--set: expected NAME=VALUE, found 'pages'"),
+        (["--set", "a b=3"], "--set: expected NAME=VALUE, found 'a b=3'"),
         (["-q"], f"unknown option '-q'; {HELP}"),
         (["app:tree", "rnu"], f"unexpected 'rnu'; did you mean 'run'?; {HELP}"),
         (["app:tree", "run", "more"], f"unexpected 'more'; expected TARGET [run|list|plan]; {HELP}"),
@@ -86,7 +87,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 @pytest.mark.parametrize(
     "option",
     [
-        *("--only", "--skip", "--from-failed", "--set", "--color"),
+        *("--only", "--skip", "--from-failed", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ],
 )

@@ -16,7 +16,8 @@ from treetask.cli._relay import relayed_terminals
 from treetask.cli._run import run_tree
 from treetask.cli._show import shown
 from treetask.cli._streams import flush_results, put_out, say, unbreakable_pipes
-from treetask.cli._target import default_target, parse_target
+from treetask.cli._target import parse_target, read_defaults
+from treetask.cli._values import refuse_misspelt, values_for
 from treetask.model import TaskTree
 
 
@@ -49,9 +50,15 @@ def _obey(options: Options) -> int:
         print(_version())  # noqa: T201
         return ExitCode.ALL_WELL
     folder = _current_folder()
-    target = default_target(folder) if options.target is None else parse_target(options.target, folder)
+    defaults = read_defaults(folder)
+    if options.target is None:
+        # The word after it may have been meant as the TARGET.
+        refuse_misspelt(options.params)
+    target = defaults.target() if options.target is None else parse_target(options.target, folder)
     pipeline = load_pipeline(target)
-    tree = build_tree(pipeline)
+    is_own = options.target is None
+    values = values_for(pipeline, options.params, defaults.params, is_own=is_own)
+    tree = build_tree(pipeline, values)
     _configure(tree, options)
     if options.command == "run":
         return run_tree(tree, display=options.display)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -21,7 +22,7 @@ _OF_RUNS: Final = ("-j", "-k/--keep-going", "-x/--fail-fast", "--timeout", "--di
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
 _LATER_OPTIONS: Final = frozenset(
     [
-        *("--only", "--skip", "--from-failed", "--set", "--color"),
+        *("--only", "--skip", "--from-failed", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ]
 )
@@ -30,6 +31,8 @@ _LATER_COMMANDS: Final = frozenset(
 )
 _LATER_DISPLAYS: Final = frozenset(["json"])
 _EXPECTED: Final = f"; expected TARGET [{'|'.join(COMMANDS)}]"
+#: A word that begins like an option and is a value.
+_NUMBER: Final = re.compile(r"-\.?\d")
 _HELP: Final = "'treetask --help' shows how it is used"
 
 # Help is read on terminals of 80 columns.
@@ -68,6 +71,8 @@ class Options:
     #: How a plan is shown.
     format: str = "tree"
     shows_version: bool = False
+    #: Parameters of the pipeline, or what else is no option: by name with the text, None for a flag.
+    params: tuple[tuple[str, str | None], ...] = ()
     #: The whole help text, where it was asked for.
     help: str | None = None
 
@@ -78,14 +83,13 @@ def parse_options(arguments: Sequence[str]) -> Options:
     # Words and unknown options come back together, in their order: argparse alone would take a command between two
     # options for an option's value, and would not say which option was meant.
     known, rest = parser.parse_known_args(list(arguments))
-    for word in rest:
-        if word.startswith("-") and word != "-":
-            _refuse_option(word.partition("=")[0], parser)
+    words, params = _told_apart(rest)
+    params += [_setting(text) for text in known.set or ()]
     if known.keep_going and known.fail_fast:
         raise CommandProblem("-k/--keep-going and -x/--fail-fast contradict each other; give one of them")
     policy = OnFailure.CONTINUE if known.keep_going else OnFailure.CANCEL if known.fail_fast else None
     # Help and version answer whatever else is in the line.
-    target, command = (None, "run") if known.help or known.version else _target(rest)
+    target, command = (None, "run") if known.help or known.version else _target(words)
     if command == "list":
         given = known.jobs, known.keep_going, known.fail_fast, known.timeout, known.display, known.dry_run
         for option, value in zip(_OF_RUNS, given, strict=True):
@@ -104,6 +108,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         command=command,
         format=known.format or "tree",
         shows_version=known.version,
+        params=tuple(params),
         help=parser.format_help() if known.help else None,
     )
 
@@ -133,6 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     option("--display", metavar="MODE", type=_display, help=f"{', '.join(DISPLAYS)} (default: auto)")
     option("-n", "--dry-run", action="store_true", help="show the plan instead of running it")
     option("--format", metavar="FORMAT", type=_format, help=f"of a plan: {', '.join(FORMATS)} (default: tree)")
+    parameter = "give a parameter of the pipeline; so does --NAME VALUE, unless an option has that name"
+    option("--set", metavar="NAME=VALUE", action="append", help=parameter)
     option("--version", action="store_true", help="show the version and leave")
     option("-h", "--help", action="store_true", help="show this and leave")
     return parser
@@ -153,12 +160,44 @@ def _target(words: list[str]) -> tuple[str | None, str]:
     return target, words[0] if words else "run"
 
 
-def _refuse_option(option: str, parser: argparse.ArgumentParser) -> NoReturn:
-    if option in _LATER_OPTIONS:
-        raise CommandProblem(f"{option} is not available in this version")
-    names = [name for action in parser._actions for name in action.option_strings]
-    close = closest(option, [name for name in names if name.startswith("--")]) if option.startswith("--") else None
-    raise CommandProblem(f"unknown option '{option}'{f' (did you mean {close}?)' if close else ''}; {_HELP}")
+def option_names() -> list[str]:
+    """Return all options that have a long name, for whoever finds out that a parameter is none."""
+    return [name for action in _parser()._actions for name in action.option_strings if name.startswith("--")]
+
+
+def _told_apart(rest: list[str]) -> tuple[list[str], list[tuple[str, str | None]]]:
+    """Tell the words from what may be parameters of the pipeline: `--env=prod`, `--env prod`, or a flag."""
+    words: list[str] = []
+    params: list[tuple[str, str | None]] = []
+    waiting = rest[::-1]
+    while waiting:
+        word = waiting.pop()
+        name, is_whole, value = word.partition("=")
+        if word in {"--", "-"} or not word.startswith("-"):
+            words.append(word)
+        elif name in _LATER_OPTIONS:
+            raise CommandProblem(f"{name} is not available in this version")
+        elif not name.startswith("--"):
+            raise CommandProblem(f"unknown option '{name}'; {_HELP}")
+        elif is_whole:
+            params.append((_plain(name), value))
+        elif waiting and (not waiting[-1].startswith("-") or _NUMBER.match(waiting[-1])):
+            params.append((_plain(name), waiting.pop()))
+        else:
+            params.append((_plain(name), None))
+    return words, params
+
+
+def _plain(option: str) -> str:
+    """Return the name that an option stands for: `--max-pages` is `max_pages`."""
+    return option.removeprefix("--").replace("-", "_")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, is_whole, value = text.partition("=")
+    if not is_whole or not name.isidentifier():
+        raise CommandProblem(f"--set: expected NAME=VALUE, found '{text}'")
+    return name, value
 
 
 def _at_least_one(text: str) -> int:

@@ -6,7 +6,7 @@ Knows what can be run and what to say of all else; not how modules are found, no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final, TypeAlias, TypeGuard
 
@@ -35,12 +35,12 @@ def load_pipeline(target: Target) -> Pipeline:
     return pipeline if _is_pipeline(pipeline) else _returned(pipeline, module, target)
 
 
-def build_tree(pipeline: Pipeline) -> TaskTree:
-    """Return the tree of a pipeline, ready to run. Raises `CommandProblem` if it cannot be built."""
+def build_tree(pipeline: Pipeline, values: Mapping[str, Any]) -> TaskTree:
+    """Return the tree of a pipeline, ready to run. Raises `CommandProblem` if it cannot be built with these values."""
     if isinstance(pipeline, TaskTree):
         return pipeline
     try:
-        return pipeline.build()
+        return pipeline.build(**values)
     except (TreeTaskError, TypeError, ValueError) as error:
         # The message names the thing and the fix, and there is no frame of the user's to show.
         raise CommandProblem(str(error)) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -76,26 +76,44 @@ def is_file_name(place: str) -> bool:
     return place.endswith(".py") or "/" in place or "\\" in place
 
 
-def default_target(folder: Path) -> Target:
-    """Return the target of the nearest pyproject.toml, at or above `folder`, seen from where that file is.
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the nearest pyproject.toml says in [tool.treetask]."""
 
-    Raises `CommandProblem` if there is none, with a pipeline to begin with.
+    #: The folder of that file, which its target is seen from; None if there is none.
+    project: Path | None
+    text: object
+    #: Values of parameters, for pipelines that have these.
+    params: Mapping[str, object]
+
+    def target(self) -> Target:
+        """Return the target. Raises `CommandProblem` if there is none, with a pipeline to begin with."""
+        if self.text is None or self.project is None:
+            raise CommandProblem(
+                f"no TARGET, and no 'target' in [tool.treetask] of a pyproject.toml; expected {FORMS}",
+                ["", "a pipeline to begin with, to be saved as app.py and run by 'python -m treetask app:tree':", ""]
+                + [f"  {line}" if line else "" for line in FIRST_PIPELINE.splitlines()],
+            )
+        if not isinstance(self.text, str):
+            raise CommandProblem(f"pyproject.toml: [tool.treetask] target is {self.text!r}; expected a string, {FORMS}")
+        return parse_target(self.text, self.project)
+
+
+def read_defaults(folder: Path) -> Defaults:
+    """Return what the nearest pyproject.toml says, at or above `folder`.
+
+    Raises `CommandProblem` for one that cannot be read, or says what it cannot.
     """
     project = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), None)
     table = {} if project is None else _table(project / "pyproject.toml")
-    for key in table.keys() - {"target"}:
-        raise CommandProblem(f"pyproject.toml: [tool.treetask] has only 'target' in this version; remove '{key}'")
-    text = table.get("target")
-    if text is None:
+    for key in table.keys() - {"target", "params"}:
         raise CommandProblem(
-            f"no TARGET, and no 'target' in [tool.treetask] of a pyproject.toml; expected {FORMS}",
-            ["", "a pipeline to begin with, to be saved as app.py and run by 'python -m treetask app:tree':", ""]
-            + [f"  {line}" if line else "" for line in FIRST_PIPELINE.splitlines()],
+            f"pyproject.toml: [tool.treetask] has only 'target' and 'params' in this version; remove '{key}'"
         )
-    if not isinstance(text, str):
-        raise CommandProblem(f"pyproject.toml: [tool.treetask] target is {text!r}; expected a string, {FORMS}")
-    assert project is not None
-    return parse_target(text, project)
+    params: Any = table.get("params", {})
+    if not isinstance(params, dict):
+        raise CommandProblem(f"pyproject.toml: [tool.treetask] params is {params!r}; expected a table")
+    return Defaults(project, table.get("target"), cast("dict[str, object]", params))
 
 
 def _table(path: Path) -> dict[str, Any]:

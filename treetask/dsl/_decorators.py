@@ -18,6 +18,7 @@ from treetask.dsl._declaration import Body, Declaration, OptionalEdge
 from treetask.dsl._declare import declare
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
+from treetask.dsl._params import types_of
 from treetask.dsl._place import Place
 from treetask.dsl._task import AsyncTask, NodeBody, SyncTask, Task
 from treetask.model import BodyKind, KeepDone, Limit, OnFailure, Retry, Spawns, SyncSpawns
@@ -204,6 +205,11 @@ class Scope:
         declared = declare(self._declared, body, place, options=options, names=names, label=label)
         handle = self._handles[declared.label] = kind(declared)
         return handle
+
+
+def parameter_types(pipeline: Scope | Task[..., Any]) -> dict[str, object]:
+    """Return what a run of a registry, group or task may be given by name, each with its type or `Any`."""
+    return types_of(pipeline._declared)
 
 
 class Group(Task[P, R_co], Scope):

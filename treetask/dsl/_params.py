@@ -142,6 +142,18 @@ def split_values(declared: Declaration, values: Mapping[str, Any]) -> tuple[dict
     return own, shared
 
 
+def types_of(declared: Declaration) -> dict[str, object]:
+    """Return what a run of a declaration may be given by name, each with its type; `Any` where that is not known."""
+    types: dict[str, object] = {}
+    if declared.body is not None:
+        try:
+            hints = typing.get_type_hints(declared.body.fn, include_extras=True)
+        except Exception:  # noqa: BLE001 - an annotation may hold any expression
+            hints = {}
+        types = {name: hints.get(name, Any) for name in declared.parameters.keywords}
+    return types | {name: each.type_of(name) for each in settings_of(declared.registry()) for name in each.fields}
+
+
 def _is_same(declared: Declaration, name: str) -> bool:
     reference = declared.references.get(name)
     return reference is not None and isinstance(reference._target, Settings) and reference._attributes == (name,)

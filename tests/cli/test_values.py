@@ -1,0 +1,170 @@
+"""Parameters of a pipeline, given on the command line or in pyproject.toml (R14)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Project
+
+APP = """
+from __future__ import annotations
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+from treetask import Registry, Spawns, TreeBuilder
+
+class Colour(Enum):
+    RED = "r"
+    BLUE = "b"
+
+@dataclass(frozen=True)
+class Settings:
+    env: Literal["dev", "prod"] = "dev"
+    pages: int = 3
+    max_depth: float | None = None
+    dry: bool = False
+    folder: Path = Path("out")
+    day: date | None = None
+    colour: Colour = Colour.RED
+    names: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    timeout: int = 5
+    other: object = None
+
+tree = Registry("app")
+settings = tree.params(Settings)
+
+@tree.task
+def show(said: Settings = settings.output) -> None:
+    default = Settings()
+    for name, value in vars(said).items():
+        if value != getattr(default, name):
+            print(name, repr(value))
+
+@tree.task(static=False)
+def fetch(url: str, tries: int = 1, pages: int = settings.output.pages) -> None:
+    print(url, tries, pages)
+
+built = TreeBuilder("built")
+"""
+
+HELP = "'treetask --help' shows how it is used"
+FIELDS = "--env, --pages, --max_depth, --dry, --folder, --day, --colour, --names, --sizes, --timeout, --other"
+QUIET = ("--display", "quiet")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], ""),
+        (["--env", "prod"], "env 'prod'\n"),
+        (["--env=prod", "--pages=7"], "env 'prod'\npages 7\n"),
+        (["--set", "env=prod", "--set", "pages=8"], "env 'prod'\npages 8\n"),
+        (["--pages", "-5"], "pages -5\n"),
+        (["--pages", "5", "--pages", "6"], "pages 6\n"),
+        (["--max-depth", "2.5"], "max_depth 2.5\n"),
+        (["--max_depth", "3"], "max_depth 3.0\n"),
+        (["--max-depth", "null"], ""),
+        (["--dry"], "dry True\n"),
+        (["--dry", "--pages", "7"], "pages 7\ndry True\n"),
+        (["--dry=false"], ""),
+        (["--folder", "some where"], "folder PosixPath('some where')\n"),
+        (["--day", "2026-11-22"], "day datetime.date(2026, 11, 22)\n"),
+        (["--colour", "BLUE"], "colour <Colour.BLUE: 'b'>\n"),
+        (["--colour", "b"], "colour <Colour.BLUE: 'b'>\n"),
+        (["--names", "a,b"], "names ['a', 'b']\n"),
+        (["--names", '["a,b"]'], "names ['a,b']\n"),
+        (["--sizes", '{"a": 3}'], "sizes {'a': 3}\n"),
+        (["--set", "timeout=7"], "timeout 7\n"),
+        (["--timeout", "7"], ""),  # an option of the command; the parameter is reached by --set
+    ],
+)
+def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, words: list[str], shown: str) -> None:
+    """Whichever way it is given; what is given twice counts the second time."""
+    project.write("app.py", APP)
+
+    outcome = project.treetask("app:tree", *QUIET, *words)
+
+    assert (outcome.code, outcome.out.replace("WindowsPath", "PosixPath"), outcome.err) == (0, shown, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pages", "many"], "--pages is 'many'; expected int (expected `int`, got `str`)"),
+        (
+            ["--env", "live"],
+            "--env is 'live'; expected Literal['dev', 'prod'] (invalid enum value 'live')",
+        ),
+        (["--pages"], "--pages needs a value: --pages VALUE"),
+        (["--pagse", "3"], f"unknown option '--pagse' (did you mean --pages?); {HELP}"),
+        (["--dispaly", "plain"], f"unknown option '--dispaly' (did you mean --display?); {HELP}"),
+        (
+            ["--qqq"],
+            f"unknown option '--qqq' (the pipeline has {FIELDS}); {HELP}",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run(project: Project, words: list[str], message: str) -> None:
+    """By name, with what was expected."""
+    project.write("app.py", APP)
+
+    assert project.treetask("app:tree", *words).refusal == [f"treetask: {message}"]
+
+
+def test_own_parameters_of_a_task_are_given_in_the_same_way(project: Project) -> None:
+    """A template can be run alone; what it takes from the pipeline's parameters is theirs."""
+    project.write("app.py", APP)
+
+    outcome = project.treetask("app:tree.fetch", *QUIET, "--url", "u", "--tries", "2", "--pages", "4")
+    assert (outcome.code, outcome.out) == (0, "u 2 4\n")
+
+    assert project.treetask("app:tree.fetch").refusal == [
+        "treetask: fetch.build() needs 'url'; it takes (url, tries=1, pages=<output of 'Settings.pages'>)"
+    ]
+
+
+def test_tree_that_was_built_directly_has_no_parameters(project: Project) -> None:
+    """There is nobody to give them to."""
+    project.write("app.py", APP)
+
+    assert project.treetask("app:built", "--pages", "3").refusal == [f"treetask: unknown option '--pages'; {HELP}"]
+
+
+def test_defaults_of_pyproject(project: Project) -> None:
+    """They come after what is given on the command line, and are left out where the pipeline has no such name."""
+    project.write("app.py", APP)
+    project.write(
+        "pyproject.toml", '[tool.treetask]\ntarget = "app:tree"\n[tool.treetask.params]\nenv = "prod"\npages = 9\n'
+    )
+
+    assert project.treetask(*QUIET).out == "env 'prod'\npages 9\n"
+    assert project.treetask(*QUIET, "--pages", "4").out == "env 'prod'\npages 4\n"
+    assert project.treetask("app:built", *QUIET).code == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("evn = 'prod'", "pyproject.toml: [tool.treetask.params] has 'evn', which is no parameter (did you mean env?)"),
+        (
+            "pages = 'x'",
+            "pyproject.toml: [tool.treetask.params] pages is 'x'; expected int (expected `int`, got `str`)",
+        ),
+    ],
+)
+def test_wrong_defaults_of_pyproject_are_told(project: Project, params: str, message: str) -> None:
+    """Where the file names the pipeline itself."""
+    project.write("app.py", APP)
+    project.write("pyproject.toml", f'[tool.treetask]\ntarget = "app:tree"\n[tool.treetask.params]\n{params}\n')
+
+    assert project.treetask(*QUIET).refusal == [f"treetask: {message}"]
+
+
+def test_table_of_parameters_that_is_none(project: Project) -> None:
+    """Told by what it is."""
+    project.write("pyproject.toml", "[tool.treetask]\nparams = 3\n")
+
+    assert project.treetask().refusal == ["treetask: pyproject.toml: [tool.treetask] params is 3; expected a table"]
