@@ -12,6 +12,7 @@ from treetask import (
     JOIN,
     Child,
     DependencyCycleError,
+    DuplicateChildError,
     OnFailure,
     Registry,
     Retry,
@@ -111,7 +112,7 @@ async def spawn_and_wait(node: TaskNode, number: int) -> AsyncGenerator[Any, Any
                         yield a_child()
                 case _:
                     await misbehave()
-        except (TaskFailed, OSError, TimeoutError):
+        except (TaskFailed, DuplicateChildError, OSError, TimeoutError):
             if Chance.once_in(3):
                 raise
     yield Return(number)
@@ -172,7 +173,8 @@ def a_child() -> Child[Any]:
     """Return a child of some kind; of a simple one when there are many."""
     Chance.spawned += 1
     kind = leaf if Chance.spawned > MAX_SPAWNED else Chance.random.choice(KINDS)
-    child: Child[Any] = kind.child(Chance.random.randrange(10**9))
+    # Of few numbers, so that an attempt asks for what an earlier one has done; of many, so that most are new.
+    child: Child[Any] = kind.child(Chance.random.randrange(Chance.random.choice([3, 10**9])))
     return child.with_options(**options())
 
 

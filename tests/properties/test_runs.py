@@ -72,6 +72,7 @@ async def run_program(seed: int) -> None:
     check_counters(tree, Chance.random.choice(list(tree.walk())))
     run = executor._run
     assert run is not None
+    assert not run.scheduler.left_over.of
     slots = run.scheduler.slots
     # A thread that was left behind is counted until it returns, which may be after the run.
     assert (slots._slots_used, slots._threads_used) == (0, run._crew.abandoned)

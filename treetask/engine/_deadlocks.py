@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from treetask._errors import DependencyCycleError
 from treetask.engine._group import Group
+from treetask.engine._left_over import LeftOver
 from treetask.engine._places import Places
 from treetask.engine._repeat import may_be_repeated
 from treetask.engine._waiting import Waiting
@@ -36,8 +37,9 @@ _DONE: Final = TaskStatus.DONE
 class Deadlocks:
     """Who waits for whom in a run, beyond what dependencies say."""
 
-    def __init__(self, waiting: Waiting, config: TreeTaskConfig) -> None:
+    def __init__(self, waiting: Waiting, left_over: LeftOver, config: TreeTaskConfig) -> None:
         self._waiting: Final = waiting
+        self._left_over: Final = left_over
         self._config: Final = config
         self.places: Places | None = None
         #: What the bodies await that wait: for others than their children, or while they hold children back.
@@ -80,7 +82,8 @@ class Deadlocks:
         group: Group | None = body._group
         if group is None or group.gate_open:
             return False
-        return body in self._hold_back or len(body._children) > len(group.added)
+        others = len(group.added) + len(self._left_over.of.get(body, ()))
+        return body in self._hold_back or len(body._children) > others
 
     # -- bodies that wait --------------------------------------------------------------------------------------------
 

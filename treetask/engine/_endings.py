@@ -20,6 +20,7 @@ from treetask.engine._bounds import Bound, grace_bound, total_bound
 from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._folding import Folding
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
+from treetask.engine._left_over import LeftOver, Orphan
 from treetask.engine._repeat import begin_anew, wait_before_next
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
@@ -73,10 +74,12 @@ class Endings:
         #: Decides the random part of waits between attempts, from 0 to 1.
         self._chance: Final = chance
         self._waiting: Final = Waiting(tree)
-        self._deadlocks: Final = Deadlocks(self._waiting, tree.config)
+        #: What bodies that are repeated may take from their earlier attempts.
+        self.left_over: Final = LeftOver(tree, self._waiting)
+        self._deadlocks: Final = Deadlocks(self._waiting, self.left_over, tree.config)
         self._dependents: Final = self._waiting.dependents
         self._features: Final = self._waiting.features
-        self._folding: Final = Folding(tree, self._waiting, driver.fold_soon)
+        self._folding: Final = Folding(tree, self._waiting, self.left_over, driver.fold_soon)
         self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
         #: Nodes without children whose bodies are being stopped, and why; children may still come.
@@ -146,6 +149,8 @@ class Endings:
             if wait is not None and self._at + wait < self._last_start(node):
                 self._retry(node, wait, status)
                 return
+        if self.left_over.of:
+            self._drop_left_over(node)
         has_begun = node._status is _WORKING
         for child in node._children:
             if not child._status.is_terminal and not (child.options.always and has_begun and not self.is_hurried):
@@ -202,9 +207,8 @@ class Endings:
         node._group = None
         self.tree.move(node, _RETRYING, self._at)
         if group is not None:
-            orphans, lost = begin_anew(self.tree, self._waiting, node, group)
-            for orphan, reason in orphans:
-                self._agenda.append((self._go_on, (orphan,)) if reason is None else (self._skip, (orphan, reason)))
+            orphans, lost = begin_anew(self.tree, self._waiting, self.left_over, node, group)
+            self._tell_orphans(orphans)
             self._skip_lost(lost)
             self._waits_have_changed()
         if wait:
@@ -218,6 +222,15 @@ class Endings:
         total = total_bound(node, self._at, attempts=node.retry_count) if node.retry_count == 1 else None
         if total is not None:
             self._look_at(node, total.at)
+
+    def _drop_left_over(self, node: TaskNode) -> None:
+        """A body has asked for all that it ever will."""
+        self._tell_orphans(self.left_over.drop(node))
+
+    def _tell_orphans(self, orphans: Iterable[Orphan]) -> None:
+        """What nodes waited for was discarded."""
+        for orphan, reason in orphans:
+            self._agenda.append((self._go_on, (orphan,)) if reason is None else (self._skip, (orphan, reason)))
 
     def _waits_have_changed(self) -> None:
         """Some wait for others than before."""
@@ -490,6 +503,8 @@ class Endings:
         node.reason = reason
         if self._backing_off:
             self._backing_off.pop(node, None)
+        if self.left_over.of:
+            self._drop_left_over(node)
         self._finish(node, status)
 
     def _drain(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from treetask.engine._group import Group
+from treetask.engine._left_over import LeftOver
 from treetask.engine._waiting import Waiting
 from treetask.model import KeepDone, TaskNode, TaskStatus, TaskTree
 
@@ -33,9 +34,10 @@ _DONE: Final = TaskStatus.DONE
 class Folding:
     """The children that are to be folded in one run. `ask` is called when there are some, until they were."""
 
-    def __init__(self, tree: TaskTree, waiting: Waiting, ask: Callable[[], None]) -> None:
+    def __init__(self, tree: TaskTree, waiting: Waiting, left_over: LeftOver, ask: Callable[[], None]) -> None:
         self._tree: Final = tree
         self._waiting: Final = waiting
+        self._left_over: Final = left_over
         self._features: Final = waiting.features
         self._ask: Final = ask
         #: The children of each group that are done, since it was looked at last.
@@ -83,6 +85,9 @@ class Folding:
         added = set[TaskNode]() if attempt is None else set(attempt.added)
         stop = start + max(AT_ONCE, len(group._children) // MOST_PARTS)
         children = [child for child in group._children[start:stop] if self._is_through_with(child)]
+        left = self._left_over.of.get(group)
+        if left:
+            children = [child for child in children if child not in left]
         if self._features.has_always:
             children = [child for child in children if child in added or not self._is_run_again(child)]
         if stop < len(group._children):

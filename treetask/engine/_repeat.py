@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from treetask.engine._bounds import total_bound
 from treetask.engine._group import Group
+from treetask.engine._left_over import LeftOver, Orphan, discard, may_be_left_over
 from treetask.engine._waiting import Waiting
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
 
@@ -69,18 +70,19 @@ def _what_failed(node: TaskNode) -> Exception | None:
 
 
 def begin_anew(
-    tree: TaskTree, waiting: Waiting, top: TaskNode, group: Group
-) -> tuple[list[tuple[TaskNode, str | None]], list[tuple[TaskNode, TaskNode]]]:
-    """Discard what the bodies of a failed attempt added, and reset what is not done.
+    tree: TaskTree, waiting: Waiting, left_over: LeftOver, top: TaskNode, group: Group
+) -> tuple[list[Orphan], list[tuple[TaskNode, TaskNode]]]:
+    """Discard what the bodies of a failed attempt added, but what they may take again, and reset what is not done.
 
     What is done stays, with all below it: its body took responsibility for that. But what always runs does so in each
     attempt of its group, since there is something to clean up after each. Of what was folded the same goes: what the
     attempt had added is forgotten, results and all, so it has to run again. Returns the nodes that can never start
-    now: those that waited for something discarded, each with the reason, and those with a dependency that has not ended
-    well, each with that one. Who waited for something discarded that it did not need has no reason.
+    now: those that waited for something discarded, and those with a dependency that has not ended well, each with that
+    one.
     """
-    discarded, again = _told_apart(top, group)
-    orphans = [(orphan, reason) for node in discarded for orphan, reason in _discard(tree, waiting, node)]
+    discarded, again = _told_apart(left_over, top, group)
+    left_over.forget(node for children in discarded for child in children for node in child.walk())
+    orphans = [orphan for children in discarded for orphan in discard(tree, waiting, children)]
     if tree.folds is not None:
         for node in (top, *again):
             tree.folds.forget_added(node)
@@ -91,36 +93,29 @@ def begin_anew(
     return orphans, waiting.lost(again)
 
 
-def _told_apart(top: TaskNode, group: Group) -> tuple[list[TaskNode], list[TaskNode]]:
-    discarded: list[TaskNode] = []
+def _told_apart(left_over: LeftOver, top: TaskNode, group: Group) -> tuple[list[list[TaskNode]], list[TaskNode]]:
+    """Leave over what may be taken again; return what is to be discarded, by parent, and what is to run again."""
+    discarded: list[list[TaskNode]] = []
     again: list[TaskNode] = []
     left: list[tuple[TaskNode, Group | None, bool]] = [(top, group, False)]
     while left:
         node, attempt, is_all = left.pop()
         added: set[TaskNode] = set() if attempt is None else set(attempt.added)
+        added |= left_over.of.pop(node, added)
+        gone: list[TaskNode] = []
+        kept: list[TaskNode] = []
         for child in node._children:
             # What always runs belongs to the attempt that it has followed: it runs after the next one as well.
             is_whole = is_all or child.options.always
             if child in added:
-                discarded.append(child)
+                (kept if may_be_left_over(child) and not is_whole else gone).append(child)
             elif is_whole or child._status is not TaskStatus.DONE:
                 again.append(child)
                 left.append((child, child._group, is_whole))
+        if kept:
+            left_over.keep(node, kept)
+        discarded.append(gone)
     return discarded, again
-
-
-def _discard(tree: TaskTree, waiting: Waiting, top: TaskNode) -> Iterator[tuple[TaskNode, str | None]]:
-    """Take a node out of the tree; yield who waited for it or for a node below, and now waits in vain."""
-    below = list(top.walk())
-    tree.remove(top)
-    for node in below:
-        for dependent in waiting.dependents.pop(node, ()):
-            if node.id not in dependent.options.optional:
-                yield dependent, f"'{node.id}' was discarded"
-            elif not node.is_done() or node in waiting.untold:
-                dependent._waits -= 1
-                yield dependent, None
-        waiting.untold.discard(node)
 
 
 def _reset(tree: TaskTree, node: TaskNode) -> None:

@@ -291,7 +291,10 @@ class Run:
     # -- asked by spawners -------------------------------------------------------------------------------------------
 
     def place(self, child: Child[Any], parent: TaskNode) -> TaskNode:
-        """Make a child a node of the tree and let it go ahead."""
+        """Make a child a node of the tree and let it go ahead; or give it the one that an earlier attempt has done."""
+        adopted = self.scheduler.adopt(child, parent, self.loop.now()) if self.scheduler.left_over.of else None
+        if adopted is not None:
+            return adopted
         node = place_child(child, parent, self.tree.find)
         node._child = child
         try:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import random
-from typing import Final
+from typing import Any, Final
 
 from treetask._errors import FinishedParentError
 from treetask.engine._bounds import Bound, bound_of
@@ -23,7 +23,7 @@ from treetask.engine._endings import Driver, Endings
 from treetask.engine._group import ChildWatch, Group, is_allowed
 from treetask.engine._ranks import Ranks
 from treetask.engine._slots import Slots
-from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, TaskNode, TaskStatus, TaskTree, goes_last
+from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, Child, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -149,6 +149,8 @@ class Scheduler(Endings):
         self.slots.free(node, kind)
         if self._interrupted:
             self._interrupted.pop(node, None)
+        if self.left_over.of:
+            self._drop_left_over(node)
         group = node._group
         if group is None:
             self._finish(node, _DONE)
@@ -228,6 +230,16 @@ class Scheduler(Endings):
             self._enter(child, self.group_of(parent), at_once=at_once)
         if self._agenda:
             self._drain()
+
+    def adopt(self, child: Child[Any], parent: TaskNode, at: float) -> TaskNode | None:
+        """Return the node that an earlier attempt of a body has made of a child, if that is done; else None."""
+        self._at = at
+        node, orphans = self.left_over.take(child, parent)
+        if node is not None:
+            self.group_of(parent).note_added(node)
+        self._tell_orphans(orphans)
+        self._drain()
+        return node
 
     def _enter(self, child: TaskNode, group: Group, *, at_once: bool) -> None:
         if not group.body_ended:

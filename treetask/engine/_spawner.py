@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from treetask.engine._workers import Worker
 
 
+#: So many children may come back from an earlier attempt before others get their turn; they take about a millisecond.
+BACK_AT_ONCE: Final = 100
+
+
 class SpawnError(TreeTaskError):
     """A yield where none may be: after `Return`, or while the body cleans up."""
 
@@ -156,6 +160,10 @@ class Spawner:
         self._steps: Final = steps
         self._group: Final[Group] = run.scheduler.watch(node, self)
         self._is_parallel: Final = node.options.parallel
+        #: Whether children may come back from an earlier attempt; and how many did since others had their turn.
+        self._is_repeated: Final = node in run.scheduler.left_over.of
+        self._came_back = 0
+        self._places_quickly: Final = self._is_parallel and not self._is_repeated
         #: Whether lists of children and of results are handed over; else nobody is to hold so many.
         self._keeps_done: Final = node.options.keep_done is KeepDone.ALL
         self._has_result = False
@@ -201,7 +209,7 @@ class Spawner:
         group = self._group
         if (
             type(yielded) is not Child
-            or not self._is_parallel
+            or not self._places_quickly
             or group.stopping is not None
             or self._has_result
             or group.unstarted >= self._node.options.max_queued
@@ -256,8 +264,10 @@ class Spawner:
     async def _place(self, child: Child[Any]) -> None:
         """Make a child a node: under a parallel parent once few enough are unstarted, else until its end."""
         self._raise_failures()
+        if self._is_repeated:
+            await self._take_turns()
         if not self._is_parallel:
-            node = self._run.place(child, self._node)
+            node = self._place_now(child)
             self._refuse_to_wait(node)
             end_wait = self._run.scheduler.begin_wait(self._node, node, aside=False)
             try:
@@ -274,7 +284,20 @@ class Spawner:
         if self._group.unstarted >= limit:
             await self._wait(lambda: self._group.unstarted < limit, list)
             self._raise_failures()
-        self._run.place(child, self._node)
+        self._place_now(child)
+
+    def _place_now(self, child: Child[Any]) -> TaskNode:
+        node = self._run.place(child, self._node)
+        if node.status is TaskStatus.DONE:
+            self._came_back += 1
+        return node
+
+    async def _take_turns(self) -> None:
+        """Let others go ahead now and then: children that come back keep the body waiting for nothing."""
+        if self._came_back >= BACK_AT_ONCE:
+            self._came_back = 0
+            await anyio.lowlevel.checkpoint()
+            self._raise_failures()
 
     def _refuse_to_wait(self, node: TaskNode) -> None:
         """Raise for a child that would be waited for in vain; it goes no further."""
@@ -291,7 +314,8 @@ class Spawner:
         self._raise_failures(OnFailure.CONTINUE)
         if not self._keeps_done:
             return None
-        return [child.result for child in self._node._children if child.status is TaskStatus.DONE]
+        children = self._run.scheduler.left_over.asked_for(self._node)
+        return [child.result for child in children if child.status is TaskStatus.DONE]
 
     def _live_children(self) -> list[TaskNode]:
         return [child for child in self._node._children if not child.status.is_terminal]

@@ -437,12 +437,17 @@ class TaskNode:
         append(self._children, child)
         child.parent = self
 
-    def disown(self, child: TaskNode) -> None:
-        """Undo the link of `adopt`."""
-        remove(self._children, child)
+    def disown(self, *children: TaskNode) -> None:
+        """Undo the links of `adopt`."""
+        if len(children) == 1:
+            remove(self._children, children[0])
+        else:
+            gone = set(children)
+            self._children = type(self._children)(child for child in self._children if child not in gone)
         if not self._children:
             self._children = NO_CHILDREN
-        child.parent = None
+        for child in children:
+            child.parent = None
 
     def is_leaf(self) -> bool:
         """Whether the node has no children."""

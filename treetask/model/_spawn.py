@@ -117,6 +117,12 @@ class Spawnable(Protocol[P, R_co]):
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
+class _GivenKey(str):
+    """A key of somebody's choice, which says nothing about the arguments."""
+
+    __slots__ = ()
+
+
 class Child(Generic[R_co]):
     """A node to be: a declaration with its arguments.
 
@@ -145,7 +151,7 @@ class Child(Generic[R_co]):
         if not isinstance(key, str) or not key:
             raise TypeError(f"{self.template.label}.child().keyed(): the key is {key!r}; expected a non-empty string")
         copy = self._copy()
-        copy._key = f"{self.template.label}[{_cut(key)}]"
+        copy._key = _GivenKey(f"{self.template.label}[{_cut(key)}]")
         return copy
 
     def with_options(self, **options: object) -> Self:
@@ -171,6 +177,17 @@ class Child(Generic[R_co]):
         if self._key is None:
             self._key = self.template.label + _arguments_key(self.template.label, self.args, self.kwargs)
         return self._key
+
+    def is_same_as(self, other: Child[Any]) -> bool:
+        """Whether another child is of the same declaration, with the same key and the same arguments."""
+        if self.template is not other.template or self.key != other.key:
+            return False
+        if not (isinstance(self._key, _GivenKey) or isinstance(other._key, _GivenKey)):
+            return True  # the keys are made from the arguments
+        try:
+            return bool((self.args, self.kwargs) == (other.args, other.kwargs))
+        except Exception:  # noqa: BLE001 - the user's own __eq__; what cannot be compared is not known to be the same
+            return False
 
     @property
     def node(self) -> TaskNode:

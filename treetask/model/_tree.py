@@ -412,25 +412,37 @@ class TaskTree:
             self.failed[node] = None
         self.recent.append(node)
 
-    def remove(self, child: TaskNode) -> None:
-        """Take a child with all below it out of the tree."""
-        parent = child.parent
+    def remove(self, *children: TaskNode) -> None:
+        """Take children of one node, with all below them, out of the tree."""
+        parent = children[0].parent
         assert parent is not None
-        if parent._roll is not None:
-            self._unroll(child)
-        for node in list(child.walk()):
-            self._counts.exclude(node)
-            del self._index[node.id]
-            node._tree = node._roll = None
-            self.active.pop(node, None)
-            self.failed.pop(node, None)
-            if node._status.is_terminal and node in self.recent:
-                self.recent.remove(node)
+        for child in children:
+            if parent._roll is not None:
+                self._unroll(child)
+            for node in list(child.walk()):
+                self._counts.exclude(node)
+                del self._index[node.id]
+                node._tree = node._roll = None
+                self.active.pop(node, None)
+                self.failed.pop(node, None)
+                if node._status.is_terminal and node in self.recent:
+                    self.recent.remove(node)
         if self.folds is not None:
-            self.folds.drop(child.walk())
+            self.folds.drop(node for child in children for node in child.walk())
         self._counts.exclude(parent)
-        parent.disown(child)
+        parent.disown(*children)
         self._counts.include(parent)
+        self.version += 1
+
+    def let_come_last(self, child: TaskNode) -> None:
+        """Give a child the place of one that has just come in; `put_in_order` takes it there."""
+        self._entered += 1
+        child._order = self._entered
+
+    def put_in_order(self, group: TaskNode) -> None:
+        """Sort the children of a group by their coming."""
+        if len(group._children) > 1:
+            group._children = type(group._children)(sorted(group._children, key=lambda child: child._order))
         self.version += 1
 
     @staticmethod

@@ -1,0 +1,296 @@
+"""R25: what a body that is repeated does not take over from its earlier attempts, and what becomes of it."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from tests.engine.repeated import fetch, flaky, recorded, starts
+from tests.engine.support import ended, node_of, reasons, statuses
+from tests.properties.recount import check_counters
+from treetask import (
+    JOIN,
+    AsyncExecutor,
+    Registry,
+    Retry,
+    Spawns,
+    TaskFailed,
+    TaskNode,
+    TreeFailed,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
+
+
+async def test_what_is_never_asked_for_goes_when_the_body_returns() -> None:
+    """Until then it is in the tree, but no part of the new attempt."""
+    registry = Registry("r")
+    joined: list[object] = []
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if not node.retry_count:
+            yield [fetch.child(1), fetch.child(2), fetch.child(3)]
+            yield JOIN
+            raise OSError("once")
+        yield fetch.child(3)
+        joined.append((yield JOIN))
+        assert len(node.children) == 3
+        yield fetch.child(4)
+
+    tree = parent.build()
+    await recorded(tree)
+
+    assert joined == [[3]]
+    assert [child.id for child in tree.root.children] == ["r/parent/fetch[3]", "r/parent/fetch[4]"]
+    assert tree.get_stats()["total"] == 3
+    check_counters(tree, tree.root)
+
+
+async def test_what_is_left_over_goes_while_children_run() -> None:
+    """The body is over, and with it the time to ask; that its children still run changes nothing."""
+    registry = Registry("r")
+    seen: list[list[str]] = []
+
+    @registry.task
+    async def look(node: TaskNode) -> None:
+        await anyio.sleep(1)
+        assert node.parent is not None
+        seen.append([child.id for child in node.parent.children])
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if not node.retry_count:
+            yield fetch.child(1)
+            yield JOIN
+            raise OSError("once")
+        yield look.child()
+
+    await recorded(parent.build())
+
+    assert seen == [["r/parent/look"]]
+
+
+async def test_attempt_that_fails_early_leaves_it_all_to_the_next_one() -> None:
+    """A body that failed before it came to its children has not said that it does not want them."""
+    registry = Registry("r")
+
+    @registry.group(max_retries=2, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if node.retry_count == 1:
+            raise OSError("early")
+        yield [fetch.child(number) for number in range(3)]
+        yield JOIN
+        if not node.retry_count:
+            raise OSError("late")
+
+    tree = parent.build()
+    recorder = await recorded(tree)
+
+    assert starts(recorder) == ["fetch[0]", "fetch[1]", "fetch[2]"]
+    assert tree.get_stats()["done"] == 4
+
+
+async def test_last_attempt_that_fails_keeps_only_what_it_has_asked_for() -> None:
+    """What was left over when there is no further attempt is no part of the result."""
+    registry = Registry("r")
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        yield fetch.child(1)
+        if not node.retry_count:
+            yield fetch.child(2)
+        yield JOIN
+        raise OSError("always")
+
+    tree = parent.build()
+    error = await ended(tree)
+
+    assert isinstance(error, TreeFailed)
+    assert statuses(tree) == {"r/parent": "failed", "r/parent/fetch[1]": "done"}
+    check_counters(tree, tree.root)
+
+
+async def test_body_that_is_cancelled_between_two_attempts_keeps_nothing() -> None:
+    """There will be no attempt that could ask."""
+    registry = Registry("r")
+
+    @registry.group(static=False, retry=Retry(on=OSError, attempts=2, wait_initial=5, wait_jitter=0))
+    async def parent() -> Spawns[None]:
+        yield fetch.child(1)
+        yield JOIN
+        raise OSError("once")
+
+    tree = parent.build()
+    executor = AsyncExecutor(tree)
+
+    async def cancel() -> None:
+        await anyio.sleep(3)
+        assert statuses(tree) == {"r/parent": "retrying", "r/parent/fetch[1]": "done"}
+        executor.cancel("enough")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cancel)
+        await ended(executor)
+
+    assert statuses(tree) == {"r/parent": "cancelled"}
+    check_counters(tree, tree.root)
+
+
+async def test_spawner_below_a_repeated_group_adopts() -> None:
+    """A spawner that is reset because its parent is repeated, and was not done, takes over what it has done."""
+    registry = Registry("r")
+
+    @registry.group(max_retries=1)
+    async def crawl() -> None: ...
+
+    @crawl.group(max_retries=0)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        assert node.parent is not None
+        yield [fetch.child(1), fetch.child(2)]
+        yield JOIN
+        if not node.parent.retry_count:
+            raise OSError("once")
+
+    tree = registry.build()
+    recorder = await recorded(tree)
+
+    assert starts(recorder, "r/crawl/parent") == ["fetch[1]", "fetch[2]"]
+    assert tree.get_stats()["done"] == 5
+
+
+async def test_spawner_that_was_not_done_is_discarded_with_all_that_it_had_done() -> None:
+    """A spawned group that has failed runs again, as a new node, so below it nothing is left to take."""
+    registry = Registry("r")
+
+    @registry.group(static=False, max_retries=0)
+    async def site(node: TaskNode) -> Spawns[None]:
+        assert node.parent is not None
+        yield fetch.child(1)
+        yield JOIN
+        if not node.parent.retry_count:
+            raise OSError("once")
+
+    @registry.group(max_retries=1, static=False)
+    async def parent() -> Spawns[None]:
+        yield site.child()
+
+    recorder = await recorded(parent.build())
+
+    assert starts(recorder) == ["site", "site/fetch[1]"] * 2
+
+
+async def test_what_always_runs_does_so_in_each_attempt() -> None:
+    """A clean-up belongs to the attempt that it has followed."""
+    registry = Registry("r")
+
+    @registry.task(static=False, always=True)
+    async def clean_up() -> None: ...
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        yield fetch.child(1)
+        yield clean_up.child()
+        yield JOIN
+        if not node.retry_count:
+            raise OSError("once")
+
+    recorder = await recorded(parent.build())
+
+    assert starts(recorder).count("clean_up") == 2
+    assert starts(recorder).count("fetch[1]") == 1
+
+
+async def test_who_depends_on_an_adopted_child_finds_it_done() -> None:
+    """Also before it is asked for: it is in the tree, and done."""
+    registry = Registry("r")
+
+    async def after(node: TaskNode) -> str:
+        return "after"
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if node.retry_count:
+            node.add_child(TaskNode("after", task_fn=after, depends_on=["r/parent/fetch[1]"]))
+        yield fetch.child(1)
+        yield JOIN
+        if not node.retry_count:
+            raise OSError("once")
+
+    tree = parent.build()
+    await recorded(tree)
+
+    assert node_of(tree, "after").result == "after"
+
+
+async def test_who_depends_on_what_is_not_asked_for_again_is_skipped() -> None:
+    """It waits for something that is discarded in the end."""
+    registry = Registry("r")
+
+    async def never(node: TaskNode) -> None: ...
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if not node.retry_count:
+            yield fetch.child(1)
+            yield JOIN
+            raise OSError("once")
+        node.add_child(TaskNode("never", task_fn=never, depends_on=["r/parent/fetch[1]"]))
+
+    tree = parent.build()
+    await ended(tree)
+
+    assert statuses(tree)["never"] == "skipped"
+    assert reasons(tree)["never"] == "'r/parent/fetch[1]' was discarded"
+
+
+async def test_children_added_as_nodes_run_in_each_attempt() -> None:
+    """R6: what `add_child` has added is discarded with the attempt, though it is done."""
+    registry = Registry("r")
+    begun: list[int] = []
+
+    async def note(node: TaskNode) -> None:
+        begun.append(1)
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        node.add_child(TaskNode("by hand", task_fn=note))
+        yield fetch.child(1)
+        yield JOIN
+        if not node.retry_count:
+            raise OSError("once")
+
+    tree = parent.build()
+    recorder = await recorded(tree)
+
+    assert len(begun) == 2
+    assert starts(recorder) == ["fetch[1]"]
+    assert statuses(tree) == dict.fromkeys(["r/parent", "r/parent/fetch[1]", "by hand"], "done")
+
+
+async def test_what_was_running_or_has_failed_runs_again() -> None:
+    """Only a child that is done is adopted; one whose failure the body had claimed is not."""
+    registry = Registry("r")
+
+    @registry.task
+    async def slow() -> None:
+        await anyio.sleep(5)
+
+    @registry.group(max_retries=1, static=False, on_failure="continue")
+    async def parent(node: TaskNode) -> Spawns[None]:
+        yield slow.child()
+        yield fetch.child(1)
+        try:
+            yield (child := flaky.child(2))
+            await child
+        except TaskFailed:
+            assert not node.retry_count
+        await anyio.sleep(2)
+        if not node.retry_count:
+            raise OSError("once")
+
+    tree = parent.build()
+    recorder = await recorded(tree)
+
+    assert starts(recorder) == ["slow", "fetch[1]", "flaky[2]", "slow", "flaky[2]"]
+    assert statuses(tree) == dict.fromkeys(("r/parent", *(f"r/parent/{one}" for one in set(starts(recorder)))), "done")

@@ -1,0 +1,95 @@
+"""What earlier attempts of bodies have done: the next attempt takes it as its own, child by child, as it asks for it.
+
+A child that was yielded or spawned and is done stays in the tree when its parent's attempt has failed, with all that is
+below it: left over. The body that starts from the top gets it back when it asks for the same child again. What it never
+asks for is discarded when the body returns, or when there is no further attempt. One that fails may have been about to
+ask, so what is left over then is kept for the attempt after it. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final, TypeAlias
+
+from treetask.engine._queue import by_order
+from treetask.engine._waiting import Waiting
+from treetask.model import Child, TaskNode, TaskStatus, TaskTree
+
+#: Who waited for something that was discarded, and the reason not to run; None where it was not needed.
+Orphan: TypeAlias = tuple[TaskNode, str | None]
+
+
+class LeftOver:
+    """The children that are left over in one run."""
+
+    def __init__(self, tree: TaskTree, waiting: Waiting) -> None:
+        self._tree: Final = tree
+        self._waiting: Final = waiting
+        #: By parent, those that its attempt has not asked for. An entry is there until its body has returned.
+        self.of: Final[dict[TaskNode, set[TaskNode]]] = {}
+
+    def keep(self, parent: TaskNode, children: Iterable[TaskNode]) -> None:
+        """Leave over children of a parent for its next attempt."""
+        self.of[parent] = set(children)
+
+    def take(self, child: Child[Any], parent: TaskNode) -> tuple[TaskNode | None, list[Orphan]]:
+        """Return the node that a child comes down to, if it is left over.
+
+        One of the same key that is of other arguments is discarded; who waited for that comes back as well.
+        """
+        left = self.of.get(parent)
+        if left is None or child._node is not None:
+            return None, []
+        node = self._tree.find(f"{parent.id}/{child.key}")
+        if node is None or node not in left:
+            return None, []
+        left.remove(node)
+        if not child.is_same_as(node._child):
+            return None, discard(self._tree, self._waiting, [node])
+        node._child, child._node = child, node
+        self._tree.let_come_last(node)
+        return node, []
+
+    def asked_for(self, parent: TaskNode) -> list[TaskNode]:
+        """Return the children of a parent, without those that its attempt has not asked for, in their order."""
+        left = self.of.get(parent)
+        if left is None:
+            return parent._children
+        return sorted((child for child in parent._children if child not in left), key=by_order)
+
+    def drop(self, parent: TaskNode) -> list[Orphan]:
+        """Discard what the body of a parent never asked for; return who waited for that."""
+        left = self.of.pop(parent, None)
+        if left is None:
+            return []
+        orphans = discard(self._tree, self._waiting, left)
+        self._tree.put_in_order(parent)
+        return orphans
+
+    def forget(self, nodes: Iterable[TaskNode]) -> None:
+        """Nodes have left the tree, with all below them."""
+        for node in nodes if self.of else ():
+            self.of.pop(node, None)
+
+
+def may_be_left_over(child: TaskNode) -> bool:
+    """Whether the next attempt of a child's parent, which has added it, may take it as it is."""
+    return child._status is TaskStatus.DONE and child._child is not None and child._child.makes_its_node
+
+
+def discard(tree: TaskTree, waiting: Waiting, children: Collection[TaskNode]) -> list[Orphan]:
+    """Take children of one parent out of the tree; return who waited for them or for what is below."""
+    if not children:
+        return []
+    below = [node for child in children for node in child.walk()]
+    tree.remove(*children)
+    orphans: list[Orphan] = []
+    for node in below:
+        for dependent in waiting.dependents.pop(node, ()):
+            if node.id not in dependent.options.optional:
+                orphans.append((dependent, f"'{node.id}' was discarded"))
+            elif not node.is_done() or node in waiting.untold:
+                dependent._waits -= 1
+                orphans.append((dependent, None))
+        waiting.untold.discard(node)
+    return orphans
