@@ -3,12 +3,14 @@
 A child that was yielded or spawned and is done stays in the tree when its parent's attempt has failed, with all that is
 below it: left over. The body that starts from the top gets it back when it asks for the same child again. What it never
 asks for is discarded when the body returns, or when there is no further attempt. One that fails may have been about to
-ask, so what is left over then is kept for the attempt after it. Pure.
+ask, so what is left over then is kept for the attempt after it. Of those that were folded only the keys are left: they
+come back without a result, and those whose key was chosen, so that nobody knows of which arguments they are, not at
+all. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from treetask.engine._queue import by_order
@@ -28,9 +30,17 @@ class LeftOver:
         #: By parent, those that its attempt has not asked for. An entry is there until its body has returned.
         self.of: Final[dict[TaskNode, set[TaskNode]]] = {}
 
-    def keep(self, parent: TaskNode, children: Iterable[TaskNode]) -> None:
-        """Leave over children of a parent for its next attempt."""
-        self.of[parent] = set(children)
+    def pop(self, parent: TaskNode, *, is_all: bool) -> set[TaskNode]:
+        """Return what is left over of a parent until now, without what was folded; that is forgotten if `is_all`."""
+        if is_all and self._tree.folds is not None:
+            self._tree.folds.forget_added(parent)
+        return self.of.pop(parent, set())
+
+    def keep(self, parent: TaskNode, children: Sequence[TaskNode]) -> None:
+        """Leave over children of a parent for its next attempt, and what the last one has added that was folded."""
+        has_folded = self._tree.folds is not None and self._tree.folds.leave_added(parent)
+        if children or has_folded:
+            self.of[parent] = set(children)
 
     def take(self, child: Child[Any], parent: TaskNode) -> tuple[TaskNode | None, list[Orphan]]:
         """Return the node that a child comes down to, if it is left over.
@@ -40,15 +50,26 @@ class LeftOver:
         left = self.of.get(parent)
         if left is None or child._node is not None:
             return None, []
-        node = self._tree.find(f"{parent.id}/{child.key}")
+        node_id = f"{parent.id}/{child.key}"
+        node = self._tree.find(node_id)
         if node is None or node not in left:
-            return None, []
+            return self._take_folded(child, node_id, parent), []
         left.remove(node)
         if not child.is_same_as(node._child):
             return None, discard(self._tree, self._waiting, [node])
         node._child, child._node = child, node
         self._tree.let_come_last(node)
         return node, []
+
+    def _take_folded(self, child: Child[Any], node_id: str, parent: TaskNode) -> TaskNode | None:
+        """Return a node as it is when it has been folded, if a child of a parent is left over as such."""
+        folds = self._tree.folds
+        if folds is None or not folds.take_left(child, node_id, parent):
+            return None
+        child._node = node = child.template.make_node(child, node_id)
+        node._status = TaskStatus.DONE
+        node.parent = parent
+        return node
 
     def asked_for(self, parent: TaskNode) -> list[TaskNode]:
         """Return the children of a parent, without those that its attempt has not asked for, in their order."""
@@ -64,6 +85,8 @@ class LeftOver:
             return []
         orphans = discard(self._tree, self._waiting, left)
         self._tree.put_in_order(parent)
+        if self._tree.folds is not None:
+            self._tree.folds.forget_left(parent)
         return orphans
 
     def forget(self, nodes: Iterable[TaskNode]) -> None:

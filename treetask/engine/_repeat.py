@@ -75,17 +75,13 @@ def begin_anew(
     """Discard what the bodies of a failed attempt added, but what they may take again, and reset what is not done.
 
     What is done stays, with all below it: its body took responsibility for that. But what always runs does so in each
-    attempt of its group, since there is something to clean up after each. Of what was folded the same goes: what the
-    attempt had added is forgotten, results and all, so it has to run again. Returns the nodes that can never start
-    now: those that waited for something discarded, and those with a dependency that has not ended well, each with that
-    one.
+    attempt of its group, since there is something to clean up after each. Of what was folded the same goes. Returns the
+    nodes that can never start now: those that waited for something discarded, and those with a dependency that has not
+    ended well, each with that one.
     """
     discarded, again = _told_apart(left_over, top, group)
     left_over.forget(node for children in discarded for child in children for node in child.walk())
     orphans = [orphan for children in discarded for orphan in discard(tree, waiting, children)]
-    if tree.folds is not None:
-        for node in (top, *again):
-            tree.folds.forget_added(node)
     for node in again:
         _reset(tree, node)
     waiting.begin_anew(again)
@@ -100,8 +96,8 @@ def _told_apart(left_over: LeftOver, top: TaskNode, group: Group) -> tuple[list[
     left: list[tuple[TaskNode, Group | None, bool]] = [(top, group, False)]
     while left:
         node, attempt, is_all = left.pop()
-        added: set[TaskNode] = set() if attempt is None else set(attempt.added)
-        added |= left_over.of.pop(node, added)
+        added = left_over.pop(node, is_all=is_all)
+        added.update(() if attempt is None else attempt.added)
         gone: list[TaskNode] = []
         kept: list[TaskNode] = []
         for child in node._children:
@@ -112,8 +108,7 @@ def _told_apart(left_over: LeftOver, top: TaskNode, group: Group) -> tuple[list[
             elif is_whole or child._status is not TaskStatus.DONE:
                 again.append(child)
                 left.append((child, child._group, is_whole))
-        if kept:
-            left_over.keep(node, kept)
+        left_over.keep(node, kept)
         discarded.append(gone)
     return discarded, again
 

@@ -235,7 +235,7 @@ class Scheduler(Endings):
         """Return the node that an earlier attempt of a body has made of a child, if that is done; else None."""
         self._at = at
         node, orphans = self.left_over.take(child, parent)
-        if node is not None:
+        if node is not None and node in self.tree:  # else it was folded
             self.group_of(parent).note_added(node)
         self._tell_orphans(orphans)
         self._drain()

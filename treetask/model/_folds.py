@@ -5,6 +5,10 @@ but not the tree's counters nor the rolls above it, which go on counting it. Of 
 kept here, and 8 bytes of its id: by these a second node of that id is refused, and a dependency on it is known to be
 met. It keeps its parent, for those who hold it still, and is in no tree any more.
 
+What an attempt had spawned and was folded is left over when the attempt fails: counted no more, until the next one asks
+for a child of the same key. Then it counts again, as much as it did; but the ids below it are known no more, nor how
+long it took.
+
 Whether a child may be folded, and when, is decided by the engine.
 """
 
@@ -14,7 +18,8 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Container, Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from treetask._errors import DuplicateNodeError, TreeTaskError
 from treetask.model._children import NO_CHILDREN, Children, RolledChildren
@@ -24,7 +29,13 @@ from treetask.model._times import Times
 
 if TYPE_CHECKING:
     from treetask.model._node import TaskNode
+    from treetask.model._spawn import Child, Template
     from treetask.model._tree import TaskTree
+
+#: What a child and all below it add up to: nodes by cell, units of the nodes with a progress of their own, all units.
+_Sums: TypeAlias = tuple[tuple[tuple[int, int], ...], int, int]
+#: Spawned children that are alike: the declaration, by identity, and the sums.
+_Kind: TypeAlias = tuple[int, _Sums]
 
 _DONE_SLOT: Final = TaskStatus.DONE.slot
 
@@ -66,7 +77,7 @@ class Digests:
 class Fold:
     """What nodes add up to that were folded into one group."""
 
-    __slots__ = ("cells", "children", "digests", "progress", "times", "units")
+    __slots__ = ("cells", "children", "digests", "progress", "spawned", "times", "units")
 
     def __init__(self) -> None:
         #: Those of them that were children of the group itself.
@@ -78,6 +89,8 @@ class Fold:
         self.units = 0
         self.times = Times()
         self.digests = array("Q")
+        #: The digests of the children that may be left over when the attempt fails.
+        self.spawned: dict[_Kind, array[int]] = {}
 
     @property
     def nodes(self) -> int:
@@ -89,8 +102,17 @@ class Fold:
         """The nodes that do work."""
         return Counts.working(self.cells)
 
-    def add(self, node: TaskNode, digest: int) -> None:
-        """Add one node, which is done."""
+    @property
+    def sums(self) -> _Sums:
+        """What the nodes add up to."""
+        return tuple(sorted(self.cells.items())), self.progress, self.units
+
+    def all_digests(self) -> Iterable[int]:
+        """Return the digests of all nodes."""
+        return chain(self.digests, *self.spawned.values())
+
+    def add(self, node: TaskNode) -> None:
+        """Add one node, which is done, without its digest."""
         cell = row_of(node) + _DONE_SLOT
         self.cells[cell] = self.cells.get(cell, 0) + 1
         if node._progress is not None:
@@ -100,16 +122,20 @@ class Fold:
         elif node._body is not None:
             self.units += 1
         self.times.add(node)
-        self.digests.append(digest)
+
+    def add_sums(self, sums: _Sums) -> None:
+        """Add what one child comes to."""
+        cells, progress, units = sums
+        for cell, number in cells:
+            self.cells[cell] = self.cells.get(cell, 0) + number
+        self.progress += progress
+        self.units += units
 
     def include(self, other: Fold) -> None:
-        """Add what was folded into a group that is folded itself; its children are none of this group's."""
-        for cell, number in other.cells.items():
-            self.cells[cell] = self.cells.get(cell, 0) + number
-        self.progress += other.progress
-        self.units += other.units
+        """Add what was folded below a node that is folded itself, its times too; its children are none of this one."""
+        self.add_sums(other.sums)
         self.times.include(other.times)
-        self.digests.extend(other.digests)
+        self.digests.extend(other.all_digests())
 
 
 class Folds:
@@ -120,6 +146,10 @@ class Folds:
         #: For each group what stays folded, and what an attempt that fails takes with it.
         self._of: Final[dict[TaskNode, tuple[Fold, Fold]]] = {}
         self._digests: Final = Digests()
+        #: For each group what is left over of its earlier attempts, and was not asked for.
+        self._left: Final[dict[TaskNode, dict[_Kind, Digests]]] = {}
+        #: The declarations in kinds; held, so that none takes the place of another in memory.
+        self._templates: Final[dict[int, Template]] = {}
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -156,21 +186,30 @@ class Folds:
     def fold(self, group: TaskNode, children: Sequence[TaskNode], added: Container[TaskNode], start: int) -> None:
         """Fold children of a group, which are done with all below them, given in their order.
 
-        Those of `added` came by the attempt that goes on: `forget_added` takes them back. None is before `start`.
+        Those of `added` came by the attempt that goes on: `forget_added` takes them back, `leave_added` leaves them
+        over. None is before `start`.
         """
         if group._roll is not None:
             settled(group)  # what the rolls below have not sent up would be lost with them
         folds = self._of.setdefault(group, (Fold(), Fold()))
         has_groups = False
         for child in children:
-            fold = folds[child in added]
+            is_added = child in added
+            fold = folds[is_added]
             fold.children += 1
-            if child._children:
-                has_groups = True
-                for node in list(child.walk()):
-                    self._take_in(node, fold)
-            else:
-                self._take_in(child, fold)
+            handle: Child[Any] | None = child._child
+            below = fold
+            if is_added and handle is not None and handle.makes_its_node and not handle.is_keyed:
+                below = Fold()
+            has_groups = has_groups or bool(child._children)
+            for node in list(child.walk()) if child._children else (child,):
+                self._take_in(node, below)
+            if below is not fold:
+                assert handle is not None
+                self._templates.setdefault(id(handle.template), handle.template)
+                own = below.digests.pop(0)
+                fold.include(below)
+                fold.spawned.setdefault((id(handle.template), below.sums), array("Q")).append(own)
         self._unlink(group, children, start)
         if has_groups:
             self._tidy_recent()
@@ -188,7 +227,8 @@ class Folds:
 
     def _take_in(self, node: TaskNode, fold: Fold) -> None:
         digest = digest_of(node.id)
-        fold.add(node, digest)
+        fold.add(node)
+        fold.digests.append(digest)
         self._digests.add(digest)
         if node in self._of:
             for below in self._of.pop(node):
@@ -198,7 +238,49 @@ class Folds:
         node._tree = node._roll = node._group = node._child = None
 
     def forget_added(self, group: TaskNode) -> None:
-        """Count no more what was folded of the children that the last attempt of a group has added."""
+        """Count no more what was folded of the children that the attempts of a group have added; forget it."""
+        self._discount_added(group)
+        self.forget_left(group)
+
+    def leave_added(self, group: TaskNode) -> bool:
+        """Count it no more, but leave over what was spawned; return whether anything is left."""
+        added = self._of[group][1] if group in self._of else Fold()
+        for kind, digests in added.spawned.items():
+            left = self._left.setdefault(group, {}).setdefault(kind, Digests())
+            for digest in digests:
+                left.add(digest)
+        self._discount_added(group)
+        return group in self._left
+
+    def take_left(self, child: Child[Any], node_id: str, group: TaskNode) -> bool:
+        """Count a child of a group again, if it is left over; return whether it is."""
+        digest, template = digest_of(node_id), id(child.template)
+        for kind, left in self._left.get(group, {}).items():
+            if not child.is_keyed and kind[0] == template and digest in left:
+                left.remove(digest)
+                self._count_again(kind, digest, group)
+                return True
+        return False
+
+    def _count_again(self, kind: _Kind, digest: int, group: TaskNode) -> None:
+        one = Fold()
+        one.add_sums(kind[1])
+        added = self._of.setdefault(group, (Fold(), Fold()))[1]
+        added.children += 1
+        added.add_sums(kind[1])
+        added.spawned.setdefault(kind, array("Q")).append(digest)
+        self._digests.add(digest)
+        self._count(one, 1)
+        if group._roll is not None:
+            note_below(group, _DONE_SLOT, one.work, one.units, one.units)
+        self._tree.version += 1
+
+    def forget_left(self, group: TaskNode) -> None:
+        """Nobody will ask any more for what is left over."""
+        if self._left.pop(group, None) is not None and group not in self._of:
+            self._unroll(group)
+
+    def _discount_added(self, group: TaskNode) -> None:
         kept, added = self._of.get(group, (None, None))
         if kept is None or added is None or not added.children:
             return
@@ -209,15 +291,21 @@ class Folds:
             self._of[group] = kept, Fold()
         else:
             del self._of[group]
-            self._tree._counts.exclude(group)
-            group._children = Children(group._children) or NO_CHILDREN
-            self._tree._counts.include(group)
+            if group not in self._left:
+                self._unroll(group)
         self._tidy_recent()
         self._tree.version += 1
+
+    def _unroll(self, group: TaskNode) -> None:
+        """Nothing is folded into a group any more."""
+        self._tree._counts.exclude(group)
+        group._children = Children(group._children) or NO_CHILDREN
+        self._tree._counts.include(group)
 
     def drop(self, nodes: Iterable[TaskNode]) -> None:
         """Count no more what was folded into nodes that have left the tree."""
         for group in nodes:
+            self._left.pop(group, None)
             if group in self._of:
                 for fold in self._of.pop(group):
                     self._drop(fold)
@@ -225,13 +313,16 @@ class Folds:
         self._tidy_recent()
 
     def _drop(self, fold: Fold) -> None:
+        self._count(fold, -1)
+        for digest in fold.all_digests():
+            self._digests.remove(digest)
+
+    def _count(self, fold: Fold, sign: int) -> None:
         counts = self._tree._counts
         for cell, number in fold.cells.items():
-            counts.cells[cell] -= number
-        counts.current -= fold.progress
-        counts.total -= fold.progress
-        for digest in fold.digests:
-            self._digests.remove(digest)
+            counts.cells[cell] += sign * number
+        counts.current += sign * fold.progress
+        counts.total += sign * fold.progress
 
     def _tidy_recent(self) -> None:
         """Of what is folded, keep as recent endings only what has nothing below it and can be shown in its place."""

@@ -118,7 +118,7 @@ _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
 class _GivenKey(str):
-    """A key of somebody's choice, which says nothing about the arguments."""
+    """A key that was not made from the arguments."""
 
     __slots__ = ()
 
@@ -178,12 +178,17 @@ class Child(Generic[R_co]):
             self._key = self.template.label + _arguments_key(self.template.label, self.args, self.kwargs)
         return self._key
 
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the key was chosen by somebody, so that it says nothing about the arguments."""
+        return isinstance(self._key, _GivenKey)
+
     def is_same_as(self, other: Child[Any]) -> bool:
         """Whether another child is of the same declaration, with the same key and the same arguments."""
         if self.template is not other.template or self.key != other.key:
             return False
-        if not (isinstance(self._key, _GivenKey) or isinstance(other._key, _GivenKey)):
-            return True  # the keys are made from the arguments
+        if not (self.is_keyed or other.is_keyed):
+            return True
         try:
             return bool((self.args, self.kwargs) == (other.args, other.kwargs))
         except Exception:  # noqa: BLE001 - the user's own __eq__; what cannot be compared is not known to be the same
