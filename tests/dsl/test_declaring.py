@@ -320,7 +320,7 @@ def test_typed_options_are_those_that_are_read() -> None:
     """What the type checker offers is what exists at run time."""
     common = {"name", "static", "depends_on", "max_retries", "retry", "timeout"}
     common |= {"allow_failure", "always", "cost", "priority", "tags", "when"}
-    of_bodies = {"id", "limits", "keep_done"}
+    of_bodies = {"backend", "id", "limits", "keep_done"}
     of_groups = {"parallel", "on_failure", "max_parallel"}
 
     assert TaskOptions.__optional_keys__ == common | of_bodies

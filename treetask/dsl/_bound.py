@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from treetask.dsl._backend import on_loop
 from treetask.dsl._declaration import Body, Declaration, Reference, Way
 from treetask.model import BodyKind, Outcome, TaskNode, TaskStatus
 
@@ -155,7 +156,9 @@ def bind(
     body = declaration.current
     if body is None:
         return None
-    if body.wants_node and inputs is NO_INPUTS and not (args or kwargs):
+    if declaration.backend == "inline" and body.kind.in_thread:
+        body = on_loop(body)
+    elif body.wants_node and inputs is NO_INPUTS and not (args or kwargs):
         return body.fn
     fast = _FAST[body.wants_node]
     shape = BoundBody if kwargs or inputs is not NO_INPUTS or len(args) >= len(fast) else fast[len(args)]

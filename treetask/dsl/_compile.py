@@ -137,7 +137,7 @@ def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
     owner = f"child '{child.key}'"
     if "id" in child.options:
         raise TypeError(f"{owner}: with_options() takes no id; name the child with .keyed('...')")
-    said = read_options(owner, child.options, declared.option_names - {"id", "static"}, declared.place)
+    said = read_options(owner, child.options, declared.option_names - {"backend", "id", "static"}, declared.place)
     for dependency in said.depends_on or ():
         check_edge(declared, target_of(dependency))
     for name, target in () if said.when is None else said.when.edges():

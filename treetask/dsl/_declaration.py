@@ -141,6 +141,8 @@ class Declaration:
     depends_on: tuple[Declaration | OptionalEdge, ...] = ()
     #: What is asked before it runs.
     condition: Body | None = None
+    #: Where its body runs; None leaves that to what it is.
+    backend: str | None = None
     #: What the runs of a registry are given.
     given: list[Given] = field(default_factory=list[Given])
     #: The declarations right below it, by label.

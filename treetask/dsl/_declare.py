@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from treetask._errors import DefinitionError, DuplicateNodeError
+from treetask.dsl._backend import check_backend
 from treetask.dsl._dataflow import check_edges
 from treetask.dsl._declaration import Body, Declaration
 from treetask.dsl._options import check_label, read_options, with_defaults
@@ -49,6 +50,7 @@ def declare(
         options=with_defaults(said.of_node),
         depends_on=said.depends_on or (),
         condition=said.when,
+        backend=check_backend(owner, said.backend, body),
     )
     check_edges(declared)
     _check_always(declared, owner)

@@ -60,6 +60,8 @@ class _AnyOptions(TypedDict, total=False):
 class TaskOptions(_AnyOptions, total=False):
     """What `@tree.task(...)` takes."""
 
+    #: Where its body runs: on the event loop ("inline", as `async def` does), or in a thread (as `def` does).
+    backend: Literal["inline", "thread"]
     #: The name in paths; that of the function where it is not given.
     id: str
     #: What its body shares with others that name it.
@@ -82,6 +84,8 @@ class BareGroupOptions(_AnyOptions, total=False):
 class GroupOptions(BareGroupOptions, total=False):
     """What `@tree.group(...)` takes."""
 
+    #: Where its body runs: on the event loop ("inline", as `async def` does), or in a thread (as `def` does).
+    backend: Literal["inline", "thread"]
     #: The name in paths; that of the function where it is not given.
     id: str
     #: What its body shares with others that name it.

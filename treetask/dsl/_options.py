@@ -29,6 +29,7 @@ class ReadOptions:
     static: bool | None
     depends_on: tuple[Declaration | OptionalEdge, ...] | None
     when: Body | None
+    backend: object
     #: The rest, as `node_options` takes it.
     of_node: dict[str, Any]
 
@@ -55,7 +56,7 @@ def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str], 
         if key in OPTION_NAMES - _OF_DECLARATIONS
     }
     node_options(owner, **of_node)
-    return ReadOptions(name, static, depends_on, when, of_node)
+    return ReadOptions(name, static, depends_on, when, options.get("backend"), of_node)
 
 
 def with_defaults(of_node: Mapping[str, Any]) -> dict[str, Any]:
