@@ -11,6 +11,10 @@ from collections.abc import Callable, Coroutine, Generator
 import pytest
 import trio
 
+from treetask.testing import pytest_plugin
+
+pytest_plugins = ["pytester"]
+
 Backend = tuple[str, dict[str, object]]
 
 BACKENDS: list[Backend] = [
@@ -28,6 +32,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> Backend:
     """Backend and options for anyio's pytest plugin."""
     backend: Backend = request.param
     return backend
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have our own plugin also where what is installed is older than this checkout and does not name it."""
+    if not config.pluginmanager.is_registered(pytest_plugin):
+        config.pluginmanager.register(pytest_plugin, "treetask")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
@@ -21,13 +21,6 @@ def programs(request: pytest.FixtureRequest) -> Programs:
     if document is None:
         pytest.skip("TREETASK_SHARED names no folder with the printed API")
     return read_programs(document)
-
-
-@pytest.fixture
-async def virtual_clock(anyio_backend: object) -> AsyncIterator[VirtualClock]:
-    """A virtual clock on the test's own event loop."""
-    with VirtualClock() as clock:
-        yield clock
 
 
 @pytest.fixture

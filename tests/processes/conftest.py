@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.processes.support import Pulse
-from tests.virtual_time import pytest_pyfunc_call, virtual_clock
 from treetask.engine import _process
 
-__all__ = ["pipes", "pulse", "pytest_pyfunc_call", "virtual_clock"]
+__all__ = ["pipes", "pulse"]
 
 
 @pytest.fixture

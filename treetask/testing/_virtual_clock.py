@@ -76,6 +76,11 @@ class VirtualClock:
         if self._hands is not None:
             self._hands.wake()
 
+    @property
+    def is_in_charge(self) -> bool:
+        """Whether it was entered and not left."""
+        return self._hands is not None
+
     def is_standing(self) -> bool:
         """Whether a worker thread or a process holds the time."""
         return self._is_busy()

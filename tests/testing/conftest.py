@@ -1,7 +1,0 @@
-"""No test here sleeps: time is virtual."""
-
-from __future__ import annotations
-
-from tests.virtual_time import pytest_pyfunc_call, virtual_clock
-
-__all__ = ["pytest_pyfunc_call", "virtual_clock"]
