@@ -134,6 +134,14 @@ def test_program_prints_what_is_shown(folder: Path, program: str, printed: str) 
     assert (done.returncode, timeless(done.stdout)) == (0, timeless(printed))
 
 
+def test_tests_that_are_shown_pass(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With our plugin and no other."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    done = run(folder, "-m", "pytest", "-q", "-p", "treetask.testing.pytest_plugin", "-p", "no:cacheprovider")
+
+    assert (done.returncode, done.stdout.splitlines()[-1][:9]) == (0, "3 passed "), done.stdout
+
+
 def test_command_that_is_shown_runs(folder: Path) -> None:
     """The command line, as one way in."""
     python, *words = shlex.split(the_block("runs").text)
