@@ -125,6 +125,14 @@ def test_mistake_is_refused_as_shown(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (2, block.text)
 
 
+def test_plan_is_as_shown(folder: Path) -> None:
+    """The whole of it, to the gaps."""
+    block = the_block("output of: ")
+    done = run(folder, "-m", "treetask", *block.mark.removeprefix("output of: ").split())
+
+    assert (done.returncode, done.stdout) == (0, block.text)
+
+
 @pytest.mark.parametrize(("program", "printed"), programs())
 def test_program_prints_what_is_shown(folder: Path, program: str, printed: str) -> None:
     """Each way in, as a program of its own."""

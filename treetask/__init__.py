@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         InternalError,
         LeakedScopeError,
         NodeOwnedError,
+        NothingSelectedError,
         RunTimeoutError,
         StatusError,
         StrayCancellationError,
@@ -101,6 +102,7 @@ __all__ = [
     "NoResultError",
     "NodeAdded",
     "NodeOwnedError",
+    "NothingSelectedError",
     "OnFailure",
     "OptionalDependency",
     "Outcome",
@@ -144,8 +146,8 @@ __all__ = [
 _HOMES = {
     "treetask._errors": (
         "DefinitionError DependencyCycleError DuplicateNodeError FinishedParentError InternalError LeakedScopeError "
-        "NodeOwnedError RunTimeoutError StatusError StrayCancellationError TreeRunningError TreeTaskError "
-        "UnknownDependencyError"
+        "NodeOwnedError NothingSelectedError RunTimeoutError StatusError StrayCancellationError TreeRunningError "
+        "TreeTaskError UnknownDependencyError"
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",

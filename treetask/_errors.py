@@ -57,6 +57,10 @@ class DependencyCycleError(DefinitionError):
         self.path = tuple(path)
 
 
+class NothingSelectedError(DefinitionError):
+    """A selection that leaves nothing of a tree."""
+
+
 class StatusError(TreeTaskError):
     """A status change that the transition table does not have, or that only the engine may make."""
 

@@ -28,6 +28,10 @@ HELP = "'treetask --help' shows how it is used"
         (["--timeout=1.5", "app:tree", "--display", "plain"], Options(target="app:tree", timeout=1.5, display="plain")),
         (["app:tree", "--timeout", "0"], Options(target="app:tree", timeout=0)),
         (["list"], Options(command="list")),
+        (
+            ["--only", "+publish", "app:tree", "--only=tag:net", "--skip", "**/a,b[*]"],
+            Options(target="app:tree", only=("+publish", "tag:net"), skip=("**/a,b[*]",)),
+        ),
         (["app:tree", "plan"], Options(target="app:tree", command="plan")),
         (["app:tree", "-nj4"], Options(target="app:tree", command="plan", max_concurrency=4)),
         (
@@ -76,6 +80,8 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         (["list", "--format", "json"], "--format says how a plan is shown; 'list' has none"),
         (["list", "-j4"], "'list' shows all there is and runs nothing; leave out -j"),
         (["list", "-k"], "'list' shows all there is and runs nothing; leave out -k/--keep-going"),
+        (["list", "--only", "x"], "'list' shows all there is and runs nothing; leave out --only"),
+        (["list", "--skip=x"], "'list' shows all there is and runs nothing; leave out --skip"),
         (["list", "-n"], "'list' shows all there is and runs nothing; leave out -n/--dry-run"),
     ],
 )
@@ -87,7 +93,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 @pytest.mark.parametrize(
     "option",
     [
-        *("--only", "--skip", "--from-failed", "--color"),
+        *("--from-failed", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ],
 )

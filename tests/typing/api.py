@@ -68,6 +68,7 @@ builder = (
     .add_child("x", tags=["net"])
     .add_child("y", depends_on=["x", optional("x")], retry=Retry(on=(OSError,)))
 )
+builder.build().select(only=["+x"], skip=("y",))
 handles: Mapping[str, Task[..., Any]] = tree.handles
 
 

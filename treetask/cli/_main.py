@@ -10,7 +10,7 @@ from pathlib import Path
 
 import treetask
 from treetask.cli._options import Options, parse_options
-from treetask.cli._pipeline import build_tree, load_pipeline
+from treetask.cli._pipeline import build_tree, load_pipeline, select
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._relay import relayed_terminals
 from treetask.cli._run import run_tree
@@ -59,6 +59,7 @@ def _obey(options: Options) -> int:
     is_own = options.target is None
     values = values_for(pipeline, options.params, defaults.params, is_own=is_own)
     tree = build_tree(pipeline, values)
+    select(tree, options.only, options.skip)
     _configure(tree, options)
     if options.command == "run":
         return run_tree(tree, display=options.display)

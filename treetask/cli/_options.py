@@ -17,12 +17,21 @@ FORMATS: Final = ("tree", "mermaid", "dot", "json")
 COMMANDS: Final = ("run", "list", "plan")
 
 #: Options of a run that `list`, which shows what there is whatever is run, would ignore.
-_OF_RUNS: Final = ("-j", "-k/--keep-going", "-x/--fail-fast", "--timeout", "--display", "-n/--dry-run")
+_OF_RUNS: Final = (
+    "-j",
+    "-k/--keep-going",
+    "-x/--fail-fast",
+    "--timeout",
+    "--display",
+    "-n/--dry-run",
+    "--only",
+    "--skip",
+)
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
 _LATER_OPTIONS: Final = frozenset(
     [
-        *("--only", "--skip", "--from-failed", "--color"),
+        *("--from-failed", "--color"),
         *("--events", "--report", "--store", "--no-store", "--backend"),
     ]
 )
@@ -50,12 +59,16 @@ Without a TARGET it is 'target' in [tool.treetask] of the nearest
 pyproject.toml."""
 
 _EPILOG: Final = """\
+SEL is checks/lint (a task, with all below it), checks/*, **/fetch[*], tag:net,
++publish (with what it needs) or crawl+ (with what needs it). What holds a
+selected task runs as well; what is spawned and not selected is skipped.
+
 Ctrl-C cancels the run and lets its tasks clean up; a second one does not wait
 for that, a third leaves at once.
 
 exit codes: 0 all well, 1 a task failed, 2 wrong usage or a pipeline that
-cannot run, 124 the run's timeout; 129, 130 and 143 after SIGHUP, SIGINT
-(Ctrl-C) and SIGTERM"""
+cannot run, 5 nothing selected, 124 the run's timeout; 129, 130 and 143 after
+SIGHUP, SIGINT (Ctrl-C) and SIGTERM"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,9 @@ class Options:
     timeout: float | None = None
     display: str = "auto"
     command: str = "run"
+    #: Selectors.
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     #: How a plan is shown.
     format: str = "tree"
     shows_version: bool = False
@@ -91,7 +107,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
     # Help and version answer whatever else is in the line.
     target, command = (None, "run") if known.help or known.version else _target(words)
     if command == "list":
-        given = known.jobs, known.keep_going, known.fail_fast, known.timeout, known.display, known.dry_run
+        given = (
+            *(known.jobs, known.keep_going, known.fail_fast, known.timeout, known.display, known.dry_run),
+            *(known.only, known.skip),
+        )
         for option, value in zip(_OF_RUNS, given, strict=True):
             if value is not None and value is not False:
                 raise CommandProblem(f"'list' shows all there is and runs nothing; leave out {option}")
@@ -106,6 +125,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
         timeout=known.timeout,
         display=known.display or "auto",
         command=command,
+        only=tuple(known.only or ()),
+        skip=tuple(known.skip or ()),
         format=known.format or "tree",
         shows_version=known.version,
         params=tuple(params),
@@ -131,6 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     option = parser.add_argument
+    option("--only", metavar="SEL", action="append", help="run what SEL selects; may be repeated")
+    option("--skip", metavar="SEL", action="append", help="leave out what SEL selects; may be repeated")
     option("-j", dest="jobs", metavar="N", type=_at_least_one, help="run at most N bodies at once")
     option("-k", "--keep-going", action="store_true", help="after a failure, run all that does not depend on it")
     option("-x", "--fail-fast", action="store_true", help="after a failure, cancel what runs; start nothing new")

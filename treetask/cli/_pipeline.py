@@ -6,14 +6,14 @@ Knows what can be run and what to say of all else; not how modules are found, no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeAlias, TypeGuard
 
-from treetask._errors import TreeTaskError
+from treetask._errors import NothingSelectedError, TreeTaskError
 from treetask.builder import TreeBuilder
 from treetask.cli._load import load_module, title, trouble
-from treetask.cli._problem import CommandProblem, listed, suggestion
+from treetask.cli._problem import CommandProblem, ExitCode, listed, suggestion
 from treetask.cli._target import Target
 from treetask.dsl import Group, Registry, Scope, Task
 from treetask.model import TaskTree
@@ -43,6 +43,18 @@ def build_tree(pipeline: Pipeline, values: Mapping[str, Any]) -> TaskTree:
         return pipeline.build(**values)
     except (TreeTaskError, TypeError, ValueError) as error:
         # The message names the thing and the fix, and there is no frame of the user's to show.
+        raise CommandProblem(str(error)) from error
+
+
+def select(tree: TaskTree, only: Sequence[str], skip: Sequence[str]) -> None:
+    """Leave in a tree what is selected. Raises `CommandProblem` where that is nothing, or cannot run."""
+    if not only and not skip:
+        return
+    try:
+        tree.select(only, skip)
+    except NothingSelectedError as error:
+        raise CommandProblem(str(error), exit_code=ExitCode.NOTHING_SELECTED) from error
+    except (TreeTaskError, ValueError) as error:
         raise CommandProblem(str(error)) from error
 
 

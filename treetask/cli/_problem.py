@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     """A task failed that nobody handled, or the run was cancelled from inside."""
     MISUSE = 2
     """A wrong command or a pipeline that cannot run; nothing was started."""
+    NOTHING_SELECTED = 5
+    """The selectors left nothing to run; pytest says the same."""
     RUN_TIMED_OUT = 124
     """The run as a whole took longer than `--timeout` or the config allow; `timeout(1)` says the same."""
     INTERRUPTED = 130

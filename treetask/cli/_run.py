@@ -30,6 +30,10 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
         say(failure_summary(tree, width=width_of_errors()))
     if sentence is not None:
         say([f"treetask: {safe_text(sentence)}"])
+    if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
+        words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)
+        say([f"treetask: nothing that was spawned is selected by {words}"])
+        code = ExitCode.ALL_WELL if tree.selection.has_met else ExitCode.NOTHING_SELECTED
     _wait_for_threads(executor, code)
     return code
 

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from typing import Any, Final, NoReturn, Protocol
 
 from treetask._errors import InternalError
-from treetask.model import BAD_ENDINGS, CLOSED, FAILURES, Child, OnFailure, TaskNode, TaskStatus, TreeTaskConfig
+from treetask.model import (
+    BAD_ENDINGS,
+    CLOSED,
+    FAILURES,
+    NOT_SELECTED,
+    Child,
+    OnFailure,
+    TaskNode,
+    TaskStatus,
+    TreeTaskConfig,
+)
 
 
 class ChildWatch(Protocol):
@@ -168,6 +178,11 @@ def because(node: TaskNode) -> str:
 def is_allowed(node: TaskNode) -> bool:
     """Whether a node's failure is none of its parent's."""
     return node.options.allow_failure and node._status in FAILURES
+
+
+def is_left_out(node: TaskNode) -> bool:
+    """Whether a node came in though it is not selected."""
+    return node._status is TaskStatus.SKIPPED and node.reason == NOT_SELECTED
 
 
 def is_claimed(node: TaskNode) -> bool:

@@ -23,7 +23,7 @@ from treetask.engine._endings import Driver, Endings
 from treetask.engine._group import ChildWatch, Group, is_allowed
 from treetask.engine._ranks import Ranks
 from treetask.engine._slots import Slots
-from treetask.model import BAD_ENDINGS, CLOSED, BodyKind, Child, TaskNode, TaskStatus, TaskTree, goes_last
+from treetask.model import BAD_ENDINGS, CLOSED, NOT_SELECTED, BodyKind, Child, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -216,6 +216,8 @@ class Scheduler(Endings):
         if parent._group is not None and parent._group.is_cleaning_up and not child.options.always:
             raise FinishedParentError(parent.id, "cleaning up", child.id)
         self._at = at
+        selection = self.tree.selection
+        is_selected = selection is None or selection.admit(child, parent)
         self.tree.attach(child, parent)
         if not self._waiting.include_plain(child):
             try:
@@ -225,6 +227,8 @@ class Scheduler(Endings):
                 self.tree.remove(child)
                 raise
             self._use_features()
+        if not is_selected:
+            self._agenda.append((self._skip, (child, NOT_SELECTED)))
         self._waits_have_changed()
         if parent._status is _WORKING:
             self._enter(child, self.group_of(parent), at_once=at_once)
@@ -281,6 +285,8 @@ class Scheduler(Endings):
         self._deadlocks.forget(gone)
         if self._ranks is not None:
             self._ranks.forget(gone)
+        if self.tree.selection is not None:
+            self.tree.selection.forget(gone)
 
     # -- what happened: control --------------------------------------------------------------------------------------
 

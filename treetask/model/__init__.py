@@ -59,17 +59,22 @@ from treetask.model._spawn import (
     UnplacedChildError,
     Yieldable,
 )
-from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, TERMINAL, TaskStatus
+from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, NOT_SELECTED, TERMINAL, TaskStatus
 from treetask.model._tree import TaskTree
 
 if _TYPE_CHECKING:
     from treetask.model._log import LineCutter, text_lines
     from treetask.model._process import ProcessOrder, ProcessResult, Words
+    from treetask.model._selectors import BETWEEN, Selector
 else:
 
     def __getattr__(name: str) -> object:
-        """Load what only bodies that run processes need, when they do."""
-        for home, names in (("_process", "ProcessOrder ProcessResult Words"), ("_log", "LineCutter text_lines")):
+        """Load what few runs need, when they do."""
+        for home, names in (
+            ("_process", "ProcessOrder ProcessResult Words"),
+            ("_log", "LineCutter text_lines"),
+            ("_selectors", "BETWEEN Selector"),
+        ):
             if name in names.split():
                 return getattr(_import_module(f"treetask.model.{home}"), name)
         raise AttributeError(f"module 'treetask.model' has no attribute '{name}'")
@@ -77,6 +82,7 @@ else:
 
 __all__ = [
     "BAD_ENDINGS",
+    "BETWEEN",
     "CLOSED",
     "DEFAULT_ICONS",
     "DEFAULT_MAX_QUEUED",
@@ -85,6 +91,7 @@ __all__ = [
     "FAILURES",
     "JOIN",
     "NEXT",
+    "NOT_SELECTED",
     "NO_CHILDREN",
     "OPTION_NAMES",
     "TERMINAL",
@@ -119,6 +126,7 @@ __all__ = [
     "Return",
     "RunEnded",
     "RunStarted",
+    "Selector",
     "Spawnable",
     "Spawns",
     "StatusChanged",

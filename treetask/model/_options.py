@@ -7,8 +7,8 @@ tree is built, or when a node comes in: limits of one name by `_features.py`, un
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -157,6 +157,12 @@ def node_options(
             refuse_later_option(owner, name)
             raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(OPTION_NAMES | parameters))}")
     return _checked(owner, **options)
+
+
+def without_dependencies(options: NodeOptions, ids: Container[str]) -> NodeOptions:
+    """Return the same options without the dependencies of these ids."""
+    left = tuple(wanted for wanted in options.depends_on if wanted not in ids)
+    return replace(options, depends_on=left, optional=options.optional.intersection(left))
 
 
 def refuse_later_option(owner: str, name: str, *more: str) -> None:

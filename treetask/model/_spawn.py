@@ -85,7 +85,8 @@ class TaskFailed(TreeTaskError):
 
     def __init__(self, child: Child[Any], others: Iterable[Child[Any]] = ()) -> None:
         node = child.node
-        said = f": {node.error}" if node.error else ""
+        why = node.error or (node.reason if node.status is TaskStatus.SKIPPED else None)
+        said = f": {why}" if why else ""
         self.others: Final = tuple(others)
         more = f" (and {len(self.others)} more)" if self.others else ""
         super().__init__(f"child '{node.id}' {BAD_ENDINGS.get(node.status, node.status)}{said}{more}")

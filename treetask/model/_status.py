@@ -71,3 +71,6 @@ NEXT: Final[dict[TaskStatus, frozenset[TaskStatus]]] = {
     _RETRYING: frozenset({_WORKING, _FAILED, _CANCELLED, _TIMED_OUT}),
     **{status: frozenset({_PENDING}) for status in TERMINAL},
 }
+
+#: The reason of a child that came in while its tree ran, and is not selected there.
+NOT_SELECTED: Final = "not selected"

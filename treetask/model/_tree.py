@@ -9,7 +9,7 @@ change it from outside (`add`, `set_progress`) is handed to that engine, which k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask import _clock
@@ -38,6 +38,7 @@ from treetask.model._times import times_of
 
 if TYPE_CHECKING:
     from treetask.model._folds import Folds
+    from treetask.model._selection import Selection
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
 RECENT_ENDINGS: Final = 100
@@ -85,6 +86,8 @@ class TaskTree:
         self._index: dict[str, TaskNode] = {}
         #: What was folded into groups that say so; made when first needed.
         self.folds: Folds | None = None
+        #: What was selected of the tree, if `select` was called.
+        self.selection: Selection | None = None
         self._counts = Counts()
         #: How many nodes have ever come in: what orders them by their coming.
         self._entered = 0
@@ -492,6 +495,34 @@ class TaskTree:
                 node.parent.remove_child(node)
         for node in self.walk():
             node.reset()
+
+    def select(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> None:
+        """Take everything out that is not selected, before the run; once.
+
+        Selected is what `only` names (all, where it names nothing), with all below it, but not what `skip` names:
+        `checks/lint`, `checks/*`, `**/fetch[*]`, `tag:net`, `+publish` (with what it needs), `crawl+` (with what needs
+        it). What is above stays, and its bodies run. Children that are spawned and not selected are skipped.
+
+        Raises `DefinitionError` for names that mean nothing and for tasks that take the result of one that is taken
+        out, `NothingSelectedError` if nothing is left; nothing has changed then.
+        """
+        from treetask.model._selection import Selection
+
+        if self._has_run or self.selection is not None:
+            done = "has run" if self._has_run else "was selected from before"
+            raise TreeRunningError(f"tree '{self.root.id}' {done}; build another one and select from that")
+        selection = Selection(self, only, skip)
+        selection.apply()
+        self.selection = selection
+        # What is left comes in anew.
+        self._index.clear()
+        self._counts = Counts()
+        self._entered = 0
+        for nodes in (self.active, self.failed, self.recent):
+            nodes.clear()
+        for node in self.walk():
+            node._roll = None
+        self._enter(self.root)
 
     def register_node(self, node: TaskNode) -> None:
         """Accept a node that `add_child` has already entered; there is nothing left to do.
