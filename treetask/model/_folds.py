@@ -138,6 +138,13 @@ class Fold:
         self.digests.extend(other.all_digests())
 
 
+def _sums_of_leaf(node: TaskNode) -> _Sums:
+    """Return `Fold.sums` of one node that is done and has nothing below it."""
+    progress = 0 if node._progress is None else node._progress[1]
+    cell = row_of(node) + _DONE_SLOT
+    return ((cell, 1),), progress, progress if node._progress is not None else int(node._body is not None)
+
+
 class Folds:
     """What was folded in one tree."""
 
@@ -197,19 +204,12 @@ class Folds:
             is_added = child in added
             fold = folds[is_added]
             fold.children += 1
-            handle: Child[Any] | None = child._child
-            below = fold
-            if is_added and handle is not None and handle.makes_its_node and not handle.is_keyed:
-                below = Fold()
             has_groups = has_groups or bool(child._children)
-            for node in list(child.walk()) if child._children else (child,):
-                self._take_in(node, below)
-            if below is not fold:
-                assert handle is not None
-                self._templates.setdefault(id(handle.template), handle.template)
-                own = below.digests.pop(0)
-                fold.include(below)
-                fold.spawned.setdefault((id(handle.template), below.sums), array("Q")).append(own)
+            if is_added and child._child is not None and child._child.makes_its_node and not child._child.is_keyed:
+                self._take_in_spawned(child, fold)
+            else:
+                for node in list(child.walk()) if child._children else (child,):
+                    fold.digests.append(self._take_in(node, fold))
         self._unlink(group, children, start)
         if has_groups:
             self._tidy_recent()
@@ -225,10 +225,30 @@ class Folds:
         # Another list, not the same one shortened: somebody may be on the way through that.
         group._children = RolledChildren([*before[:first], *stay, *before[last + 1 :]])
 
-    def _take_in(self, node: TaskNode, fold: Fold) -> None:
+    def _take_in_spawned(self, child: TaskNode, fold: Fold) -> None:
+        """Take in a child that may be left over, with what it adds up to."""
+        template: Template = child._child.template
+        if child._children:
+            one = Fold()
+            nodes = list(child.walk())
+            digest = self._take_in(child, one)
+            one.digests.extend(self._take_in(node, one) for node in nodes[1:])
+            fold.include(one)
+            sums = one.sums
+        else:
+            sums = _sums_of_leaf(child)
+            digest = self._take_in(child, fold)
+        kind = id(template), sums
+        alike = fold.spawned.get(kind)
+        if alike is None:
+            self._templates[id(template)] = template
+            alike = fold.spawned[kind] = array("Q")
+        alike.append(digest)
+
+    def _take_in(self, node: TaskNode, fold: Fold) -> int:
+        """Take in one node; return its digest, for the fold to keep."""
         digest = digest_of(node.id)
         fold.add(node)
-        fold.digests.append(digest)
         self._digests.add(digest)
         if node in self._of:
             for below in self._of.pop(node):
@@ -236,6 +256,7 @@ class Folds:
         del self._tree._index[node.id]
         # With nothing that leads back to it, a node is gone as soon as nobody holds it.
         node._tree = node._roll = node._group = node._child = None
+        return digest
 
     def forget_added(self, group: TaskNode) -> None:
         """Count no more what was folded of the children that the attempts of a group have added; forget it."""
