@@ -157,6 +157,15 @@ async def test_child_of_another_declaration_is_another_child() -> None:
     assert tree.get_stats()["done"] == MANY + 1
 
 
+async def test_what_always_runs_does_so_in_each_attempt() -> None:
+    """Folded or not."""
+    tree = crawl(*[lambda: [page.child(number).with_options(always=True) for number in range(MANY)]] * 2)
+    await AsyncExecutor(tree).run()
+
+    assert begun == [*range(MANY)] * 2
+    assert tree.get_stats()["done"] == MANY + 1
+
+
 async def test_has_no_result() -> None:
     """The handle says that the child is done; what it returned is gone."""
     tree, results = Registry("nightly"), list[object]()

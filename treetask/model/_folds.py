@@ -138,6 +138,13 @@ class Fold:
         self.digests.extend(other.all_digests())
 
 
+def _may_be_left_over(child: TaskNode) -> bool:
+    """Whether a child that an attempt has added may come back to the next one by its key."""
+    handle: Child[Any] | None = child._child
+    # What always runs does so after each attempt.
+    return handle is not None and handle.makes_its_node and not handle.is_keyed and not child.options.always
+
+
 def _sums_of_leaf(node: TaskNode) -> _Sums:
     """Return `Fold.sums` of one node that is done and has nothing below it."""
     progress = 0 if node._progress is None else node._progress[1]
@@ -205,7 +212,7 @@ class Folds:
             fold = folds[is_added]
             fold.children += 1
             has_groups = has_groups or bool(child._children)
-            if is_added and child._child is not None and child._child.makes_its_node and not child._child.is_keyed:
+            if is_added and _may_be_left_over(child):
                 self._take_in_spawned(child, fold)
             else:
                 for node in list(child.walk()) if child._children else (child,):
