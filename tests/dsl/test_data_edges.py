@@ -269,7 +269,7 @@ def no_default(env: str) -> bool:
         (True, "when=True cannot be asked: it is no function but of type bool; declare a `def` or `async def`"),
     ],
 )
-def test_condition_that_cannot_be_asked_is_refused(when: Callable[..., object], problem: str) -> None:
+def test_condition_that_cannot_be_asked_is_refused(when: Callable[..., bool], problem: str) -> None:
     """When the task is declared."""
     tree = Registry("t")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ async def test_condition_that_cannot_answer_at_once_is_refused() -> None:
     """An async function is always true as an answer: refused where it is seen, else the node fails."""
     message = f"node 'a': when is {ok!r}; expected a plain function that takes the node and answers at once"
     with pytest.raises(TypeError, match=exactly(message)):
-        TreeBuilder("root").add_child("a", when=ok)
+        TreeBuilder("root").add_child("a", when=ok)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     class Later(Awaitable[bool]):
         def __await__(self) -> Generator[None, None, bool]:
@@ -131,7 +132,7 @@ async def test_condition_that_cannot_answer_at_once_is_refused() -> None:
         def __repr__(self) -> str:
             return "<later>"
 
-    later = Later()
+    later: Any = Later()
     tree = TreeBuilder("root").add_child("a", task=ok, when=lambda _: later).build()
 
     error = await ended(tree)

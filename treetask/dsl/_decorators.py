@@ -42,7 +42,7 @@ class _AnyOptions(TypedDict, total=False):
     #: When and how often a failed attempt is repeated.
     retry: Retry
     #: Asked, with data like a body, when nothing else keeps it from starting; if the answer is false it is skipped.
-    when: Callable[..., object]
+    when: Callable[..., bool]
     #: Seconds that one attempt may take, children included.
     timeout: float | None
     #: Whether a failure is none of the parent's.

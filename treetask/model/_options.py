@@ -79,7 +79,7 @@ class NodeOptions:
     #: How many spawned children may be unstarted before a yield waits.
     max_queued: int = DEFAULT_MAX_QUEUED
     #: Asked with the node when nothing else keeps it from starting; if the answer is false, it is skipped.
-    when: Callable[[TaskNode], object] | None = None
+    when: Callable[[TaskNode], bool] | None = None
     #: Those of `depends_on` that need only have ended, however they did.
     optional: frozenset[str] = frozenset()
     #: When and how often a failed attempt is repeated.
@@ -121,7 +121,7 @@ class NodeKeywords(TypedDict, total=False):
     depends_on: Iterable[Dependency] | None
     on_failure: OnFailure | Literal["cancel", "finish", "continue"] | None
     max_queued: int | None
-    when: Callable[[TaskNode], object] | None
+    when: Callable[[TaskNode], bool] | None
     retry: Retry | None
     allow_failure: bool
     priority: int | None
@@ -221,7 +221,7 @@ def _check_values(
     parallel: bool = True,
     max_retries: int | None = None,
     timeout: float | None = None,
-    when: Callable[[TaskNode], object] | None = None,
+    when: Callable[[TaskNode], bool] | None = None,
     retry: Retry | None = None,
     allow_failure: bool = False,
     priority: int | None = None,
