@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from treetask import (
     Group,
     Limit,
     OnFailure,
+    Outcome,
+    Params,
     ProcessResult,
     Registry,
     Retry,
@@ -25,11 +29,14 @@ from treetask import (
     TaskNode,
     TaskTree,
     TreeBuilder,
+    TreeCancelled,
+    TreeFailed,
     TreeTaskConfig,
     optional,
 )
-from treetask.dsl import AsyncGroup, AsyncTask, Runner, Scope, SyncGroup, SyncTask
+from treetask.dsl import AsyncGroup, AsyncTask, OptionalEdge, Runner, Scope, SyncGroup, SyncTask
 from treetask.model import Handle, Spawnable, Template
+from treetask.testing import RecordedResult, Recorder, TreeTaskRun
 
 # -- registries and groups --------------------------------------------------------------------------------------------
 
@@ -222,6 +229,114 @@ async def joined(
     return word
 
 
+@dataclass(frozen=True)
+class Settings:
+    env: str = "dev"
+    pages: int = 3
+
+
+settings = tree.params(Settings)
+assert_type(settings, Params[Settings])
+assert_type(settings.output, Settings)
+assert_type(settings.output.env, str)
+assert_type(with_node.output, bytes)
+assert_type(with_node.maybe, bytes | None)
+assert_type(with_node.outcome, Outcome[bytes])
+assert_type(in_thread.maybe, int | None)
+assert_type(spawner.maybe, list[bytes] | None)
+assert_type(stepper.outcome, Outcome[int])
+assert_type(plain_group.maybe, str | None)
+assert_type(checks.outcome, Outcome[None])
+assert_type(stepping_group.optional, OptionalEdge)
+
+
+def is_prod(node: TaskNode, env: str = settings.output.env, size: int | None = in_thread.maybe) -> bool:
+    return env == "prod" and bool(size)
+
+
+def has_pages(pages: list[bytes] = spawner.output, out: Outcome[int] = stepper.outcome) -> bool:
+    return out.ok and bool(pages)
+
+
+@tree.task(when=is_prod, depends_on=[stepper.optional, checks.optional, in_thread])
+async def published(
+    whole: Settings = settings.output,
+    number: int = settings.output.pages,
+    *,
+    raw: bytes | None = with_node.maybe,
+    out: Outcome[list[bytes]] = spawner.outcome,
+    size: float = in_thread.output,
+) -> str:
+    assert_type(out.value, list[bytes])
+    assert_type(out.error, BaseException | None)
+    return whole.env
+
+
+@tree.group(when=has_pages, max_parallel=3, max_queued=3)
+def steps_of_a_group(node: TaskNode, word: str = published.output) -> SyncSpawns[dict[str, int]]:
+    yield [in_thread.child(b"")]
+    return {word: 1}
+
+
+@tree.group(when=is_prod)
+def named_group(node: TaskNode, word: str) -> str:
+    return word
+
+
+@tree.group
+async def spawning_group(count: int) -> Spawns[int]:
+    yield spawner_without_node.child(count)
+    yield Return(count)
+
+
+sync_group_with_node: SyncGroup[[str], str] = named_group
+async_spawning_group: Group[[int], int] = spawning_group
+assert_type(named_group("w"), str)
+children_of_groups = (
+    assert_type(steps_of_a_group.child(), Child[dict[str, int]]),
+    assert_type(spawning_group.child(3).with_options(tags=["x"]), Child[int]),
+)
+
+
+# -- bodies swapped for a test ----------------------------------------------------------------------------------------
+
+
+async def fake_page(url: str) -> bytes:
+    return b""
+
+
+async def fake_page_with_node(node: TaskNode, url: str) -> bytes:
+    return b""
+
+
+def fake_count(page: bytes) -> int:
+    return 0
+
+
+async def fake_count_with_node(node: TaskNode, page: bytes) -> int:
+    return 0
+
+
+async def fake_pages(count: int) -> list[bytes]:
+    return []
+
+
+def without_a_node(word: str) -> str:
+    return word
+
+
+def overrides() -> None:
+    assert_type(with_node.override(fake_page), AbstractContextManager[None])
+    with with_node.override(fake_page), with_node.override(fake_page_with_node):
+        assert_type(with_node.run_sync("u").value, bytes)
+    with in_thread.override(fake_count), in_thread.override(fake_count_with_node):
+        assert_type(in_thread(b""), int)
+    with spawner.override(fake_pages):
+        assert_type(spawner.run_sync(3).value, list[bytes])
+    with named_group.override(without_a_node):
+        pass
+
+
 async def calls(node: TaskNode) -> None:
     assert_type(await joined(b"", 1, pages=[], depth=2), str)
     assert_type(await joined(), str)  # accepted: only at run time is it known that nothing fills the parameters in
@@ -258,6 +373,14 @@ async def runs(config: TreeTaskConfig, runner: Runner) -> None:
     assert_type(stepper.run_sync("u").value, int)
     assert_type((await inner.run(depth=2)).value, int)
     assert_type((await checks.run()).value, None)
+    assert_type(await tree.run(env="prod", pages=5), ExecutionResult[None])
+    assert_type(tree.build(env="prod"), TaskTree)
+    assert_type(await checks.run(env="prod", config=None), ExecutionResult[None])
+    assert_type(plain_group.run_sync("w").value, str)
+    assert_type((await plain_group.run("w")).success, bool)
+    assert_type(spawning_group.build(3), TaskTree)
+    assert_type(steps_of_a_group.run_sync().value, dict[str, int])
+    assert_type(named_group.build(word="w"), TaskTree)
     assert_type((await runner.run(tree.build(), config=config)).success, bool)
 
 
@@ -265,7 +388,22 @@ def results(result: ExecutionResult[None]) -> None:
     assert_type(result[with_node], bytes)
     assert_type(result[spawner], list[bytes])
     assert_type(result.all(in_thread), list[int])
+    assert_type(result[checks], None)
+    assert_type(result[plain_group], str)
+    assert_type(result.all(steps_of_a_group), list[dict[str, int]])
+    assert_type(result.value, None)
+    assert_type(result.failed_nodes, list[TaskNode])
     assert_type(with_node.nodes_in(result.tree), list[TaskNode])
+    assert_type(spawning_group.label, str)
+
+
+async def runs_of_tests(treetask_run: TreeTaskRun, builder: TreeBuilder) -> None:
+    assert_type(treetask_run(tree, env="prod"), RecordedResult[None])
+    assert_type(treetask_run(with_node, "u").value, bytes)
+    assert_type(treetask_run(spawning_group, 3, env="prod", config=TreeTaskConfig()).value, int)
+    assert_type(treetask_run(builder).recorder, Recorder)
+    assert_type((await treetask_run.async_(builder.build())).failure, TreeFailed | TreeCancelled | None)
+    assert_type((await treetask_run.async_(stepper, "w"))[with_node], bytes)
 
 
 handle: Handle[bytes] = with_node

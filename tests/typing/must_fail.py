@@ -6,7 +6,10 @@ off and compares line by line.
 
 from __future__ import annotations
 
-from treetask import Registry, Return, Spawns, SyncSpawns, TaskNode, TreeTaskConfig
+from dataclasses import dataclass
+
+from treetask import Outcome, Registry, Return, Spawns, SyncSpawns, TaskNode, TreeTaskConfig
+from treetask.testing import TreeTaskRun
 
 tree = Registry("bad")
 
@@ -115,6 +118,102 @@ async def below() -> None: ...
 
 checks = tree.group("checks", id="other")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportUnknownVariableType]  # refused: it has its id already
 other = Registry("other", paralel=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # refused: no such option
+
+
+@dataclass(frozen=True)
+class Settings:
+    env: str = "dev"
+    pages: int = 3
+
+
+settings = tree.params(Settings)
+tree.params(Settings())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: not a class
+
+
+@tree.task
+async def lenient(m: bytes = extract.maybe) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: it may be None
+
+
+@tree.task
+async def careful(o: Outcome[str] = extract.outcome) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: the outcome of bytes
+
+
+@tree.task
+async def unwrapped(raw: bytes = extract.outcome) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: an outcome is no bytes
+
+
+@tree.task
+async def edged(raw: bytes = extract.optional) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: an edge carries nothing
+
+
+@tree.task
+async def sized(env: int = settings.output.env) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: str is no int
+
+
+@tree.task
+async def misspelt(env: str = settings.output.evn) -> None: ...  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  # refused: no such field
+
+
+@tree.task
+async def whole(given: str = settings.output) -> None: ...  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: the settings are no str
+
+
+def prod(env: str = settings.output.pages) -> bool:  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: int is no str
+    return env == "prod"
+
+
+async def later() -> bool:
+    return True
+
+
+@tree.task(when=later)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: an async function answers later
+async def postponed() -> None: ...
+
+
+@tree.task(when=True)  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]  # refused: nothing to ask
+async def certain() -> None: ...
+
+
+@tree.task(depends_on=[extract.output])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]  # refused: a result is no handle
+async def confused() -> None: ...
+
+
+@tree.task(cache="inputs")  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportCallIssue, reportUntypedFunctionDecorator]  # refused: not there yet
+async def cached() -> None: ...
+
+
+async def other_arguments(page: int) -> bytes:
+    return b""
+
+
+async def other_result(url: str) -> str:
+    return ""
+
+
+def not_async(url: str) -> bytes:
+    return b""
+
+
+def other_count(page: str) -> int:
+    return 0
+
+
+def overrides(treetask_run: TreeTaskRun) -> None:
+    extract.override(other_arguments)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: the argument is a str
+    extract.override(other_result)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: bytes is no str
+    extract.override(not_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: the callers await it
+    count.override(other_count)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: the argument is bytes
+    folder.override(b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: no function
+    text: str = treetask_run(extract, "a").value  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # refused: bytes is no str
+    treetask_run(extract.output)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]  # refused: a result is no handle
+    treetask_run(tree, config="fast")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]  # refused: not a config
+    print(text)
+
+
+async def ends(outcome: Outcome[bytes]) -> None:
+    text: str = outcome.value  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # refused: bytes is no str
+    outcome.error = None  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused: it is read
+    print(text)
 
 
 def spawn_by_node(node: TaskNode) -> None:
