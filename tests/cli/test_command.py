@@ -347,6 +347,30 @@ def test_reader_that_leaves_early_ends_neither_task_nor_run(app: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize("form", ["tree", "json"])
+def test_reader_of_a_plan_may_leave_early(app: Path, form: str) -> None:
+    """R58: quietly, however long the plan is."""
+    wide = 'from treetask import TreeBuilder\nwide = TreeBuilder("wide")\n'
+    (app / "wide.py").write_text(wide + 'for n in range(20_000): wide.add_child(f"node {n}")\n', encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "treetask", "wide:wide", "plan", "--format", form],
+        cwd=app,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    assert "wide" in process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+
+    assert (process.wait(timeout=DEADLINE), err) == (0, "")
+    process.stderr.close()
+
+
+@posix
 @pytest.mark.parametrize("target", ["app:tree", "app:bad"])
 def test_nobody_reads_the_display(app: Path, target: str) -> None:
     """R58: standard error into a closed pipe changes neither results nor exit code."""

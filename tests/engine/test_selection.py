@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from tests.engine.support import ended, ok, statuses
@@ -231,3 +233,51 @@ async def test_skipped_children_come_in_again_with_each_attempt() -> None:
     assert ran.count("page a") == 0
     assert [child.node.status for child in children] == ["skipped", "skipped"]
     assert tree.find("r/often/page[a]") is children[1].node
+
+
+async def test_what_is_folded_is_forgotten_by_the_selection() -> None:
+    """A million spawners that hold something stay no more than a million pages."""
+    registry = Registry("r")
+
+    @registry.group
+    async def shelf(name: str) -> Spawns[None]:
+        yield page.child(name)
+
+    @registry.group(keep_done="rollup")
+    async def often() -> Spawns[None]:
+        yield [shelf.child(str(number)) for number in range(50)]
+
+    tree = registry.build()
+    tree.select(["often/shelf[*]/page[?]"])
+    await AsyncExecutor(tree).run()
+
+    assert tree.selection is not None
+    assert (tree.get_stats()["done"], tree.get_stats()["skipped"]) == (2 + 50 + 10, 40)
+    assert len(tree) == 2 + 2 * 40
+    assert {node.id for node in tree.selection._held} <= set(tree.ids())
+
+
+async def test_loop_stays_alive_while_nothing_is_selected() -> None:
+    """R46: a body that yields child after child gives others their turns."""
+    registry = Registry("r")
+    seen: list[int] = []
+    others: list[int] = []
+
+    @registry.group
+    async def often() -> Spawns[None]:
+        for number in range(1_000):
+            seen.append(number)
+            yield page.child(str(number))
+
+    async def look() -> None:
+        while len(seen) < 1_000:
+            others.append(len(seen))
+            await anyio.lowlevel.checkpoint()
+
+    tree = registry.build()
+    tree.select(["often/page[x]"])
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        await AsyncExecutor(tree).run()
+
+    assert len({*others}) >= 3  # on trio the order of turns is random

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from treetask.engine._workers import Worker
 
 
-#: So many children may come back from an earlier attempt before others get their turn; they take about a millisecond.
-BACK_AT_ONCE: Final = 100
+#: So many children may end as soon as they come in before others get their turn; they take about a millisecond.
+ENDED_AT_ONCE: Final = 100
 
 
 class SpawnError(TreeTaskError):
@@ -160,10 +160,11 @@ class Spawner:
         self._steps: Final = steps
         self._group: Final[Group] = run.scheduler.watch(node, self)
         self._is_parallel: Final = node.options.parallel
-        #: Whether children may come back from an earlier attempt; and how many did since others had their turn.
-        self._is_repeated: Final = node in run.scheduler.left_over.of
-        self._came_back = 0
-        self._places_quickly: Final = self._is_parallel and not self._is_repeated
+        #: Whether children may end as soon as they come in: back from an earlier attempt, or not selected.
+        self._may_end_at_once: Final = node in run.scheduler.left_over.of or run.tree.selection is not None
+        #: How many did since others had their turn.
+        self._ended_at_once = 0
+        self._places_quickly: Final = self._is_parallel and not self._may_end_at_once
         #: Whether lists of children and of results are handed over; else nobody is to hold so many.
         self._keeps_done: Final = node.options.keep_done is KeepDone.ALL
         self._has_result = False
@@ -264,7 +265,7 @@ class Spawner:
     async def _place(self, child: Child[Any]) -> None:
         """Make a child a node: under a parallel parent once few enough are unstarted, else until its end."""
         self._raise_failures()
-        if self._is_repeated:
+        if self._may_end_at_once:
             await self._take_turns()
         if not self._is_parallel:
             node = self._place_now(child)
@@ -288,14 +289,14 @@ class Spawner:
 
     def _place_now(self, child: Child[Any]) -> TaskNode:
         node = self._run.place(child, self._node)
-        if node.status is TaskStatus.DONE:
-            self._came_back += 1
+        if node.status.is_terminal:
+            self._ended_at_once += 1
         return node
 
     async def _take_turns(self) -> None:
-        """Let others go ahead now and then: children that come back keep the body waiting for nothing."""
-        if self._came_back >= BACK_AT_ONCE:
-            self._came_back = 0
+        """Let others go ahead now and then: children that end at once keep the body waiting for nothing."""
+        if self._ended_at_once >= ENDED_AT_ONCE:
+            self._ended_at_once = 0
             await anyio.lowlevel.checkpoint()
             self._raise_failures()
 

@@ -148,6 +148,9 @@ class Selection:
         Returns whether any of it is: else its top alone comes in, to be skipped. Raises `DefinitionError` for what
         takes the result of something that was taken out.
         """
+        options = top.options
+        if not (self._skip or self._unmet or top._children or options.depends_on or parent in self._held):
+            return True  # as most are: one more child of a node that is selected
         nodes = list(top.walk())
         # Most come in below the same parent as the last ones, or below one of these.
         known = self._recent.get(parent)
@@ -176,7 +179,8 @@ class Selection:
         # Who comes in later and would wait for it does not.
         self._gone.update(gone)
         _detach(top, ())
-        top.options = without_dependencies(top.options, top.options.depends_on)
+        if options.depends_on:
+            top.options = without_dependencies(options, options.depends_on)
         return False
 
     # -- both --------------------------------------------------------------------------------------------------------
