@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,6 +11,11 @@ from tests.dsl.sentences import at, exactly
 from treetask import Child, MisplacedDependencyError, Registry, Task, TaskNode, TaskTree
 from treetask.dsl._bound import BoundBody
 from treetask.model import BodyKind, SyncSpawns, kind_of
+
+
+@dataclass(frozen=True)
+class Settings:
+    pages: int = 3
 
 
 def made(child: Child[Any], parent_id: str = "t") -> TaskNode:
@@ -263,6 +269,19 @@ def test_body_outside_a_tree_names_what_it_misses() -> None:
 
     with pytest.raises(TypeError, match=exactly("'t/parse' takes 'raw' from 't/extract', which is not in its tree")):
         called(made(parse.child()))
+
+
+def test_body_outside_a_tree_names_the_parameters_that_it_misses() -> None:
+    """Nor what a run would have been given."""
+    tree = Registry("t")
+    settings = tree.params(Settings)
+
+    @tree.task
+    def show(pages: int = settings.output.pages) -> None: ...
+
+    message = f"'t/show' takes 'pages' from {settings.output.pages!r}, which its tree was not given"
+    with pytest.raises(TypeError, match=exactly(message)):
+        called(made(show.child()))
 
 
 # -- groups -----------------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.sentences import exactly
+from tests.dsl.sentences import at, exactly
 from treetask import (
     DefinitionError,
+    DependencyCycleError,
     MisplacedDependencyError,
     NoResultError,
     Outcome,
@@ -275,10 +276,40 @@ def test_condition_that_cannot_be_asked_is_refused(when: Callable[..., bool], pr
 
     async def show() -> None: ...
 
-    with pytest.raises(DefinitionError) as caught:
+    with pytest.raises(DefinitionError, match=exactly(f"task 't/show' ({at(show)}): {problem}")):
         tree.task(when=when)(show)
 
-    assert str(caught.value).endswith(f": {problem}")
+
+@pytest.mark.parametrize("way", ["output", "maybe", "outcome", "optional", "when"])
+def test_cycle_is_refused_whatever_the_edge(way: str) -> None:
+    """R15: an edge that is relaxed is waited for all the same, and so is that of a condition."""
+    tree = Registry("t")
+
+    @tree.group
+    async def crawl() -> int:
+        return 3
+
+    def has_pages(pages: int | None = crawl.maybe) -> bool:
+        return bool(pages)
+
+    async def look() -> None: ...
+
+    def take(number: int) -> None: ...
+
+    if way == "optional":
+        crawl.task(depends_on=[crawl.optional])(look)
+    elif way == "when":
+        crawl.task(when=has_pages)(look)
+    else:
+        take.__defaults__ = (getattr(crawl, way),)
+        crawl.task(id="look")(take)
+
+    message = (
+        "'t/crawl/look' depends on itself: t/crawl/look -> t/crawl -> t/crawl/look; "
+        "'t/crawl' ends after its child 't/crawl/look'; remove one of these dependencies"
+    )
+    with pytest.raises(DependencyCycleError, match=exactly(message)):
+        tree.build()
 
 
 def test_condition_that_takes_data_from_elsewhere_is_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.dsl.sentences import at, exactly
 from treetask import BodyError, Registry, Return, Spawns, TaskNode
 
 pytestmark = pytest.mark.anyio
@@ -147,11 +148,12 @@ def plain(url: str, *, raw: bytes = b"", tries: int = 1) -> bytes:
 )
 def test_function_that_is_called_otherwise_is_refused(fn: Callable[..., Any], problem: str) -> None:
     """At once, with what does not fit."""
-    with pytest.raises(BodyError) as caught:
+    whole = (
+        f"'{fn.__name__}' ({at(fn)}) cannot be a task: it is to stand in for task 'app/fetch' ({at(fetch)}), "
+        f"but {problem}; write it like the function that it replaces"
+    )
+    with pytest.raises(BodyError, match=exactly(whole)):
         fetch.override(fn)
-
-    assert "cannot be a task: it is to stand in for task 'app/fetch' (" in str(caught.value)
-    assert str(caught.value).endswith(f", but {problem}; write it like the function that it replaces")
 
 
 def test_group_without_a_body_has_none_to_override() -> None:
@@ -160,5 +162,10 @@ def test_group_without_a_body_has_none_to_override() -> None:
 
     async def nothing() -> None: ...
 
-    with pytest.raises(BodyError, match="a group without a body has none to override"):
+    message = (
+        f"'nothing' ({at(nothing)}) cannot be a task: it is to stand in for task 'other/checks' "
+        f"({checks._declared.place}), but a group without a body has none to override; "
+        "write it like the function that it replaces"
+    )
+    with pytest.raises(BodyError, match=exactly(message)):
         checks.override(nothing)

@@ -180,6 +180,13 @@ def test_node_is_no_id() -> None:
         TaskNode("a", depends_on=[other])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("wrong", ["", None, TaskNode("b")], ids=["empty", "none", "node"])
+def test_what_is_optional_is_an_id(wrong: str) -> None:
+    """Of a node that may come later."""
+    with pytest.raises(TypeError, match=exactly(f"optional() takes the id of a node, not {wrong!r}")):
+        optional(wrong)
+
+
 @pytest.mark.parametrize(
     "option",
     ["cache", "version", "backend"],

@@ -33,8 +33,6 @@ def build_tree(
 
     Raises `DefinitionError` for dependencies that leave the tree or close a cycle.
     """
-    if config is not None and not isinstance(config, TreeTaskConfig):
-        raise TypeError(f"'{top.path}': config is {config!r}; expected a TreeTaskConfig")
     check_reach(top, top, top.parameters.given(args, kwargs))
     body, options = _parts(top, top, top.path, (args, kwargs))
     builder = TreeBuilder(top.path, _shown(top), config=config, task_fn=body, **options)
