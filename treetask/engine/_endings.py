@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from treetask.engine._bounds import Bound, grace_bound, total_bound
+from treetask.engine._bounds import grace_bound, total_bound
 from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._folding import Folding
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
@@ -24,6 +24,7 @@ from treetask.engine._left_over import LeftOver, Orphan
 from treetask.engine._repeat import begin_anew, wait_before_next
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
+from treetask.engine._world import World
 from treetask.model import BAD_ENDINGS, CLOSED, OnFailure, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
@@ -39,38 +40,16 @@ _TIMED_OUT: Final = TaskStatus.TIMED_OUT
 BACKING_OFF: Final = -1
 
 
-class Driver(Protocol):
-    """What the scheduler asks of the world. Nothing of it may call back."""
-
-    def interrupt(self, node: TaskNode) -> None:
-        """Cancel the body of a node; its end will be reported as that of any body."""
-
-    def grant(self, node: TaskNode) -> None:
-        """Let a suspended body go on: it has a slot again."""
-
-    def bound(self, node: TaskNode, bound: Bound) -> None:
-        """See to it that an attempt that lasts already ends in time: its body by itself, else call `expire`."""
-
-    def fold_soon(self) -> None:
-        """Call `fold` when all who listen have been told what happened, in the next turn or so."""
-
-    def raise_at_end(self, error: BaseException) -> None:
-        """Cancel the run soon, and let it raise this, as KeyboardInterrupt and SystemExit are."""
-
-    def look_again_at(self, when: float) -> None:
-        """Call `look_again` then: something may start that waits for nothing but time."""
-
-
 class Endings:
     """How nodes end. What the scheduler is made of, but for starting."""
 
-    def __init__(self, tree: TaskTree, driver: Driver, slots: Slots, chance: Callable[[], float]) -> None:
+    def __init__(self, tree: TaskTree, world: World, slots: Slots, chance: Callable[[], float]) -> None:
         self.tree: Final = tree
         self.slots: Final = slots
         self.is_cancelled = False
         #: Whether not even what always runs is to run any more.
         self.is_hurried = False
-        self._driver: Final = driver
+        self._world: Final = world
         #: Decides the random part of waits between attempts, from 0 to 1.
         self._chance: Final = chance
         self._waiting: Final = Waiting(tree)
@@ -79,7 +58,7 @@ class Endings:
         self._deadlocks: Final = Deadlocks(self._waiting, self.left_over, tree.config)
         self._dependents: Final = self._waiting.dependents
         self._features: Final = self._waiting.features
-        self._folding: Final = Folding(tree, self._waiting, self.left_over, driver.fold_soon)
+        self._folding: Final = Folding(tree, self._waiting, self.left_over, world.fold_soon)
         self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
         self._at = 0.0
         #: Nodes without children whose bodies are being stopped, and why; children may still come.
@@ -145,7 +124,7 @@ class Endings:
         if status is not _CANCELLED and may_retry and self._at < self._last_start(node):
             wait = wait_before_next(node, self.tree.config, self._at, self._chance, by_body=by_body)
             if node.exception is not None and not isinstance(node.exception, Exception):
-                self._driver.raise_at_end(node.exception)
+                self._world.raise_at_end(node.exception)
             if wait is not None and self._at + wait < self._last_start(node):
                 self._retry(node, wait, status)
                 return
@@ -240,7 +219,7 @@ class Endings:
 
     def _look_at(self, node: TaskNode, when: float) -> None:
         heappush(self._due, (when, node._order, node))
-        self._driver.look_again_at(when)
+        self._world.look_again_at(when)
 
     def look_again(self, at: float) -> None:
         """Time has passed: queue the nodes whose next attempt is due, and look at the limits again.
@@ -327,7 +306,7 @@ class Endings:
                 return
             if not group.body_ended:
                 if group.stopping is not None:
-                    self._driver.interrupt(parent)
+                    self._world.interrupt(parent)
                 return
             if group.verdict is not None or group.bad or not group.gate_open or self._features.has_always:
                 self._agenda.append((self._conclude_if_down, (group,)))
@@ -433,7 +412,7 @@ class Endings:
         group: Group | None = node._group
         if group is None:
             self._interrupted[node] = reason
-            self._driver.interrupt(node)
+            self._world.interrupt(node)
             return False
         if group.stopping is not None:
             return False
@@ -445,7 +424,7 @@ class Endings:
         if not group.is_down:
             return True
         if not group.body_ended:
-            self._driver.interrupt(node)
+            self._world.interrupt(node)
         else:
             self._agenda.append((self._conclude_if_down, (group,)))
         return False
@@ -456,7 +435,7 @@ class Endings:
             if child.options.always and not child._status.is_terminal:
                 bound = grace_bound(child, self.tree.config, self._at, stopped_at=self._at)
                 if child._status is _WORKING:
-                    self._driver.bound(child, bound)
+                    self._world.bound(child, bound)
                 elif child in self._backing_off and self._backing_off[child][0] >= bound.at:
                     self._agenda.append((self._give_up, (child, self._backing_off[child][1], reason)))
 

@@ -1,7 +1,7 @@
 """Decides what may start and what becomes of it: told what happened, it says what is ready.
 
 Pure: no event loop, no clock, no I/O. Every entry takes the time as an argument and leaves the tree at rest. What is to
-be done in the world goes through `Driver`, a few small methods that must not call back.
+be done in the world goes through `World`, a few small methods that must not call back.
 
 The way of a node: its parent lets it go ahead (`_open`, `_let_go`), the last of its dependencies is met
 (`Endings._release`, `_tell_dependents`), so it waits for nothing (`_waits` is 0) and is ready. One with a body, and no
@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from treetask._errors import FinishedParentError
 from treetask.engine._bounds import Bound, bound_of
-from treetask.engine._endings import Driver, Endings
+from treetask.engine._endings import Endings
 from treetask.engine._group import ChildWatch, Group, is_allowed
 from treetask.engine._ranks import Ranks
 from treetask.engine._slots import Slots
+from treetask.engine._world import World
 from treetask.model import BAD_ENDINGS, CLOSED, NOT_SELECTED, BodyKind, Child, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
@@ -51,13 +52,13 @@ class Scheduler(Endings):
     def __init__(
         self,
         tree: TaskTree,
-        driver: Driver,
+        world: World,
         *,
         max_concurrency: int | None,
         max_threads: int,
         chance: Callable[[], float] = random,
     ) -> None:
-        super().__init__(tree, driver, Slots(max_concurrency, max_threads, driver), chance)
+        super().__init__(tree, world, Slots(max_concurrency, max_threads, world), chance)
         #: Whether starts go by priority, and by cost.
         self._ranked_by = (False, False)
         self._ranks: Ranks | None = None
@@ -369,7 +370,7 @@ class Scheduler(Endings):
             node.exception, node.error = error, str(error) or type(error).__name__
             self._attempt_over(node, _FAILED, may_retry=False, by_body=True)
             if not isinstance(error, Exception):
-                self._driver.raise_at_end(error)
+                self._world.raise_at_end(error)
             return
         if is_wanted:
             self._queue(node)
@@ -402,7 +403,7 @@ class Scheduler(Endings):
         if node.options.is_timed:
             bound = self.bound(node, self._at)
             if bound is not None:
-                self._driver.bound(node, bound)
+                self._world.bound(node, bound)
         self.open_gate(node)
         if group.is_down:
             self._conclude(group)

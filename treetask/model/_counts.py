@@ -284,3 +284,19 @@ def _note_folded(opened: list[TaskNode]) -> None:
         number, done = tree.folds.below(group)
         if number:
             note_below(group, TaskStatus.DONE.slot, number, done, done)
+
+
+def unroll(child: TaskNode) -> None:
+    """Take what a child and the nodes below it add out of the rolls above."""
+    assert child.parent is not None
+    settled(child.parent)
+    below = settled(child).stats() if child._children else None
+    for status in TaskStatus:
+        number = getattr(below, status.value) if below is not None else 0
+        if number:
+            note_change(child, status.slot, -number, 0, 0)
+    if below is not None:
+        note_change(child, 0, 0, -below.current, -below.total)
+    if does_work(child):
+        current, total = units(child)
+        note_change(child, child._status.slot, -1, -current, -total)

@@ -30,7 +30,7 @@ def reason_to_wait(node: TaskNode) -> str | None:
 
 
 class Driver(Protocol):
-    """What a tree needs of the engine that runs it; not what the scheduler needs, which is in `_endings.py`."""
+    """What a tree needs of the engine that runs it; not what the scheduler needs, which is its `World`."""
 
     def add(self, child: TaskNode, parent: TaskNode) -> None:
         """Add a child while the tree runs, from any thread, or refuse it."""

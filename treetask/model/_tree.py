@@ -29,6 +29,7 @@ from treetask.model._counts import (
     row_of,
     settled,
     units,
+    unroll,
 )
 from treetask.model._driver import Driver, Listener
 from treetask.model._node import TaskNode, check_free
@@ -421,7 +422,7 @@ class TaskTree:
         assert parent is not None
         for child in children:
             if parent._roll is not None:
-                self._unroll(child)
+                unroll(child)
             for node in list(child.walk()):
                 self._counts.exclude(node)
                 del self._index[node.id]
@@ -448,22 +449,6 @@ class TaskTree:
             group._children = type(group._children)(sorted(group._children, key=lambda child: child._order))
         self.version += 1
 
-    @staticmethod
-    def _unroll(child: TaskNode) -> None:
-        """Take what a child and the nodes below it add out of the rolls above."""
-        assert child.parent is not None
-        settled(child.parent)
-        below = settled(child).stats() if child._children else None
-        for status in TaskStatus:
-            number = getattr(below, status.value) if below is not None else 0
-            if number:
-                note_change(child, status.slot, -number, 0, 0)
-        if below is not None:
-            note_change(child, 0, 0, -below.current, -below.total)
-        if does_work(child):
-            current, total = units(child)
-            note_change(child, child._status.slot, -1, -current, -total)
-
     def reset_node(self, node: TaskNode) -> None:
         """Bring a node's status back to pending, so that it can run again."""
         if not node._status.is_terminal:
@@ -488,12 +473,11 @@ class TaskTree:
         """
         if self.folds is not None:
             self.folds.forget_all()
-        first, end = self._came_in_run
-        came = [node for node in self.walk() if first < node._order <= end]
-        for node in came:
-            if node.parent is not None and not first < node.parent._order <= end:
-                node.parent.remove_child(node)
+        first, last = self._came_in_run
         for node in self.walk():
+            added = [child for child in node._children if first < child._order <= last]
+            if added:
+                self.remove(*added)
             node.reset()
 
     def select(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> None:
