@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         LeakedScopeError,
         NodeOwnedError,
         NothingSelectedError,
+        ResourceError,
         RunTimeoutError,
         StatusError,
         StrayCancellationError,
@@ -39,7 +40,17 @@ if TYPE_CHECKING:
     )
     from treetask.builder import TreeBuilder
     from treetask.display import LiveDisplay, TreeRenderer
-    from treetask.dsl import AsyncTask, BodyError, Group, MisplacedDependencyError, Params, Registry, SyncTask, Task
+    from treetask.dsl import (
+        AsyncTask,
+        BodyError,
+        Group,
+        MisplacedDependencyError,
+        Params,
+        Registry,
+        Resource,
+        SyncTask,
+        Task,
+    )
     from treetask.engine import AsyncExecutor, ProcessFailed, SpawnError
     from treetask.model import (
         JOIN,
@@ -111,6 +122,8 @@ __all__ = [
     "ProcessResult",
     "ProgressChanged",
     "Registry",
+    "Resource",
+    "ResourceError",
     "Retry",
     "Return",
     "RunEnded",
@@ -146,12 +159,12 @@ __all__ = [
 _HOMES = {
     "treetask._errors": (
         "DefinitionError DependencyCycleError DuplicateNodeError FinishedParentError InternalError LeakedScopeError "
-        "NodeOwnedError NothingSelectedError RunTimeoutError StatusError StrayCancellationError TreeRunningError "
-        "TreeTaskError UnknownDependencyError"
+        "NodeOwnedError NothingSelectedError ResourceError RunTimeoutError StatusError StrayCancellationError "
+        "TreeRunningError TreeTaskError UnknownDependencyError"
     ),
     "treetask.builder": "TreeBuilder",
     "treetask.display": "LiveDisplay TreeRenderer",
-    "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Params Registry SyncTask Task",
+    "treetask.dsl": "AsyncTask BodyError Group MisplacedDependencyError Params Registry Resource SyncTask Task",
     "treetask.engine": "AsyncExecutor ProcessFailed SpawnError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

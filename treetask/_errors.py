@@ -118,6 +118,15 @@ class StrayCancellationError(TreeTaskError):
         self.node_id = node_id
 
 
+class ResourceError(TreeTaskError):
+    """A resource that could not be opened, held or closed as it should; `__cause__` is what it raised, if anything."""
+
+    def __init__(self, resource: str, problem: str) -> None:
+        super().__init__(f"{resource} {problem}")
+        self.resource = resource
+        self.problem = problem
+
+
 class InternalError(TreeTaskError):
     """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
 

@@ -171,6 +171,36 @@ def test_task_that_fails(app: Path) -> None:
     ]
 
 
+def test_resource_that_fails_to_close(app: Path) -> None:
+    """R17: every task is done, but the command has failed, and says why."""
+    (app / "leaky.py").write_text(
+        textwrap.dedent(
+            """
+            from treetask import Registry
+
+            tree = Registry("leaky")
+
+            @tree.resource
+            async def session():
+                yield "open"
+                raise OSError("cannot flush")
+
+            @tree.task
+            async def use(conn=session.output) -> None:
+                print(conn)
+            """
+        ),
+        encoding="utf-8",
+    )
+
+    done = treetask(app, "leaky:tree", "--display", "quiet")
+
+    assert (done.returncode, done.stdout) == (1, "open\n")
+    assert done.stderr == (
+        "treetask: resource 'session' (leaky.py:6) raised when it was closed: OSError: cannot flush\n"
+    )
+
+
 @pytest.mark.parametrize("option", ["-k", "--keep-going"])
 def test_keep_going_runs_what_does_not_depend_on_the_failure(app: Path, option: str) -> None:
     """R33: the default policy of this run is to continue; a task failed all the same."""

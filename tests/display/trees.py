@@ -45,6 +45,9 @@ class HandEngine:
     def waits_for(self, node: TaskNode) -> str | None:
         return self.waited_for.get(node.id)
 
+    async def open(self, resources: object) -> None:
+        raise NotImplementedError
+
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         raise NotImplementedError
 

@@ -32,6 +32,9 @@ class Engine:
     def waits_for(self, node: TaskNode) -> str | None:
         return None
 
+    async def open(self, resources: object) -> None:
+        raise NotImplementedError
+
     async def run_process(self, node: TaskNode, order: object) -> ProcessResult:
         raise NotImplementedError
 

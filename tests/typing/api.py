@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from treetask import (
     Params,
     ProcessResult,
     Registry,
+    Resource,
     Retry,
     Return,
     Spawns,
@@ -215,6 +216,30 @@ with_seconds: AsyncTask[[Callable[[], Awaitable[int]]], int] = seconds(an_awaita
 
 
 # -- data by handle ---------------------------------------------------------------------------------------------------
+
+
+@tree.resource
+async def client() -> AsyncIterator[list[str]]:
+    yield []
+
+
+@tree.resource
+async def cursor(names: list[str] = client.output, *, size: int = 3) -> AsyncGenerator[Path, None]:
+    yield Path()
+
+
+async def fake_cursor(names: list[str]) -> AsyncGenerator[Path, None]:
+    yield Path()
+
+
+assert_type(client, Resource[list[str]])
+wide: Resource[object] = cursor
+swapped: AbstractContextManager[None] = cursor.override(fake_cursor)
+
+
+@tree.task
+async def with_resources(node: TaskNode, path: Path = cursor.output, *, name: str = cursor.output.name) -> str:
+    return name
 
 
 @tree.task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import anyio
@@ -22,9 +23,17 @@ settings = tree.params(Settings)
 api = tree.limit("api", max_concurrency=4, per_second=10)
 
 
+@tree.resource
+async def session() -> AsyncGenerator[list[str], None]:  # opened for its first user, closed after the last
+    opened: list[str] = []
+    yield opened
+    opened.clear()
+
+
 @tree.task(retry=Retry(on=OSError, attempts=4), timeout=30.0, limits=[api], tags=["net"])
-async def fetch(node: TaskNode, url: str, *, tries: int = 1) -> bytes:
+async def fetch(node: TaskNode, url: str, *, conn: list[str] = session.output, tries: int = 1) -> bytes:
     node.progress = (1, 1)
+    conn.append(url)
     return f"{url} {tries}".encode()
 
 
@@ -89,7 +98,7 @@ async def test_publish() -> None:  # call it: no engine, no mocks
     assert await publish(words={"a": 1}, score=None, env="x") == "x: 1 pages, lint None"
 
 
-async def fake(url: str, *, tries: int = 1) -> bytes:
+async def fake(url: str, *, conn: list[str] = session.output, tries: int = 1) -> bytes:
     return b"one two"
 
 

@@ -6,6 +6,7 @@ off and compares line by line.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from treetask import Outcome, Registry, Return, Spawns, SyncSpawns, TaskNode, TreeTaskConfig
@@ -27,6 +28,26 @@ def count(page: bytes) -> int:
 @tree.task
 async def parse(raw: str = extract.output) -> int:  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: bytes is no str
     return len(raw)
+
+
+@tree.resource
+async def session() -> AsyncIterator[bytes]:
+    yield b""
+
+
+@tree.task
+async def ask(conn: str = session.output) -> str:  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # refused: it yields bytes
+    return conn
+
+
+@tree.resource  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: it yields nothing
+async def returned() -> bytes:
+    return b""
+
+
+@tree.resource  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused: nothing binds the host
+async def unbound(host: str) -> AsyncIterator[str]:
+    yield host
 
 
 @tree.task

@@ -6,8 +6,6 @@ import os
 import re
 from pathlib import Path
 
-from treetask import Registry
-
 HERE = Path(__file__).resolve().parent
 
 IGNORE = re.compile(r"  # (?:type: ignore|pyright: ignore)\[[^\]]*\]")
@@ -27,8 +25,6 @@ def printed_programs() -> dict[str, str]:
         return {}
     names = ("example.py", "must_fail.py")
     sources = {f"printed_{name}": (Path(folder) / "dsl" / name).read_text(encoding="utf-8") for name in names}
-    if not hasattr(Registry, "resource"):
-        del sources["printed_example.py"]
     # What is refused by its name is not part of what must hold yet.
     return {
         name: source.replace("from treetask_stub import", "from treetask import").replace(', cache="inputs"', "")

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-from treetask._errors import DefinitionError, RunTimeoutError, TreeRunningError
+from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, TreeRunningError
 from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import flush_results, say, width_of_errors
@@ -67,7 +67,9 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
         error = failure.exceptions[0]
         if isinstance(error, RunTimeoutError):
             return ExitCode.RUN_TIMED_OUT, str(error)
-        return ExitCode.TASK_FAILED, None
+        # Every node may be done: what a resource raised at the end stands in no row.
+        told = [str(each) for each in failure.exceptions if isinstance(each, ResourceError)]
+        return ExitCode.TASK_FAILED, "; ".join(told) or None
     except (DefinitionError, TreeRunningError) as refused:
         # Nothing has started: a tree that was changed after it was built, or that has run already.
         raise CommandProblem(str(refused)) from refused

@@ -11,6 +11,7 @@ from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup, parame
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
+from treetask.dsl._resource import Resource
 from treetask.dsl._run import Runner, install_runner
 from treetask.dsl._task import AsyncTask, SyncTask, Task
 
@@ -25,6 +26,7 @@ __all__ = [
     "OptionalEdge",
     "Params",
     "Registry",
+    "Resource",
     "Runner",
     "Scope",
     "SyncGroup",

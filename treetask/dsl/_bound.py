@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from treetask.dsl._backend import on_loop
-from treetask.dsl._declaration import Body, Declaration, Reference, Way
-from treetask.model import BodyKind, Outcome, TaskNode, TaskStatus
+from treetask.dsl._declaration import Body, Declaration, Given, Reference, Way
+from treetask.model import BodyKind, Openable, OpensFirst, Outcome, TaskNode, TaskStatus
 
 
 class Input(NamedTuple):
@@ -34,6 +34,12 @@ class Inputs(NamedTuple):
     nodes: tuple[Input, ...] = ()
     #: Those that take what the run was given.
     given: tuple[tuple[str, Reference], ...] = ()
+
+    @property
+    def resources(self) -> tuple[Any, ...]:
+        """What of that has to be open first, each once."""
+        targets = [reference._target for _, reference in self.given]
+        return tuple(dict.fromkeys(each for each in targets if isinstance(each, Given) and each.is_opened))
 
     def values(self, node: TaskNode) -> dict[str, Any]:
         """Return the arguments, as seen from a node; what they are of has ended, or is there, by now."""
@@ -124,6 +130,32 @@ _FAST: Final[Mapping[bool, tuple[type[BoundBody], type[BoundBody]]]] = {
 }
 
 
+class _Opening(BoundBody, OpensFirst):
+    """One that takes resources: whoever drives it opens them first, or the coroutine that it gives does."""
+
+    __slots__ = ("_resources",)
+
+    def __init__(
+        self, declaration: Declaration, body: Body, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs
+    ) -> None:
+        super().__init__(declaration, body, args, kwargs, inputs)
+        self._resources: Final[tuple[Openable, ...]] = inputs.resources
+
+    @property
+    def resources(self) -> tuple[Openable, ...]:
+        return self._resources
+
+    def __call__(self, node: TaskNode) -> object:
+        return self._open_and_call(node) if self.kind is BodyKind.ASYNC else super().__call__(node)
+
+    async def _open_and_call(self, node: TaskNode) -> object:
+        tree = node._tree
+        if tree is not None and tree._driver is not None and not tree.given.keys() >= set(self._resources):
+            await tree._driver.open(self._resources)
+        result: Any = super().__call__(node)
+        return await result
+
+
 class BoundCondition:
     """A condition with what it takes. Called with the node, gives its answer."""
 
@@ -162,4 +194,6 @@ def bind(
         return body.fn
     fast = _FAST[body.wants_node]
     shape = BoundBody if kwargs or inputs is not NO_INPUTS or len(args) >= len(fast) else fast[len(args)]
+    if inputs.given and inputs.resources:
+        shape = _Opening
     return shape(declaration, body, args, kwargs, inputs)

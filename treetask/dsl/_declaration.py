@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
 from treetask.dsl._place import Place
@@ -25,6 +25,9 @@ class Way(Enum):
 
 class Given:
     """What a run has without a task for it, to be referred to: parameters, a resource."""
+
+    #: Whether it has to be opened first, which takes time.
+    is_opened: ClassVar[bool] = False
 
     def __init__(self, label: str, registry: Declaration, place: Place) -> None:
         self.label: Final = label
@@ -102,9 +105,15 @@ class Body:
 
 
 class Declared:
-    """The base of handles: what `depends_on` takes."""
+    """The base of handles of tasks: what `depends_on` takes."""
 
     _declared: Declaration
+
+
+class Provided:
+    """The base of handles of what a run is given."""
+
+    _given: Given
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -7,10 +7,10 @@ from treetask.dsl._place import Place
 
 
 class BodyError(DefinitionError):
-    """A function that cannot be the body of a task; `body` is its name, `place` where it stands."""
+    """A function that cannot be what it was declared as; `body` is its name, `place` where it stands."""
 
-    def __init__(self, body: str, place: Place, problem: str, fix: str) -> None:
-        super().__init__(f"'{body}' ({place}) cannot be a task: {problem}; {fix}")
+    def __init__(self, body: str, place: Place, problem: str, fix: str, *, role: str = "task") -> None:
+        super().__init__(f"'{body}' ({place}) cannot be a {role}: {problem}; {fix}")
         self.body = body
         self.place = place
         self.problem = problem

@@ -15,12 +15,13 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
 from enum import Enum, auto
 from inspect import Parameter
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import typing_extensions
 
 from treetask._errors import DefinitionError
-from treetask.dsl._declaration import Body, Declared, Reference
+from treetask.dsl._declaration import Body, Declaration, Declared, Given, Provided, Reference
 from treetask.dsl._errors import BodyError
 from treetask.dsl._parameters import Parameters
 from treetask.dsl._place import Place
@@ -66,16 +67,77 @@ def inspect_body(fn: object, place: Place) -> Body:
 
 
 def _inspected(function: Callable[..., Any], name: str, place: Place) -> Body:
-    try:
-        parameters = list(_signature(function).parameters.values())
-    except (ValueError, TypeError):
-        raise BodyError(name, place, "its parameters cannot be read", "call it from a `def` of your own") from None
-    _refuse_shape(function, parameters, name, place)
+    parameters = _checked_parameters(function, name, place)
     kind = _checked_kind(function, name, place)
     wants_node = _wants_node(function, parameters, name, place)
     public = parameters[1:] if wants_node else parameters
     _refuse_stray_node(function, public, name, place)
     return Body(function, kind, wants_node, Parameters(public), _references(public, name, place))
+
+
+def _checked_parameters(function: Callable[..., Any], name: str, place: Place) -> list[Parameter]:
+    try:
+        parameters = list(_signature(function).parameters.values())
+    except (ValueError, TypeError):
+        raise BodyError(name, place, "its parameters cannot be read", "call it from a `def` of your own") from None
+    _refuse_shape(function, parameters, name, place)
+    return parameters
+
+
+def inspect_resource(fn: object, place: Place, inherited: Mapping[str, Reference] = MappingProxyType({})) -> Body:
+    """Return what there is to know of a resource: an async generator all of whose parameters a run fills in.
+
+    `inherited` are the references that fill parameters without a default. Raises `BodyError` for what cannot be one.
+    """
+    name = body_name(fn)
+    try:
+        function = _checked_function(fn, name, place)
+        parameters = _checked_parameters(function, name, place)
+        own = _references(parameters, name, place)
+    except BodyError as error:
+        raise BodyError(name, place, error.problem, error.fix, role="resource") from None
+    references = {**{each.name: inherited[each.name] for each in parameters if each.name in inherited}, **own}
+    trouble = _trouble_of_kind(function) or _trouble_of_parameters(function, parameters, references)
+    if trouble is not None:
+        raise BodyError(name, place, *trouble, role="resource")
+    return Body(function, BodyKind.SPAWNER, wants_node=False, parameters=Parameters(parameters), references=references)
+
+
+def _trouble_of_kind(function: Callable[..., Any]) -> tuple[str, str] | None:
+    """Return why a function can be no resource as it is written, and the fix; None if it can."""
+    kind = kind_of(function)
+    if kind is BodyKind.SPAWNER:
+        return None
+    if kind_of(inspect.unwrap(function)) is BodyKind.SPAWNER:
+        return "it is an async generator inside of something else", "remove the decorator, as @asynccontextmanager"
+    if kind is BodyKind.ASYNC:
+        return "it does not yield", "yield its value; what comes after the `yield` closes it"
+    return "it is no async generator", "write it as `async def` that yields its value once"
+
+
+def _trouble_of_parameters(
+    function: Callable[..., Any], parameters: Iterable[Parameter], references: Mapping[str, Reference]
+) -> tuple[str, str] | None:
+    for each in parameters:
+        reference = references.get(each.name)
+        if reference is None:
+            if _means_node(each, function):
+                return f"its parameter '{each.name}' is a node, and it serves many", "remove it"
+            if each.default is Parameter.empty and each.kind is not Parameter.VAR_KEYWORD:
+                return (
+                    f"nothing binds '{each.name}'",
+                    f"give it a default, as in {each.name}: str = settings.output.env",
+                )
+        elif isinstance(reference._target, Declaration):
+            problem = f"it takes '{each.name}' from the {reference._said()}, but it is there before any task"
+            return problem, "take it in the task that uses the resource"
+    return None
+
+
+def _means_node(parameter: Parameter, function: Callable[..., Any]) -> bool:
+    if parameter.annotation is Parameter.empty:
+        return parameter.name == "node" and parameter.default is Parameter.empty
+    return _role(_resolved(parameter.annotation, function)) is _First.NODE
 
 
 def inspect_condition(owner: str, fn: object, place: Place) -> Body:
@@ -90,8 +152,13 @@ def inspect_condition(owner: str, fn: object, place: Place) -> Body:
     except BodyError as error:
         raise DefinitionError(f"{owner}: when={name} cannot be asked: {error.problem}; {error.fix}") from None
     why, fix = None, "give it a default, as in env: str = settings.output.env"
+    targets = {name: reference._target for name, reference in body.references.items()}
+    opened = next((name for name, each in targets.items() if isinstance(each, Given) and each.is_opened), None)
     if body.kind is not BodyKind.THREAD:
         why, fix = "it is no plain function", "write it as a `def` that answers at once"
+    elif opened is not None:
+        why = f"it takes '{opened}' from a resource, which takes time to open"
+        fix = "ask in a task, and take its output"
     elif body.parameters.required:
         why = f"nothing binds {' and '.join(repr(each) for each in body.parameters.required)}"
     if why is not None:
@@ -255,6 +322,9 @@ def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[st
             label = each.default._declared.label
             problem = f"the default of '{each.name}' is the task '{label}' itself"
             raise BodyError(name, place, problem, f"write {label}.output for what it returns")
+        elif isinstance(each.default, Provided):
+            problem = f"the default of '{each.name}' is {each.default!r} itself"
+            raise BodyError(name, place, problem, "write .output behind it")
         elif _holds_reference(each.default):
             problem = f"the default of '{each.name}' holds a reference inside a {type(each.default).__name__}"
             raise BodyError(name, place, problem, "give each reference a parameter of its own")

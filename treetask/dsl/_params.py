@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, cast
 from typing_extensions import TypeVar
 
 from treetask._errors import DefinitionError, did_you_mean
-from treetask.dsl._declaration import Declaration, Given, Reference
+from treetask.dsl._declaration import Declaration, Given, Provided, Reference
 from treetask.dsl._inspection import RESERVED
 from treetask.dsl._place import Place
 
@@ -67,19 +67,19 @@ class Settings(Given):
         return f"'{self.label}' ({self.place})"
 
 
-class Params(Generic[T_co]):
+class Params(Provided, Generic[T_co]):
     """The parameters of a pipeline: `settings = tree.params(Settings)`, then `env: str = settings.output.env`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings: Final = settings
+        self._given = settings
 
     @property
     def output(self) -> T_co:
         """The instance of a run, or one of its fields, as the default value of a parameter."""
-        return cast("T_co", Reference(self._settings))
+        return cast("T_co", Reference(self._given))
 
     def __repr__(self) -> str:
-        return f"<Params {self._settings}>"
+        return f"<Params {self._given}>"
 
 
 def declare_params(registry: Declaration, cls: object, place: Place) -> Settings:

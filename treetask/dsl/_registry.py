@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 from typing_extensions import TypedDict, TypeVar, Unpack
@@ -13,6 +13,7 @@ from treetask.dsl._declare import declare_root
 from treetask.dsl._decorators import Policy, Scope
 from treetask.dsl._params import Params, declare_params, make_given
 from treetask.dsl._place import Place
+from treetask.dsl._resource import Resource, declare_resource
 from treetask.dsl._run import options_of_run, runner
 from treetask.model import ExecutionResult, Limit, Retry, TaskTree, TreeTaskConfig
 
@@ -78,6 +79,16 @@ class Registry(Scope):
         command as `--env prod` or `--set env=prod`. Raises `DefinitionError` for a field whose name another has.
         """
         return Params(declare_params(self._declared, cls, Place.of_caller()))
+
+    def resource(self, fn: Callable[[], AsyncIterator[T]], /) -> Resource[T]:
+        """Make what an async generator yields something that bodies share: `conn: Connection = session.output`.
+
+        It is opened when the first body that takes it begins, and closed at the end of the run, whatever happened, in
+        the reverse order of opening; all in one task of its own. What it needs itself are defaults of its parameters:
+        parameters of the pipeline and other resources. Raises `BodyError` for a function that cannot be one, and
+        `DefinitionError` for a second resource of that name.
+        """
+        return Resource(declare_resource(self._declared, fn))
 
     def build(self, config: TreeTaskConfig | None = None, **params: object) -> TaskTree:
         """Return the tree of everything declared, with these parameters; every check is made, nothing runs.

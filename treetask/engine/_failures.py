@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from treetask._errors import TreeTaskError
@@ -42,9 +42,9 @@ def is_of_the_engine(file: str) -> bool:
     return any(file.startswith(f"{home}{os.sep}") for home in homes)
 
 
-def tree_failed(tree: TaskTree) -> TreeFailed:
-    """Return the error of a run that failed: a flat group of what the bodies raised and nobody handled."""
-    leaves = [leaf for node in unhandled(tree.failed) if has_raised(node) for leaf in _leaves(node)]
+def tree_failed(tree: TaskTree, others: Sequence[Exception] = ()) -> TreeFailed:
+    """Return the error of a run that failed: a flat group of what bodies raised and nobody handled, and `others`."""
+    leaves = [leaf for node in unhandled(tree.failed) if has_raised(node) for leaf in _leaves(node)] + [*others]
     unique = list({id(leaf): leaf for leaf in leaves}.values())
     if not unique:
         unique = [
@@ -60,11 +60,11 @@ def _leaves(node: TaskNode) -> Iterator[Exception]:
     assert node.exception is not None
     for one in leaf_exceptions(node.exception):
         if isinstance(one, Exception):
-            _note(one, f"in task '{node.id}'")
+            add_note(one, f"in task '{node.id}'")
             yield one
 
 
-def _note(error: Exception, note: str) -> None:
+def add_note(error: Exception, note: str) -> None:
     """Add a note as PEP 678 has it, on Python 3.10 too."""
     notes: list[str] = getattr(error, "__notes__", [])
     if note not in notes:

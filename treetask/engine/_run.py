@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import DuplicateNodeError, RunTimeoutError, TreeRunningError
+from treetask._errors import DuplicateNodeError, ResourceError, RunTimeoutError, TreeRunningError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
 from treetask.engine._grace import Grace
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
 from treetask.engine._observers import Announcer
+from treetask.engine._resources import Resources
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_child
 from treetask.engine._step import STEPS, awaited, current_node, run_in
@@ -33,6 +34,8 @@ from treetask.model import (
     Child,
     DuplicateChildError,
     ExecutionResult,
+    Openable,
+    OpensFirst,
     TaskNode,
     TaskStatus,
     TaskTree,
@@ -82,11 +85,22 @@ class Run:
             on_bound=self._grace.begin,
             on_end=self._end,
         )
+        self._resources: Final = Resources(
+            self.loop,
+            self._timers,
+            self._crew.context,
+            tree.given,
+            grace=config.grace,
+            on_crash=self._give_up_for,
+            on_fatal=self.raise_at_end,
+        )
         self._over: Final = anyio.Event()
         self._crash: BaseException | None = None
         self._interruption: BaseException | None = None
         self.cancel_reason: str | None = None
         self._timed_out: RunTimeoutError | None = None
+        #: Whether it was stopped because a resource had ended.
+        self._is_given_up = False
         self._late_is_posted = False
         #: When the scheduler is going to be told that time has passed.
         self._looks: Final[set[float]] = set()
@@ -106,9 +120,11 @@ class Run:
                 Run.place,
                 Run.open_gate,
                 Run.stop_claimed,
+                Run.open,
                 Run.wait_for,
                 Run.run_process,
                 Run.post,
+                Resources._keep,
                 Timers._keep,
             ),
             bodies=STEPS,
@@ -119,7 +135,8 @@ class Run:
             async with self.loop.workers():
                 with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
                     self._guarded(self._begin)
-                    await self._wait_until_over()
+                    await self._wait_for(self._over)
+                    await self._resources.close(self._wait_for)
                 self._timers.close()
         finally:
             self._apply_late_progress()
@@ -136,12 +153,12 @@ class Run:
         self.scheduler.begin(at)
         self._advance()
 
-    async def _wait_until_over(self) -> None:
-        """Wait for the last node. What interrupts that wait cancels the run, in order, and is raised at its end."""
-        while not self._over.is_set():
+    async def _wait_for(self, end: anyio.Event) -> None:
+        """Wait for an end. What interrupts that wait cancels the run, in order, and is raised when it is over."""
+        while not end.is_set():
             try:
                 with anyio.CancelScope(shield=self._interruption is not None):
-                    await self._over.wait()
+                    await end.wait()
             except BaseException as error:
                 if self._interruption is None or isinstance(self._interruption, self.loop.cancelled):
                     self._interruption = error
@@ -164,6 +181,8 @@ class Run:
         """Let the run return, unless children are still to be folded: then that will do so."""
         if self._crash is not None or not self.scheduler.has_to_fold:
             self._over.set()
+        if self.scheduler.is_cancelled:
+            self._resources.limit(self.loop.now() + self._config.grace)
 
     def _call_soon(self, act: Callable[[], None]) -> None:
         self.loop.call_soon(partial(self._guarded, act))
@@ -176,18 +195,19 @@ class Run:
             self._end(error)
 
     def _raise_outcome(self) -> None:
-        root = self.tree.root
-        for error in (self._crash, self._crew.fatal, self._interruption):
-            if error is not None:
-                raise error
-        if self._timed_out is not None:
-            message = f"'{root.id}' timed out"
-            raise TreeFailed(message, [self._timed_out], ExecutionResult(self.tree))
-        if root.status is TaskStatus.DONE:
-            return
-        if root.status is TaskStatus.CANCELLED:
-            raise TreeCancelled(self.cancel_reason or root.reason, ExecutionResult(self.tree))
-        raise tree_failed(self.tree)
+        root, troubles = self.tree.root, self._resources.troubles
+        raised = (self._crash, self._crew.fatal, self._interruption)
+        error = next((each for each in raised if each is not None), None)
+        if error is None and self._timed_out is not None:
+            error = TreeFailed(f"'{root.id}' timed out", [self._timed_out, *troubles], ExecutionResult(self.tree))
+        elif error is None and root.status is TaskStatus.CANCELLED and not self._is_given_up:
+            error = TreeCancelled(self.cancel_reason or root.reason, ExecutionResult(self.tree))
+        elif error is None and (root.status is not TaskStatus.DONE or troubles):
+            error = tree_failed(self.tree, troubles)
+        if not isinstance(error, TreeFailed):
+            self._resources.log_troubles()
+        if error is not None:
+            raise error
 
     def _advance(self) -> None:
         """After the scheduler was told something outside of a worker: start what may start, tell who listens."""
@@ -206,6 +226,7 @@ class Run:
         context = self._crew.context.copy()
         context.run(current_node.set, node)
         body: Any = node.task_fn
+        await self._open_first(body)
         if kind is BodyKind.THREAD:
             result = await self._threads.call(context, body, node)
             # A plain function may hand back a coroutine, as a lambda around an async one does.
@@ -215,6 +236,11 @@ class Run:
             return await Spawner(self, worker, node, AsyncSteps(generator, context)).drive()
         steps = ThreadSteps(generator, context, self._threads, self.loop.cancelled)
         return await Spawner(self, worker, node, steps).drive()
+
+    async def _open_first(self, body: object) -> None:
+        """Open what a body takes, if it takes such; an async one does so itself."""
+        if isinstance(body, OpensFirst):
+            await self.open(body.resources)
 
     def _count_abandoned(self) -> None:
         if self._processes is not None:
@@ -238,9 +264,10 @@ class Run:
             self._advance()
 
     def _time_is_up(self, limit: float) -> None:
-        if not self.scheduler.is_cancelled and not self.scheduler.is_over:
+        is_over = self.scheduler.is_over
+        if not self.scheduler.is_cancelled and not (is_over and self._resources.are_closed):
             self._timed_out = RunTimeoutError(self.tree.root.id, limit)
-            self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now(), is_late=True)
+            self.scheduler.cancel(f"the run timed out after {limit} s", self.loop.now(), is_late=not is_over)
             self._advance()
 
     # -- asked by the scheduler --------------------------------------------------------------------------------------
@@ -273,6 +300,11 @@ class Run:
         if self._crew.fatal is None:
             self._crew.fatal = error
         self.post(partial(self._give_up, f"{type(error).__name__} was raised"))
+
+    def _give_up_for(self, trouble: ResourceError) -> None:
+        """A resource has ended before its time: so does the run."""
+        self._is_given_up = not self.scheduler.is_cancelled
+        self._give_up(str(trouble))
 
     def _give_up(self, reason: str) -> None:
         self.scheduler.cancel(reason, self.loop.now())
@@ -416,6 +448,10 @@ class Run:
             await self._end_of(next(child for child in node._children if not child.is_done()))
         await anyio.lowlevel.checkpoint()
 
+    async def open(self, resources: Iterable[Openable]) -> None:
+        for each in resources:
+            await self._resources.open(each)
+
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         if self._processes is None:
             from treetask.engine._process import Processes
@@ -494,6 +530,7 @@ class Run:
         if self._processes is not None:
             self._processes.hurry()
         self._grace.hurry()
+        self._resources.limit(self.loop.now())
         self.scheduler.hurry(self.loop.now())
         self._advance()
 

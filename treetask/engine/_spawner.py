@@ -50,7 +50,7 @@ class SpawnError(TreeTaskError):
     """A yield where none may be: after `Return`, or while the body cleans up."""
 
 
-class _Ended(Exception):
+class Ended(Exception):
     """A generator returned; `value` is what a sync one returned."""
 
     def __init__(self, value: object = None) -> None:
@@ -58,7 +58,7 @@ class _Ended(Exception):
 
 
 class Steps(Protocol):
-    """A generator of either kind, one step at a time. Both raise `_Ended` at its end."""
+    """A generator of either kind, one step at a time. Both raise `Ended` at its end."""
 
     def send(self, value: object) -> Coroutine[Any, Any, Any]: ...
     def throw(self, error: BaseException) -> Coroutine[Any, Any, Any]: ...
@@ -82,6 +82,10 @@ class AsyncSteps:
             raise error
         return await self._step(self._generator.athrow, error)
 
+    async def close(self) -> None:
+        """End one that should have ended by itself."""
+        await self._step(lambda generator: generator.aclose(), self._generator)
+
     async def _step(self, function: Callable[[Any], Any], argument: object) -> Any:
         # Called in the context as well: who notes that a generator is begun is told at this call.
         try:
@@ -89,7 +93,7 @@ class AsyncSteps:
             if trap is not FINISHED:
                 await resume(self._context, self._calls, trap)
         except StopAsyncIteration:
-            raise _Ended from None
+            raise Ended from None
         return self.result
 
 
@@ -141,7 +145,7 @@ class ThreadSteps:
                 await self._close()
             raise
         if is_over:
-            raise _Ended(value)
+            raise Ended(value)
         return value
 
     async def _close(self) -> None:
@@ -180,7 +184,7 @@ class Spawner:
         while True:
             try:
                 yielded = await step
-            except _Ended as end:
+            except Ended as end:
                 return self._result if self._has_result else end.value
             try:
                 step = self._steps.send(yielded if self._places_at_once(yielded) else await self._serve(yielded))

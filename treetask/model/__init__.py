@@ -13,7 +13,7 @@ from treetask.model._checks import check_count, check_seconds
 from treetask.model._children import NO_CHILDREN
 from treetask.model._config import DEFAULT_ICONS, DEFAULT_TREE_CHARS, OnFailure, TreeTaskConfig
 from treetask.model._counts import SubtreeStats
-from treetask.model._driver import Driver, Listener, left_behind
+from treetask.model._driver import Driver, Listener, Openable, OpensFirst, left_behind
 from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._features import Features, goes_last
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
@@ -116,6 +116,8 @@ __all__ = [
     "NodeKeywords",
     "NodeOptions",
     "OnFailure",
+    "Openable",
+    "OpensFirst",
     "OptionalDependency",
     "Outcome",
     "ProcessOrder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,6 +27,33 @@ def reason_to_wait(node: TaskNode) -> str | None:
         return None
     waited_for = driver.waits_for(node)
     return None if waited_for is None else f"waits for {waited_for}"
+
+
+class Openable(Protocol):
+    """What bodies share for the whole of a run, opened when the first of them begins; messages show its `str()`."""
+
+    @property
+    def needs(self) -> tuple[Openable, ...]:
+        """What has to be open before."""
+        ...
+
+    def open(self, given: Mapping[Any, Any]) -> AsyncGenerator[Any, Any]:
+        """Return what opens it up to its one `yield`, whose value is shared, and closes it after that.
+
+        `given` has what the tree was given, and the values of what this one needs.
+        """
+        ...
+
+
+class OpensFirst:
+    """The base of bodies that take something which has to be open before they are called."""
+
+    __slots__ = ()
+
+    @property
+    def resources(self) -> tuple[Openable, ...]:
+        """What that is."""
+        raise NotImplementedError
 
 
 class Driver(Protocol):
@@ -62,6 +89,10 @@ class Driver(Protocol):
 
     def waits_for(self, node: TaskNode) -> str | None:
         """Return what keeps a node back that has not begun, or waits for its next attempt, to any thread."""
+        ...
+
+    async def open(self, resources: Iterable[Openable]) -> None:
+        """Return when these are open; the tree is given their values. Raises what opening one of them raises."""
         ...
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:

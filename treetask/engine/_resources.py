@@ -1,0 +1,274 @@
+"""Opens what the bodies of a run share, holds it and closes it at the end, each in one task of its own.
+
+What must stay true:
+- One task opens a resource, holds it and closes it, so that a scope, a task group or a ContextVar around its `yield` is
+  left where it was entered. Nothing of the engine's is opened while it is suspended there.
+- What interrupts it while it is held, as the crash of a task group in it does, is thrown in at its `yield`.
+- An opening lasts as long as somebody waits for it: one that hangs is given up with the last attempt that wants it, and
+  the next one begins when it is down.
+- What closes last was opened first: users go before what they use.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Final
+
+import anyio
+
+from treetask._errors import ResourceError
+from treetask.engine._failures import add_note, real_error
+from treetask.engine._loop import Loop, Post
+from treetask.engine._spawner import AsyncSteps, Ended
+from treetask.engine._timers import Timers
+from treetask.model import Openable
+
+_logger: Final = logging.getLogger("treetask")
+
+
+class Keeper(Post):
+    """One resource of a run, from the first who asks for it until it is closed."""
+
+    __slots__ = ("_waiting", "ended", "error", "is_given_up", "may_close", "resource", "settled")
+
+    def __init__(self, resource: Openable) -> None:
+        self.resource: Final = resource
+        self.scope = None
+        #: Set when it is open, or could not be opened.
+        self.settled: Final = anyio.Event()
+        self.may_close: Final = anyio.Event()
+        #: Set when nothing of it is left.
+        self.ended: Final = anyio.Event()
+        #: What those get who ask for it.
+        self.error: BaseException | None = None
+        #: Whether nobody waits for its opening any more.
+        self.is_given_up = False
+        self._waiting = 0
+
+    async def wait(self) -> None:
+        """Return when it is open; raise what opening it has raised."""
+        self._waiting += 1
+        try:
+            await self.settled.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not self.settled.is_set():
+                self.give_up()
+        if self.error is not None:
+            raise self.error
+
+    def give_up(self) -> None:
+        """Stop the opening."""
+        self.is_given_up = True
+        if self.scope is not None:
+            self.scope.cancel()
+
+    def settle(self, error: BaseException | None) -> None:
+        """Tell all who wait."""
+        self.error = error
+        self.settled.set()
+
+
+class Resources:
+    """The resources of one run. `given` gets the value of each as long as it is open."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        timers: Timers,
+        context: Context,
+        given: dict[Any, Any],
+        *,
+        grace: float,
+        on_crash: Callable[[ResourceError], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        #: What went wrong and is no body's error.
+        self.troubles: Final[list[ResourceError]] = []
+        self._loop: Final = loop
+        self._timers: Final = timers
+        self._context: Final = context
+        self._given: Final = given
+        self._grace: Final = grace
+        #: Told of one that has ended before its time.
+        self._on_crash: Final = on_crash
+        #: Told of KeyboardInterrupt, SystemExit and their like.
+        self._on_fatal: Final = on_fatal
+        #: Those that are being opened or open, the first opened first.
+        self._keepers: Final[dict[Openable, Keeper]] = {}
+        self._is_closing = False
+        #: Until when all have to be closed.
+        self._ends_at = math.inf
+
+    async def open(self, resource: Openable) -> None:
+        """Return when a resource is open: opened by this call, or by another one that is waited for."""
+        while resource not in self._given:
+            if self._is_closing:
+                raise ResourceError(str(resource), "cannot be opened any more: the run is over")
+            keeper = self._keepers.get(resource)
+            if keeper is None:
+                keeper = self._keepers[resource] = Keeper(resource)
+                self._context.copy().run(self._loop.start, partial(self._keep, keeper))
+            if keeper.is_given_up:
+                await keeper.ended.wait()
+            else:
+                await keeper.wait()
+
+    async def close(self, wait: Callable[[anyio.Event], Awaitable[None]]) -> None:
+        """Close all, one after another, and wait for each, by a function that nothing interrupts."""
+        self._is_closing = True
+        self._apply_limit()
+        for keeper in list(self._keepers.values()):
+            if not keeper.settled.is_set():
+                keeper.give_up()
+                await wait(keeper.ended)
+        for keeper in reversed(list(self._keepers.values())):
+            keeper.may_close.set()
+            await wait(keeper.ended)
+
+    @property
+    def are_closed(self) -> bool:
+        """Whether nothing is left of any."""
+        return all(keeper.ended.is_set() for keeper in self._keepers.values())
+
+    def limit(self, at: float) -> None:
+        """Bound the closing of all by a time of the loop's clock. The earliest such time counts."""
+        if at < self._ends_at:
+            self._ends_at = at
+            self._apply_limit()
+
+    def _apply_limit(self) -> None:
+        if self._is_closing and self._ends_at < math.inf and not self.are_closed:
+            self._timers.at(self._ends_at + self._grace, self._name_the_rest)
+            for keeper in self._keepers.values():
+                if keeper.scope is not None:
+                    keeper.scope.deadline = self._ends_at
+
+    def _name_the_rest(self) -> None:
+        for keeper in self._keepers.values():
+            if not keeper.ended.is_set() and keeper.may_close.is_set():
+                _logger.warning("still waiting for %s, which did not end when cancelled", keeper.resource)
+
+    # -- the task of one ---------------------------------------------------------------------------------------------
+
+    async def _keep(self, keeper: Keeper) -> None:
+        self._loop.occupy(keeper)
+        try:
+            steps = await self._opened(keeper)
+            if steps is not None:
+                await self._close(keeper, steps)
+            if self._loop.is_innermost(keeper):
+                keeper.scope.__exit__(None, None, None)
+        finally:
+            self._given.pop(keeper.resource, None)
+            if keeper.is_given_up:
+                self._keepers.pop(keeper.resource, None)
+            keeper.ended.set()
+            self._loop.leave()
+
+    async def _opened(self, keeper: Keeper) -> AsyncSteps | None:
+        """Open it, put its value where bodies find it and return its generator; None if that came to nothing."""
+        resource = keeper.resource
+        if keeper.is_given_up:
+            keeper.scope.cancel()
+        try:
+            for each in resource.needs:
+                await self.open(each)
+            steps = AsyncSteps(resource.open(self._given), copy_context())
+            try:
+                value = await steps.send(None)
+            except Ended:
+                raise ResourceError(str(resource), "yielded nothing; it has to yield its value, once") from None
+        except BaseException as raised:
+            del self._keepers[resource]
+            self._settle_badly(keeper, raised)
+            return None
+        if keeper.is_given_up:
+            keeper.may_close.set()  # it would not hear that nobody wants it any more
+        else:
+            # Now it is the last one: what it needs came before, though it was asked for later.
+            self._keepers[resource] = self._keepers.pop(resource)
+            self._given[resource] = value
+        keeper.settle(None)
+        return steps
+
+    def _settle_badly(self, keeper: Keeper, raised: BaseException) -> None:
+        error = real_error(raised, self._loop.cancelled)
+        if error is None and not keeper.is_given_up:
+            error = ResourceError(str(keeper.resource), "ended as cancelled before it yielded; nothing here stopped it")
+        if isinstance(error, Exception):
+            if not isinstance(error, ResourceError):
+                add_note(error, f"when {keeper.resource} was opened")
+            if keeper.is_given_up:
+                _logger.error("%s raised when its opening was cancelled", keeper.resource, exc_info=error)
+        elif error is not None:
+            self._on_fatal(error)
+        keeper.settle(error)
+
+    async def _close(self, keeper: Keeper, steps: AsyncSteps) -> None:
+        """Hold it until it may close, or is interrupted, and close it."""
+        try:
+            await keeper.may_close.wait()
+            step = steps.send(None)
+        except BaseException as error:
+            step = steps.throw(error)
+        is_early = not keeper.may_close.is_set() and not keeper.scope.cancel_called
+        raised: BaseException | None = None
+        problem: str | None = None
+        try:
+            await step
+            problem = "yielded a second time; it has to yield its value once, and to close it after that"
+        except Ended:
+            pass
+        except BaseException as error:
+            raised = error
+        if problem is not None:
+            await self._drop(keeper, steps)
+        elif raised is not None or is_early:
+            raised = None if raised is None else real_error(raised, self._loop.cancelled)
+            problem = self._problem(keeper, raised, is_early=is_early)
+        elif not self._loop.is_intact(keeper) and not keeper.scope.cancel_called:
+            problem = "left a cancel scope open, or cancelled its own task; close what it opens"
+        if is_early:
+            # Who asks for it from now on is told, and gets no second one.
+            keeper.error = ResourceError(str(keeper.resource), "is there no more: it ended while it was in use")
+        if raised is not None and not isinstance(raised, Exception):
+            self._on_fatal(raised)
+        elif problem is not None:
+            self._note_trouble(keeper, problem, raised, is_early=is_early)
+
+    def _problem(self, keeper: Keeper, raised: BaseException | None, *, is_early: bool) -> str | None:
+        if raised is not None:
+            when = "while it was in use" if is_early else "when it was closed"
+            return f"raised {when}: {type(raised).__name__}: {raised}"
+        if is_early:
+            return "ended while it was in use; a scope or a task group around its `yield` was cancelled"
+        if keeper.is_given_up:
+            return None
+        if keeper.scope.cancel_called:
+            return f"was not closed within the grace of {self._grace} s"
+        return "ended as cancelled when it was closed; nothing here stopped it"
+
+    async def _drop(self, keeper: Keeper, steps: AsyncSteps) -> None:
+        """End a generator that should have ended by itself."""
+        try:
+            await steps.close()
+        except BaseException as error:
+            if real_error(error, self._loop.cancelled) is not None:
+                _logger.exception("%s raised when it was dropped", keeper.resource)
+
+    def _note_trouble(self, keeper: Keeper, problem: str, raised: BaseException | None, *, is_early: bool) -> None:
+        trouble = ResourceError(str(keeper.resource), problem)
+        trouble.__cause__ = raised
+        self.troubles.append(trouble)
+        if is_early:
+            self._on_crash(trouble)
+
+    def log_troubles(self) -> None:
+        """Tell what went wrong where the error of the run has no place for it."""
+        for trouble in self.troubles:
+            _logger.error("%s", trouble, exc_info=trouble)
