@@ -110,7 +110,7 @@ async def test_spawned_children_and_groups_run_alone_have_them_too() -> None:
 async def test_value_that_does_not_fit_is_refused_before_the_run(values: dict[str, object], problem: str) -> None:
     """By name, with what was expected."""
     tree, settings = pipeline()
-    message = "registry 't': run()" + problem.format(settings=f"'Settings' ({settings._settings.place})")
+    message = "registry 't': run()" + problem.format(settings=f"'Settings' ({settings._given.place})")
 
     with pytest.raises(TypeError, match=exactly(message)):
         await tree.run(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
