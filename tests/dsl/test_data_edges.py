@@ -280,6 +280,22 @@ def test_condition_that_cannot_be_asked_is_refused(when: Callable[..., bool], pr
         tree.task(when=when)(show)
 
 
+def test_task_as_a_condition_is_refused_with_the_way_to_ask_for_its_result() -> None:
+    """It is no function that answers at once."""
+    tree = Registry("t")
+
+    @tree.task
+    async def ready() -> bool:
+        return True
+
+    async def show() -> None: ...
+
+    fix = "write a function that takes its result: def ask(found: bool = ready.output) -> bool"
+    message = f"task 't/show' ({at(show)}): when=ready cannot be asked: it is a task; {fix}"
+    with pytest.raises(DefinitionError, match=exactly(message)):
+        tree.task(when=ready)(show)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("way", ["output", "maybe", "outcome", "optional", "when"])
 def test_cycle_is_refused_whatever_the_edge(way: str) -> None:
     """R15: an edge that is relaxed is waited for all the same, and so is that of a condition."""

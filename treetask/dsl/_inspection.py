@@ -146,6 +146,10 @@ def inspect_condition(owner: str, fn: object, place: Place) -> Body:
     Raises `DefinitionError` naming its `owner` for one that cannot be asked.
     """
     name = body_name(fn)
+    if isinstance(fn, Declared):
+        label = fn._declared.label
+        fix = f"write a function that takes its result: def ask(found: bool = {label}.output) -> bool"
+        raise DefinitionError(f"{owner}: when={label} cannot be asked: it is a task; {fix}")
     try:
         function = _checked_function(fn, name, place, may_be_lambda=True)
         body = _inspected(function, name, place)
