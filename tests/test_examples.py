@@ -7,7 +7,11 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -16,6 +20,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 #: The census reads the whole standard library: seconds on a machine of its own, more on a busy one.
 DEADLINE = 120
+
+#: A broken link is what the checker is there to find: it says so in its exit code.
+EXIT_CODES = {"link_check": 1}
 
 FINAL_FRAME = """\
 ✅ My Pipeline
@@ -33,6 +40,7 @@ Progress: 4/4 (100%)
 def start(*words: str) -> subprocess.Popen[str]:
     """Start Python in the repository, as a person would."""
     environment = {name: value for name, value in os.environ.items() if name not in {"CI", "GITHUB_ACTIONS"}}
+    environment["no_proxy"] = "127.0.0.1,localhost"
     return subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT,
@@ -56,18 +64,23 @@ def both_ways(request: pytest.FixtureRequest) -> tuple[str, tuple[str, str], tup
         for process in processes:
             process.kill()
             process.wait()
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert [process.returncode for process in processes] == [EXIT_CODES.get(path.stem, 0)] * 2, outputs
     return path.stem, outputs[0], outputs[1]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(DEADLINE + 10)
 def test_example_runs(both_ways: tuple[str, tuple[str, str], tuple[str, str]]) -> None:
-    """Each ends well, both ways, and says what its documentation promises."""
+    """Each ends as it should, both ways, and says what its documentation promises."""
     name, program, command = both_ways
 
-    check = {"quickstart": check_quickstart, "decorated": check_decorated, "stdlib_census": check_census}[name]
-    check(program, command)
+    checks = {
+        "quickstart": check_quickstart,
+        "decorated": check_decorated,
+        "stdlib_census": check_census,
+        "link_check": check_link_check,
+    }
+    checks[name](program, command)
     assert "Traceback" not in program[1] + command[1]
 
 
@@ -106,3 +119,156 @@ def source_files() -> list[Path]:
         for path in library.rglob("*.py")
         if all(part.isidentifier() for part in path.relative_to(library).parts[:-1])
     ]
+
+
+def check_link_check(program: tuple[str, str], command: tuple[str, str]) -> None:
+    """The site that it makes has four broken links; the flaky page is not among them."""
+    assert program == (command[0], "")
+    *broken, last = command[0].splitlines()
+    assert broken == [
+        "/: /logo.png: HTTP Error 404: Not Found",
+        "/calendar.html: /datetime.html#Today: there is no '#Today' on that page",
+        "/tabnanny.html: /tea?pot=1: HTTP Error 404: Not Found",
+        "/this.html: /zen.html: HTTP Error 404: Not Found",
+    ]
+    assert re.fullmatch(r"pages: 1\d\d, links: \d,\d{3}, broken: 4", last)
+    for page, target in ((*line.split(": ")[:2],) for line in broken):
+        assert f"check › page[{page}] › link[{target}]  failed" in command[1]
+
+
+def run(example: str, *options: str) -> tuple[int, str, str]:
+    """Run an example by the command line; return its exit code, output and errors."""
+    with start("-m", "treetask", f"examples/{example}.py:tree", *options) as process:
+        try:
+            output, errors = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+    return process.returncode, output, errors
+
+
+# -- the link checker, on a site of ours --------------------------------------------------------------------------
+
+PAGES = {
+    "/docs/": """<a href="a.html">a</a> <a href="a.html#there">a</a> <a href="/docs/#top">up</a> <img src="plan.txt#L3">
+        <a href="moved.html">m</a> <a href="mailto:me@here">me</a> <a href="http://elsewhere.invalid/">away</a>""",
+    "/docs/a.html": """<h1 id="there"><a href="./">up</a> <a href="#there">here</a> <a href="#gone">gone</a>
+        <a href="deep/b.html">b</a> <a href="flaky.html">f</a> <a href="caf\u00e9 2.html">c</a> <a href="http://[">?</a>""",
+    "/docs/flaky.html": "",
+    "/docs/caf%C3%A9%202.html": "",
+    "/docs/deep/b.html": """<a href="../c.html">c</a>""",
+    "/docs/c.html": """<a href="never.html">n</a>""",
+    "/docs/plan.txt": "",
+}
+
+
+class Site(BaseHTTPRequestHandler):
+    """Serves the pages and counts how often each is asked for."""
+
+    asked: Counter[str]
+
+    def do_GET(self) -> None:
+        """Answer: one page is flaky, one has moved."""
+        self.asked[self.path] += 1
+        if self.path == "/docs/flaky.html" and self.asked[self.path] == 1:
+            self.send_error(503)
+        elif self.path == "/docs/moved.html":
+            self.send_response(301)
+            self.send_header("Location", "/docs/c.html")
+            self.end_headers()
+        elif self.path == "/away":
+            self.send_response(301)
+            self.send_header("Location", f"http://{self.headers['Host'].replace('127.0.0.1', 'localhost')}/docs/c.html")
+            self.end_headers()
+        elif self.path not in PAGES:
+            self.send_error(404)
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain" if self.path.endswith(".txt") else "text/html")
+            self.end_headers()
+            self.wfile.write(PAGES[self.path].encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[str, Counter[str]]]:
+    """The address of a site, and what was asked for there."""
+    asked: Counter[str] = Counter()
+    handler = type("Handler", (Site,), {"asked": asked})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=[0.02])
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+def test_links_of_a_given_site_are_checked(site: tuple[str, Counter[str]]) -> None:
+    """To the depth that is asked for, each address once but for what is worth another attempt, and nothing else."""
+    address, asked = site
+    code, output, errors = run("link_check", "--url", f"{address}/docs/", "--depth", "1")
+
+    assert (code, output.splitlines()) == (
+        1,
+        [
+            "/docs/a.html: /docs/a.html#gone: there is no '#gone' on that page",
+            "/docs/a.html: /docs/http%3A/%5B: HTTP Error 404: Not Found",
+            "/docs/moved.html: /docs/never.html: HTTP Error 404: Not Found",
+            "pages: 3, links: 13, broken: 3",
+        ],
+    ), errors
+    assert asked.pop("/docs/flaky.html") == 2
+    assert asked.pop("/docs/c.html") == 1
+    assert asked == dict.fromkeys(
+        [
+            *("/docs/", "/docs/a.html", "/docs/plan.txt", "/docs/moved.html", "/docs/deep/b.html"),
+            *("/docs/caf%C3%A9%202.html", "/docs/http%3A/%5B", "/docs/never.html"),
+        ],
+        1,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+def test_site_without_broken_links_ends_well(site: tuple[str, Counter[str]]) -> None:
+    """Links of the first page alone."""
+    code, output, errors = run("link_check", "--url", f"{site[0]}/docs/", "--depth=0")
+
+    assert (code, output) == (0, "pages: 1, links: 5, broken: 0\n"), errors
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        ("/nothing", "HTTPError: HTTP Error 404: Not Found"),
+        ("/docs/plan.txt", "ValueError: there is no page at {url}, or it has moved to another site"),
+        ("/away", "ValueError: there is no page at {url}, or it has moved to another site"),
+    ],
+)
+def test_site_without_its_first_page_fails(site: tuple[str, Counter[str]], page: str, problem: str) -> None:
+    """There is nothing to check, which is not the same as nothing broken."""
+    url = f"{site[0]}{page}"
+    code, output, errors = run("link_check", "--url", url)
+
+    assert (code, output) == (1, "")
+    assert f"  {problem.format(url=url)}\n" in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("example", "option", "refusal"),
+    [
+        ("link_check", "--url=docs", "url is 'docs'; expected http://... or https://..."),
+        ("link_check", "--depth=-1", "depth is -1; expected a number of clicks from 0"),
+    ],
+)
+def test_wrong_parameter_is_refused(example: str, option: str, refusal: str) -> None:
+    """Before anything has started."""
+    assert run(example, option) == (2, "", f"treetask: {refusal}\n")
