@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -79,6 +82,7 @@ def test_example_runs(both_ways: tuple[str, tuple[str, str], tuple[str, str]]) -
         "decorated": check_decorated,
         "stdlib_census": check_census,
         "link_check": check_link_check,
+        "etl": check_etl,
     }
     checks[name](program, command)
     assert "Traceback" not in program[1] + command[1]
@@ -134,6 +138,19 @@ def check_link_check(program: tuple[str, str], command: tuple[str, str]) -> None
     assert re.fullmatch(r"pages: 1\d\d, links: \d,\d{3}, broken: 4", last)
     for page, target in ((*line.split(": ")[:2],) for line in broken):
         assert f"check › page[{page}] › link[{target}]  failed" in command[1]
+
+
+def check_etl(program: tuple[str, str], command: tuple[str, str]) -> None:
+    """All that is good of the sample is loaded."""
+    assert program == (command[0], "")
+    *months, files, new = command[0].splitlines()
+    assert [line[:7] for line in months] == [f"2025-{month:02}" for month in range(1, 13)]
+    counts = re.fullmatch(r"files: 12, good rows: (\d,\d{3}), bad rows: (\d+)", files)
+    assert counts is not None
+    good, bad = (int(each.replace(",", "")) for each in counts.groups())
+    assert good + bad == 6000
+    assert sum(int(line.split()[1]) for line in months) == good
+    assert new == f"new orders: {good:,}"
 
 
 def run(example: str, *options: str) -> tuple[int, str, str]:
@@ -261,12 +278,67 @@ def test_site_without_its_first_page_fails(site: tuple[str, Counter[str]], page:
     assert f"  {problem.format(url=url)}\n" in errors
 
 
+# -- orders ---------------------------------------------------------------------------------------------------------
+
+GOOD = "id,day,customer,amount,currency\n1,2025-01-31,Ada,10.00,EUR\n2,2025-02-01,Grace,20.50,USD\n"
+BAD = "id,day,customer,amount,currency\n3,2025-02-01,Ada,1.00,EUR\n4,2025-02-01,Ada,1,EUR\n5,,\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+def test_orders_are_loaded_once(tmp_path: Path) -> None:
+    """A second run finds all of them in the database; without rates there are fewer sums in euros."""
+    (tmp_path / "orders-1.csv").write_text(GOOD, encoding="utf-8")
+    options = "--folder", str(tmp_path), "--database", str(tmp_path / "orders.db")
+    first, second = run("etl", *options), run("etl", *options)
+
+    had = "2025-01       1 orders          10.00 EUR\n2025-02       1 orders           0.00 EUR\n"
+    had += "files: 1, good rows: 2, bad rows: 0\n"
+    assert first[:2] == (0, f"{had}new orders: 2\n"), first[2]
+    assert second[:2] == (0, f"{had}new orders: 0\n"), second[2]
+    assert rejects(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+def test_file_of_low_quality_is_put_aside(tmp_path: Path) -> None:
+    """Its bad rows are told, its good ones are not loaded; other files are, and the run fails."""
+    (tmp_path / "orders-1.csv").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "orders-2.csv").write_text(BAD, encoding="utf-8")
+    (tmp_path / "rates.csv").write_text("currency,euros\nUSD,0.5\n", encoding="utf-8")
+    database = tmp_path / "orders.db"
+    code, output, errors = run("etl", "--folder", str(tmp_path), "--database", str(database), "--min-quality=0.5")
+
+    assert code == 1
+    assert output.splitlines()[-2:] == [
+        "files: 2, good rows: 3, bad rows: 2",
+        "not all is loaded: child 'orders/load/store[orders-2.csv]' failed: 33.3% of the rows are good; expected 50.0%",
+    ], errors
+    assert rejects(tmp_path) == [
+        ["orders-2.csv", "3", "the amount is '1'", "4,2025-02-01,Ada,1,EUR"],
+        ["orders-2.csv", "4", "there are 3 fields; expected 5", "5,,"],
+    ]
+    with closing(sqlite3.connect(database)) as connection:
+        loaded = connection.execute("SELECT id, amount, euros FROM orders").fetchall()
+    assert loaded == [(1, 1000, 1000), (2, 2050, 1025)]
+
+
+def rejects(folder: Path) -> list[list[str]]:
+    """The rows of the rejects file, without its header."""
+    with (folder / "rejects.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["file", "line", "problem", "row"]
+    return rows
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "option", "refusal"),
     [
         ("link_check", "--url=docs", "url is 'docs'; expected http://... or https://..."),
         ("link_check", "--depth=-1", "depth is -1; expected a number of clicks from 0"),
+        ("etl", "--folder=nowhere", "folder is 'nowhere'; expected a folder with CSV files"),
+        ("etl", "--min-quality=90", "min_quality is 90.0; expected a share from 0 to 1"),
     ],
 )
 def test_wrong_parameter_is_refused(example: str, option: str, refusal: str) -> None:
