@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from typing import Literal
 
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import JOIN, Registry, SyncSpawns, TaskFailed, TaskNode, TreeCancelled
+from treetask import JOIN, Registry, Return, SyncSpawns, TaskFailed, TaskNode, TreeCancelled
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +60,22 @@ async def test_plain_spawner_is_stepped_on_the_event_loop_when_told_to() -> None
 
     assert (await tree.run())[spawn] == [0, 1, "two", 3]
     assert closed == [threading.current_thread().name]
+
+
+@pytest.mark.parametrize("backend", ["inline", "thread"])
+async def test_plain_spawner_may_yield_its_result(backend: Literal["inline", "thread"]) -> None:
+    """Wherever it is stepped: clean-up may follow, and what it returns then is not the result."""
+    tree = Registry("t")
+    closed: list[str] = []
+
+    @tree.group(backend=backend)
+    def spawn() -> Generator[Return[str], None, str]:
+        yield Return("result")
+        closed.append("after it")
+        return "something else"
+
+    assert (await spawn.run()).tree.root.result == "result"
+    assert closed == ["after it"]
 
 
 async def test_plain_spawner_on_the_event_loop_cleans_up_when_it_is_stopped() -> None:

@@ -52,6 +52,7 @@ def _stepped(fn: Callable[..., Any]) -> Callable[..., Any]:
     async def step(*args: object, **kwargs: object) -> AsyncGenerator[object, Any]:
         generator = fn(*args, **kwargs)
         result: object = None
+        has_result = False
         try:
             yielded = next(generator)
             while True:
@@ -62,11 +63,13 @@ def _stepped(fn: Callable[..., Any]) -> Callable[..., Any]:
                 except BaseException as error:  # noqa: BLE001 - whatever it is, the body may catch it
                     yielded = generator.throw(error)
                 else:
+                    has_result = has_result or isinstance(yielded, Return)
                     yielded = generator.send(answer)
         except StopIteration as end:
             result = end.value
         finally:
             generator.close()
-        yield Return(result)
+        if not has_result:
+            yield Return(result)
 
     return step
