@@ -107,7 +107,31 @@ class Folding:
             return False
         if not child._children:
             return not self._is_needed(child)
-        return not any(node._status is not _DONE or self._is_needed(node) for node in child.walk())
+        keeper = self._find_keeper(child)
+        group: Group | None = child._group
+        if group is not None:
+            group.kept_by = keeper
+        return keeper is None
+
+    def _find_keeper(self, top: TaskNode) -> TaskNode | None:
+        """Return a node that keeps all above it up to `top` from being folded, or None.
+
+        Who was found so for a group below is asked first: else a chain of groups would be gone down at each level.
+        """
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            if self._keeps(node):
+                return node
+            group: Group | None = node._group
+            known = None if group is None else group.kept_by
+            if known is not None and known._tree is self._tree and self._keeps(known):
+                return known
+            waiting += node._children
+        return None
+
+    def _keeps(self, node: TaskNode) -> bool:
+        return node._status is not _DONE or self._is_needed(node)
 
     def _is_run_again(self, node: TaskNode) -> bool:
         """Whether a node may have to run again though it is done, as what always runs does after each attempt."""

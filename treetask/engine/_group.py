@@ -44,6 +44,7 @@ class Group:
         "gate_open",
         "is_cleaning_up",
         "is_final",
+        "kept_by",
         "line",
         "live",
         "node",
@@ -87,6 +88,8 @@ class Group:
         #: Children that were let go ahead and have not started; counted for a spawner only.
         self.unstarted = 0
         self.watch: ChildWatch | None = None
+        #: Who kept the node, which is done, from being folded with all below it, when that was looked at last.
+        self.kept_by: TaskNode | None = None
 
     @property
     def is_down(self) -> bool:

@@ -132,9 +132,15 @@ class Fold:
         self.units += units
 
     def include(self, other: Fold) -> None:
-        """Add what was folded below a node that is folded itself, its times too; its children are none of this one."""
+        """Add what was folded below a node that is folded itself, its times too; its children are none of this one.
+
+        The other is of no more use then.
+        """
         self.add_sums(other.sums)
         self.times.include(other.times)
+        if len(self.digests) < len(other.digests):
+            # The longer takes in the shorter: else those of a chain of groups would be copied at each of its levels.
+            self.digests, other.digests = other.digests, self.digests
         self.digests.extend(other.all_digests())
 
 
