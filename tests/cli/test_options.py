@@ -99,7 +99,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 )
 def test_option_of_a_later_version_is_refused_by_name(project: Project, option: str) -> None:
     """Never accepted and ignored."""
-    message = f"treetask: {option} is not available in this version"
+    message = f"treetask: {option} is not available in this version; a parameter of that name needs --set"
 
     assert project.treetask("app:tree", option, "value").refusal == [message]
     assert project.treetask("app:tree", f"{option}=value").refusal == [message]

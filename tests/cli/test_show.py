@@ -155,7 +155,7 @@ def test_templates_from_above_are_shown_below_the_root(shop: Project) -> None:
 def test_plan_says_what_is_wrong_with_the_pipeline_or_the_options(shop: Project) -> None:
     """It is made like a run is."""
     assert shop.treetask("app:tree.fetch", "plan").refusal == [
-        "treetask: fetch.build() needs 'page'; it takes (page)",
+        "treetask: the pipeline needs 'page'; give it: --page VALUE",
     ]
 
 

@@ -32,6 +32,7 @@ class Settings:
     sizes: dict[str, int] = field(default_factory=dict)
     timeout: int = 5
     other: object = None
+    number: complex = 1j
 
 tree = Registry("app")
 settings = tree.params(Settings)
@@ -51,7 +52,7 @@ built = TreeBuilder("built")
 """
 
 HELP = "'treetask --help' shows how it is used"
-FIELDS = "--env, --pages, --max_depth, --dry, --folder, --day, --colour, --names, --sizes, --timeout, --other"
+FIELDS = "--env, --pages, --max_depth, --dry, --folder, --day, --colour, --names, --sizes, --timeout, --other, --number"
 QUIET = ("--display", "quiet")
 
 
@@ -78,6 +79,10 @@ QUIET = ("--display", "quiet")
         (["--names", '["a,b"]'], "names ['a,b']\n"),
         (["--sizes", '{"a": 3}'], "sizes {'a': 3}\n"),
         (["--set", "timeout=7"], "timeout 7\n"),
+        (["--set", "pages=1", "--pages", "2"], "pages 2\n"),
+        (["--pages", "2", "--set=pages=1"], "pages 1\n"),
+        (["--names", "a", "--names", ""], ""),
+        (["--other", "x"], "other 'x'\n"),
         (["--timeout", "7"], ""),  # an option of the command; the parameter is reached by --set
     ],
 )
@@ -98,7 +103,11 @@ def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, w
             ["--env", "live"],
             "--env is 'live'; expected Literal['dev', 'prod'] (invalid enum value 'live')",
         ),
-        (["--pages"], "--pages needs a value: --pages VALUE"),
+        (["--pages"], "--pages needs a value: --pages=VALUE"),
+        (["--max-depth"], "--max-depth needs a value: --max-depth=VALUE"),
+        (["--set", "number=3"], "--set number: a value of type complex cannot be told from text; give it in code"),
+        (["--color", "x"], "--color is not available in this version; a parameter of that name needs --set"),
+        (["--", "--env", "x"], f"unexpected '--env'; expected TARGET [run|list|plan]; {HELP}"),
         (["--pagse", "3"], f"unknown option '--pagse' (did you mean --pages?); {HELP}"),
         (["--dispaly", "plain"], f"unknown option '--dispaly' (did you mean --display?); {HELP}"),
         (
@@ -121,9 +130,39 @@ def test_own_parameters_of_a_task_are_given_in_the_same_way(project: Project) ->
     outcome = project.treetask("app:tree.fetch", *QUIET, "--url", "u", "--tries", "2", "--pages", "4")
     assert (outcome.code, outcome.out) == (0, "u 2 4\n")
 
-    assert project.treetask("app:tree.fetch").refusal == [
-        "treetask: fetch.build() needs 'url'; it takes (url, tries=1, pages=<output of 'Settings.pages'>)"
+    assert project.treetask("app:tree.fetch").refusal == ["treetask: the pipeline needs 'url'; give it: --url VALUE"]
+
+
+def test_class_that_refuses_what_it_was_given_is_told(project: Project) -> None:
+    """With the values, and where it stands; so is what it leaves with."""
+    project.write(
+        "app.py",
+        """
+        from dataclasses import dataclass
+        from treetask import Registry
+
+        @dataclass
+        class Settings:
+            pages: int
+            timeout: int
+
+            def __post_init__(self):
+                if self.pages < 0:
+                    raise ValueError("pages must be positive")
+                raise SystemExit(7)
+
+        tree = Registry("app")
+        tree.params(Settings)
+        """,
+    )
+    tell = "treetask: registry 'app': build(): Settings(pages={}, timeout=1) raised {} (app.py:16)"
+
+    assert project.treetask("app:tree").refusal == [
+        "treetask: the pipeline needs 'pages' and 'timeout'; give it: --pages VALUE --set timeout=VALUE"
     ]
+    given = ("--set", "timeout=1", "--pages")
+    assert project.treetask("app:tree", *given, "-3").refusal == [tell.format(-3, "ValueError: pages must be positive")]
+    assert project.treetask("app:tree", *given, "3").refusal == [tell.format(3, "SystemExit: 7")]
 
 
 def test_tree_that_was_built_directly_has_no_parameters(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,6 +180,61 @@ def test_name_that_is_used_twice() -> None:
         match=r"^task 't/show' \(.*\) has a parameter 'env', and so has 'Settings' \(.*\); rename one of them$",
     ):
         show.build()
+
+
+def test_dataclass_that_is_not_made_from_its_fields() -> None:
+    """Nobody could refer to what it is made from."""
+
+    @dataclass
+    class Once:
+        first: InitVar[int]
+
+    @dataclass(init=False)
+    class Own:
+        first: int
+
+        def __init__(self, second: int) -> None:
+            self.first = second
+
+    @dataclass
+    class Hidden:
+        _first: int = 3
+
+    tree = Registry("t")
+    for cls, problem in (
+        (Once, ": 'first' is an InitVar, which nobody can refer to; make it a field"),
+        (Own, " is not made from its fields; leave __init__ to the dataclass"),
+        (Hidden, ": '_first' begins with '_', so nobody can refer to it; rename it"),
+    ):
+        with pytest.raises(DefinitionError) as caught:
+            tree.params(cls)
+        assert str(caught.value).startswith(f"'{cls.__name__}' (")
+        assert str(caught.value).endswith(f"){problem}")
+
+
+async def test_types_that_cannot_be_looked_into_let_every_value_pass() -> None:
+    """Each field by itself; and a field may be called as anything."""
+
+    class Local:
+        pass
+
+    @dataclass
+    class Loose:
+        anything: Any = 1
+        local: Local | None = None
+        self: int = 3
+        number: int = 4
+
+    tree = Registry("t")
+    loose = tree.params(Loose)
+
+    @tree.task
+    async def show(said: Loose = loose.output) -> tuple[object, ...]:
+        return said.anything, said.local, said.self, said.number
+
+    assert (await tree.run(anything="x", local=3, self=1, number=0))[show] == ("x", 3, 1, 0)
+    with pytest.raises(TypeError, match=r"number is 'x'; expected int for 'Loose'"):
+        tree.build(number="x")
 
 
 def test_what_is_no_dataclass() -> None:

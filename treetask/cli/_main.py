@@ -44,10 +44,10 @@ def _answered(arguments: Sequence[str]) -> int:
 
 def _obey(options: Options) -> int:
     if options.help is not None:
-        print(options.help, end="")  # noqa: T201 - what was asked for goes to stdout
+        put_out(options.help.splitlines())
         return ExitCode.ALL_WELL
     if options.shows_version:
-        print(_version())  # noqa: T201
+        put_out([_version()])
         return ExitCode.ALL_WELL
     folder = _current_folder()
     defaults = read_defaults(folder)

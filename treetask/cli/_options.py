@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from treetask.cli._problem import CommandProblem, closest, suggestion
 from treetask.model import OnFailure
@@ -42,6 +42,8 @@ _LATER_DISPLAYS: Final = frozenset(["json"])
 _EXPECTED: Final = f"; expected TARGET [{'|'.join(COMMANDS)}]"
 #: A word that begins like an option and is a value.
 _NUMBER: Final = re.compile(r"-\.?\d")
+#: What `--set ` becomes for argparse.
+_MARK: Final = "--set\0"
 _HELP: Final = "'treetask --help' shows how it is used"
 
 # Help is read on terminals of 80 columns.
@@ -71,6 +73,16 @@ cannot run, 5 nothing selected, 124 the run's timeout; 129, 130 and 143 after
 SIGHUP, SIGINT (Ctrl-C) and SIGTERM"""
 
 
+class Param(NamedTuple):
+    """A parameter of the pipeline, or what else is no option."""
+
+    name: str
+    #: Its value; None for a flag.
+    text: str | None
+    #: As it was written, for messages.
+    option: str
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a command asks for. None leaves the decision to the pipeline."""
@@ -87,8 +99,8 @@ class Options:
     #: How a plan is shown.
     format: str = "tree"
     shows_version: bool = False
-    #: Parameters of the pipeline, or what else is no option: by name with the text, None for a flag.
-    params: tuple[tuple[str, str | None], ...] = ()
+    #: In the order in which they were given.
+    params: tuple[Param, ...] = ()
     #: The whole help text, where it was asked for.
     help: str | None = None
 
@@ -98,9 +110,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser = _parser()
     # Words and unknown options come back together, in their order: argparse alone would take a command between two
     # options for an option's value, and would not say which option was meant.
-    known, rest = parser.parse_known_args(list(arguments))
+    known, rest = parser.parse_known_args(_marked(arguments))
     words, params = _told_apart(rest)
-    params += [_setting(text) for text in known.set or ()]
     if known.keep_going and known.fail_fast:
         raise CommandProblem("-k/--keep-going and -x/--fail-fast contradict each other; give one of them")
     policy = OnFailure.CONTINUE if known.keep_going else OnFailure.CANCEL if known.fail_fast else None
@@ -170,7 +181,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _target(words: list[str]) -> tuple[str | None, str]:
     """Return the target among the words that are no options, and the command, which may follow it or stand alone."""
-    words = [word for word in words if word != "--"]
     if words and words[0] in _LATER_COMMANDS:
         raise CommandProblem(f"'{words[0]}' is not available in this version")
     target = None if not words or words[0] in COMMANDS else words.pop(0)
@@ -188,39 +198,55 @@ def option_names() -> list[str]:
     return [name for action in _parser()._actions for name in action.option_strings if name.startswith("--")]
 
 
-def _told_apart(rest: list[str]) -> tuple[list[str], list[tuple[str, str | None]]]:
+def _marked(arguments: Sequence[str]) -> list[str]:
+    """Return the words with each `--set NAME=VALUE` in one that argparse does not know, and so leaves in its place."""
+    words: list[str] = []
+    waiting = list(arguments)[::-1]
+    while waiting:
+        word = waiting.pop()
+        if word == "--":
+            return [*words, word, *waiting[::-1]]
+        if word == "--set" and not waiting:
+            raise CommandProblem(f"--set: expected NAME=VALUE; {_HELP}")
+        if word == "--set":
+            words.append(_MARK + waiting.pop())
+        else:
+            words.append(_MARK + word.removeprefix("--set=") if word.startswith("--set=") else word)
+    return words
+
+
+def _told_apart(rest: list[str]) -> tuple[list[str], list[Param]]:
     """Tell the words from what may be parameters of the pipeline: `--env=prod`, `--env prod`, or a flag."""
     words: list[str] = []
-    params: list[tuple[str, str | None]] = []
+    params: list[Param] = []
     waiting = rest[::-1]
     while waiting:
         word = waiting.pop()
         name, is_whole, value = word.partition("=")
-        if word in {"--", "-"} or not word.startswith("-"):
+        if word == "--":
+            return [*words, *waiting[::-1]], params
+        if word == "-" or not word.startswith("-"):
             words.append(word)
+        elif word.startswith(_MARK):
+            params.append(_setting(word.removeprefix(_MARK)))
         elif name in _LATER_OPTIONS:
-            raise CommandProblem(f"{name} is not available in this version")
+            raise CommandProblem(f"{name} is not available in this version; a parameter of that name needs --set")
         elif not name.startswith("--"):
             raise CommandProblem(f"unknown option '{name}'; {_HELP}")
-        elif is_whole:
-            params.append((_plain(name), value))
-        elif waiting and (not waiting[-1].startswith("-") or _NUMBER.match(waiting[-1])):
-            params.append((_plain(name), waiting.pop()))
         else:
-            params.append((_plain(name), None))
+            text: str | None = value if is_whole else None
+            if not is_whole and waiting and (not waiting[-1].startswith("-") or _NUMBER.match(waiting[-1])):
+                text = waiting.pop()
+            # `--max-pages` is `max_pages`.
+            params.append(Param(name.removeprefix("--").replace("-", "_"), text, name))
     return words, params
 
 
-def _plain(option: str) -> str:
-    """Return the name that an option stands for: `--max-pages` is `max_pages`."""
-    return option.removeprefix("--").replace("-", "_")
-
-
-def _setting(text: str) -> tuple[str, str]:
+def _setting(text: str) -> Param:
     name, is_whole, value = text.partition("=")
     if not is_whole or not name.isidentifier():
         raise CommandProblem(f"--set: expected NAME=VALUE, found '{text}'")
-    return name, value
+    return Param(name, value, f"--set {name}")
 
 
 def _at_least_one(text: str) -> int:

@@ -85,7 +85,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
 
 
 def _left_with(left: SystemExit) -> tuple[int, str | None]:
-    """Return what a body asked for by `sys.exit`, as Python itself understands it."""
+    """Return what a body asked for by `sys.exit`, as Python understands it; but what is broken off is no success."""
     if left.code is None or isinstance(left.code, int):
-        return left.code or ExitCode.ALL_WELL, None
-    return 1, str(left.code)
+        return left.code or ExitCode.TASK_FAILED, None if left.code else "a task left by sys.exit()"
+    return ExitCode.TASK_FAILED, str(left.code)

@@ -16,6 +16,8 @@ from typing import Final, TextIO, cast
 
 from typing_extensions import Buffer
 
+from treetask.cli._problem import CommandProblem
+
 #: Where there is no terminal to ask.
 USUAL_WIDTH: Final = 80
 #: What a write says when nobody reads the pipe any more; Windows knows the second form as well.
@@ -47,14 +49,22 @@ def put_out(lines: Iterable[str]) -> None:
     if stream is None:
         return
     encoding = stream.encoding or "utf-8"
-    for line in lines:
-        try:
-            line.encode(encoding)
-        except UnicodeError:
-            signs = line.translate(_ASCII_SIGNS)
-            stream.write(signs.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        else:
-            stream.write(line + "\n")
+    try:
+        for line in lines:
+            stream.write(_encodable(line, encoding) + "\n")
+        stream.flush()
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            _lead_nowhere(stream.fileno())
+        raise CommandProblem(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _encodable(line: str, encoding: str) -> str:
+    try:
+        line.encode(encoding)
+    except UnicodeError:
+        return line.translate(_ASCII_SIGNS).encode(encoding, "backslashreplace").decode(encoding)
+    return line
 
 
 def width_of_output() -> int | None:

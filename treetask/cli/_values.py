@@ -12,55 +12,65 @@ from enum import EnumMeta
 from pathlib import PurePath
 from typing import Any, Final, cast
 
-from treetask.cli._options import option_names
+from treetask.cli._options import Param, option_names
 from treetask.cli._problem import CommandProblem, closest
-from treetask.dsl import Registry, Task, parameter_types
-
-#: What a parameter was given: its text, or nothing, as a flag is.
-Given = tuple[str, str | None]
+from treetask.dsl import Registry, Task, parameter_types, required_parameters
 
 _FROM_FILE: Final = "pyproject.toml: [tool.treetask.params]"
 
 
 def values_for(
-    pipeline: object, given: Iterable[Given], defaults: Mapping[str, object], *, is_own: bool
+    pipeline: object, given: Iterable[Param], defaults: Mapping[str, object], *, is_own: bool
 ) -> dict[str, Any]:
     """Return the values of a pipeline's parameters by name: those `given`, else the `defaults` of pyproject.toml.
 
     Raises `CommandProblem` for a name that the pipeline has not, with the closest that it or the command has, and for a
     text that does not fit. Defaults that are not its own are left out where it has no such name.
     """
-    types: dict[str, object] = {}
-    if isinstance(pipeline, Registry):
-        types = parameter_types(pipeline)
-    elif isinstance(pipeline, Task):
-        types = parameter_types(cast("Task[..., Any]", pipeline))
+    types, required = _parameters_of(pipeline)
     values: dict[str, Any] = {}
     for name, value in defaults.items():
         if name in types:
             values[name] = _converted(f"{_FROM_FILE} {name}", value, types[name])
         elif is_own:
             raise CommandProblem(f"{_FROM_FILE} has '{name}', which is no parameter{_hint(name, list(types))}")
-    for name, text in given:
+    for name, text, option in given:
         if name not in types:
             own = [f"--{each}" for each in types]
-            raise _unknown(name, _hint(f"--{name}", own, option_names()))
+            raise _unknown(option, _hint(f"--{name}", own, option_names()))
         if text is None and types[name] is not bool:
-            raise CommandProblem(f"--{name} needs a value: --{name} VALUE")
-        values[name] = _converted(f"--{name}", "true" if text is None else text, types[name])
+            raise CommandProblem(f"{option} needs a value: {option}=VALUE")
+        values[name] = _converted(option, "true" if text is None else text, types[name])
+    missing = [name for name in required if name not in values]
+    if missing:
+        names = " and ".join(f"'{name}'" for name in missing)
+        ways = " ".join(
+            f"--set {name}=VALUE" if f"--{name}" in option_names() else f"--{name} VALUE" for name in missing
+        )
+        raise CommandProblem(f"the pipeline needs {names}; give it: {ways}")
     return values
 
 
-def refuse_misspelt(given: Iterable[Given]) -> None:
+def _parameters_of(pipeline: object) -> tuple[Mapping[str, object], Iterable[str]]:
+    """Return the parameters of a pipeline with their types, and the names of those that have no default."""
+    if isinstance(pipeline, Registry):
+        return parameter_types(pipeline), required_parameters(pipeline)
+    if isinstance(pipeline, Task):
+        task = cast("Task[..., Any]", pipeline)
+        return parameter_types(task), required_parameters(task)
+    return {}, ()
+
+
+def refuse_misspelt(given: Iterable[Param]) -> None:
     """Raise `CommandProblem` for a name that is nearly that of an option of the command."""
-    for name, _ in given:
-        close = closest(f"--{name}", option_names())
+    for _, _, option in given:
+        close = closest(option, option_names())
         if close is not None:
-            raise _unknown(name, f" (did you mean {close}?)")
+            raise _unknown(option, f" (did you mean {close}?)")
 
 
-def _unknown(name: str, hint: str) -> CommandProblem:
-    return CommandProblem(f"unknown option '--{name}'{hint}; 'treetask --help' shows how it is used")
+def _unknown(option: str, hint: str) -> CommandProblem:
+    return CommandProblem(f"unknown option '{option}'{hint}; 'treetask --help' shows how it is used")
 
 
 def _hint(name: str, own: list[str], options: Iterable[str] = ()) -> str:
@@ -72,7 +82,7 @@ def _hint(name: str, own: list[str], options: Iterable[str] = ()) -> str:
 
 def _converted(what: str, value: object, wanted: object) -> object:
     """Return a value of the type that is wanted."""
-    if wanted is Any or (wanted is str and isinstance(value, str)):
+    if wanted is Any or wanted is object or (wanted is str and isinstance(value, str)):
         return value
     if isinstance(wanted, EnumMeta) and isinstance(value, str) and value in wanted.__members__:
         return wanted.__members__[value]
@@ -85,7 +95,7 @@ def _converted(what: str, value: object, wanted: object) -> object:
         return convert(value)
     except msgspec.ValidationError as error:
         problem = str(error)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         text = f"a value of type {_shown(wanted)} cannot be told from text; give it in code"
         raise CommandProblem(f"{what}: {text}") from None
     if isinstance(value, str):
@@ -93,7 +103,7 @@ def _converted(what: str, value: object, wanted: object) -> object:
         with suppress(msgspec.MsgspecError):
             return convert(msgspec.json.decode(value))
         with suppress(msgspec.MsgspecError):
-            return convert(value.split(","))
+            return convert(value.split(",") if value else [])
     raise CommandProblem(f"{what} is {value!r}; expected {_shown(wanted)} ({_lowered(problem)})")
 
 

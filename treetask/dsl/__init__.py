@@ -7,7 +7,7 @@ declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is 
 from treetask.dsl._bound import BoundBody
 from treetask.dsl._compile import options_below
 from treetask.dsl._declaration import Declaration, OptionalEdge
-from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup, parameter_types
+from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup, parameter_types, required_parameters
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
@@ -35,4 +35,5 @@ __all__ = [
     "install_runner",
     "options_below",
     "parameter_types",
+    "required_parameters",
 ]

@@ -7,6 +7,7 @@ the fields, as keywords of `run` or from the command line, and one instance is m
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -39,8 +40,11 @@ class Settings(Given):
 
     def type_of(self, name: str) -> object:
         """Return the type of a field; `Any` where its annotation cannot be resolved."""
+        wanted: object = self.fields[name].type
+        # Each by itself: one that cannot be resolved says nothing of the others.
+        holder = type("Holder", (), {"__annotations__": {name: wanted}, "__module__": self.cls.__module__})
         try:
-            return typing.get_type_hints(self.cls, include_extras=True)[name]
+            return typing.get_type_hints(holder, localns=dict(vars(self.cls)), include_extras=True)[name]
         except Exception:  # noqa: BLE001 - an annotation may hold any expression
             return Any
 
@@ -50,7 +54,11 @@ class Settings(Given):
         return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
     def make(self, values: Mapping[str, object], owner: str) -> object:
-        """Return an instance. Raises `TypeError` for a value that is missing or of the wrong type."""
+        """Return an instance.
+
+        Raises `TypeError` for a value that is missing or of the wrong type, `DefinitionError` for what the class itself
+        does not take.
+        """
         missing = [name for name in self.fields if self.is_required(name) and name not in values]
         if missing:
             names = " and ".join(f"'{name}'" for name in missing)
@@ -61,7 +69,12 @@ class Settings(Given):
             if not _fits(value, wanted):
                 shown = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
                 raise TypeError(f"{owner}: {name} is {value!r}; expected {shown or wanted} for {self}")
-        return self.cls(**given)
+        try:
+            return self.cls(**given)
+        except (Exception, SystemExit) as error:
+            said = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            why = f"{type(error).__name__}: {error}"
+            raise DefinitionError(f"{owner}: {self.label}({said}) raised {why} ({self.place})") from error
 
     def __str__(self) -> str:
         return f"'{self.label}' ({self.place})"
@@ -87,10 +100,19 @@ def declare_params(registry: Declaration, cls: object, place: Place) -> Settings
 
     Raises `TypeError` for what is no dataclass, and `DefinitionError` for a name that is taken.
     """
+    owner = f"params({cls!r}) ({place})"
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
-        raise TypeError(f"params({cls!r}) ({place}): expected a dataclass: @dataclass(frozen=True) above the class")
+        fix = "a class without type arguments" if typing.get_origin(cls) else "@dataclass(frozen=True) above the class"
+        raise TypeError(f"{owner}: expected a dataclass: {fix}")
     settings = Settings(cls, registry, place)
+    for name, field in cls.__dataclass_fields__.items():
+        if isinstance(field.type, dataclasses.InitVar) or "InitVar[" in str(field.type):
+            raise DefinitionError(f"{settings}: '{name}' is an InitVar, which nobody can refer to; make it a field")
+    if set(inspect.signature(cls).parameters) != set(settings.fields):
+        raise DefinitionError(f"{settings} is not made from its fields; leave __init__ to the dataclass")
     for name in settings.fields:
+        if name.startswith("_"):
+            raise DefinitionError(f"{settings}: '{name}' begins with '_', so nobody can refer to it; rename it")
         if name in RESERVED:
             raise DefinitionError(
                 f"{settings}: the field '{name}' has the name of an option of run(); rename it, as in '{name}_'"
@@ -154,6 +176,12 @@ def types_of(declared: Declaration) -> dict[str, object]:
     return types | {name: each.type_of(name) for each in settings_of(declared.registry()) for name in each.fields}
 
 
+def required_of(declared: Declaration) -> list[str]:
+    """Return the names of those that have no default."""
+    shared = [name for each in settings_of(declared.registry()) for name in each.fields if each.is_required(name)]
+    return [*declared.parameters.required, *shared]
+
+
 def _is_same(declared: Declaration, name: str) -> bool:
     reference = declared.references.get(name)
     return reference is not None and isinstance(reference._target, Settings) and reference._attributes == (name,)
@@ -170,6 +198,8 @@ def _fits(value: object, wanted: object) -> bool:
         return any(_fits(value, each) for each in typing.get_args(wanted))
     if wanted is None:
         return value is None
+    if wanted is Any:  # a class, from Python 3.11
+        return True
     kind = origin if isinstance(origin, type) else wanted
     if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
         return True

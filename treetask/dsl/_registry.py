@@ -90,14 +90,14 @@ class Registry(Scope):
         """
         return Resource(declare_resource(self._declared, fn))
 
-    def build(self, config: TreeTaskConfig | None = None, **params: object) -> TaskTree:
+    def build(self, /, config: TreeTaskConfig | None = None, **params: object) -> TaskTree:
         """Return the tree of everything declared, with these parameters; every check is made, nothing runs.
 
         Raises `TypeError` for parameters that do not fit and `DefinitionError` for a tree that could not run.
         """
         return self._build("build", {**params, "config": config})[0]
 
-    async def run(self, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
+    async def run(self, /, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
         """Build the tree, run it and return its result.
 
         Raises what `build` raises, and `TreeFailed` if anything failed.
@@ -105,7 +105,7 @@ class Registry(Scope):
         tree, config = self._build("run", {**params, "config": config})
         return await runner().run(tree, config=config)
 
-    def run_sync(self, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
+    def run_sync(self, /, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
         """Do what `run` does, on an event loop of its own."""
         tree, config = self._build("run_sync", {**params, "config": config})
         return runner().run_sync(tree, config=config)
