@@ -96,19 +96,19 @@ class Loop(Protocol):
 
 def is_on_loop() -> bool:
     """Return whether the caller runs on an event loop of either kind."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return True
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return _is_on_trio() or (running_loop is not None and running_loop() is not None)
 
 
 def current_loop() -> Loop:
     """Return the event loop that the caller runs on."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return TrioLoop()
-    return AsyncioLoop()
+    return TrioLoop() if _is_on_trio() else AsyncioLoop()
+
+
+def _is_on_trio() -> bool:
+    # Another thread may be importing it at this moment. As long as the function is missing, none of its loops runs.
+    in_trio_run = getattr(sys.modules.get("trio.lowlevel"), "in_trio_run", None)
+    return in_trio_run is not None and in_trio_run()
 
 
 class AsyncioLoop:

@@ -139,11 +139,12 @@ class _Hands(Protocol):
 
 
 def _hands(clock: VirtualClock) -> _Hands:
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    # Another thread may be importing one of them just now. As long as the function is missing, no loop of it runs.
+    in_trio_run = getattr(sys.modules.get("trio.lowlevel"), "in_trio_run", None)
+    if in_trio_run is not None and in_trio_run():
         return _TrioHands(clock)
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:
+    running_loop = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    if running_loop is not None and running_loop() is not None:
         return _AsyncioHands(clock)
     raise VirtualClockError("a virtual clock needs a running event loop; enter it in an async function or a fixture")
 
