@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from tests.engine.support import ended, fail, fails_times, node_of, ok, sleeps, statuses
+from tests.sentences import exactly
 from treetask import AsyncExecutor, Event, TaskNode, TaskTree, TreeBuilder, TreeTaskConfig
 from treetask.model import NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.testing import Recorder, VirtualClock
@@ -109,6 +110,45 @@ async def test_callbacks_may_be_given_by_position() -> None:
     ).run()
 
     assert calls == ["start", "complete", "update"]
+
+
+async def async_look(_: object) -> None:
+    """Look at nothing, later."""
+
+
+class AsyncLooker:
+    """A callable, and an observer, of which nobody would await what it returns."""
+
+    async def __call__(self, _: object) -> None: ...
+
+    async def on_event(self, event: Event) -> None: ...
+
+    def __repr__(self) -> str:
+        return "<AsyncLooker>"
+
+
+@pytest.mark.parametrize("name", ["on_update", "on_node_start", "on_node_complete"])
+@pytest.mark.parametrize("callback", [async_look, partial(async_look), AsyncLooker(), 42])
+async def test_callback_that_is_no_plain_function_is_refused(name: str, callback: object) -> None:
+    """When the executor is made: nobody would await what an `async def` returns."""
+    tree = TreeBuilder("root").build()
+    message = f"AsyncExecutor: {name} is {callback!r}; expected a plain function of one argument"
+    with pytest.raises(TypeError, match=exactly(message)):
+        AsyncExecutor(tree, **{name: callback})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_observer_without_a_plain_function_is_refused() -> None:
+    """When it subscribes."""
+    executor = AsyncExecutor(TreeBuilder("root").build())
+    looker = AsyncLooker()
+    message = (
+        f"AsyncExecutor: on_event of <AsyncLooker> is {looker.on_event!r}; expected a plain function of one argument"
+    )
+    with pytest.raises(TypeError, match=exactly(message)):
+        executor.subscribe(looker)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    message = "AsyncExecutor: on_event of 42 is None; expected a plain function of one argument"
+    with pytest.raises(TypeError, match=exactly(message)):
+        executor.subscribe(42)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("name", ["on_update", "on_node_start", "on_node_complete"])

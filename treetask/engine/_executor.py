@@ -8,7 +8,7 @@ from treetask._errors import TreeRunningError
 from treetask.abc import Observer
 from treetask.engine._observers import Announcer
 from treetask.engine._run import Run
-from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.model import BodyKind, TaskNode, TaskStatus, TaskTree, TreeTaskConfig, kind_of
 
 
 class AsyncExecutor:
@@ -41,8 +41,8 @@ class AsyncExecutor:
             ("on_node_start", on_node_start),
             ("on_node_complete", on_node_complete),
         ):
-            if callback is not None and not callable(callback):
-                raise TypeError(f"AsyncExecutor: {name} is {callback!r}; expected a function of one argument")
+            if callback is not None:
+                _check_listener(name, callback)
         self.tree = tree
         self._announcer = Announcer(tree, on_update, on_node_start, on_node_complete)
         self._run: Run | None = None
@@ -79,6 +79,7 @@ class AsyncExecutor:
 
     def subscribe(self, observer: Observer) -> None:
         """Tell an observer every event from now on; see `treetask.abc.Observer`."""
+        _check_listener(f"on_event of {observer!r}", getattr(observer, "on_event", None))
         self._announcer.subscribe(observer)
 
     def cancel(self, reason: str | None = None) -> None:
@@ -142,3 +143,9 @@ class AsyncExecutor:
         """Whether starts are held back. A run that was cancelled holds none back, so that it can clean up and end."""
         is_stopped = self._is_cancelled or (self._run is not None and self._run.scheduler.is_cancelled)
         return self._is_paused and not is_stopped
+
+
+def _check_listener(name: str, listener: object) -> None:
+    """Raise `TypeError` for what cannot be told anything: what an `async def` returns, nobody would await."""
+    if not callable(listener) or kind_of(listener) is not BodyKind.THREAD:
+        raise TypeError(f"AsyncExecutor: {name} is {listener!r}; expected a plain function of one argument")
