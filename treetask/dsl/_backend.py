@@ -43,7 +43,9 @@ def on_loop(body: Body) -> Body:
 
 def _called(fn: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*args: object, **kwargs: object) -> object:
-        return fn(*args, **kwargs)
+        result = fn(*args, **kwargs)
+        # As of one in a thread: it may be a lambda around an async function.
+        return await result if hasattr(result, "__await__") else result
 
     return call
 

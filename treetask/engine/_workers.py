@@ -30,6 +30,7 @@ from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Loop, Post
 from treetask.engine._observers import Announcer
+from treetask.engine._returned import UNFINISHED, refuse
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._step import FINISHED, bodies, resume
 from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
@@ -229,6 +230,8 @@ class Crew:
                         raise LeakedScopeError(node.id)
                     if generators and node in generators:
                         await self.generators.close(node, shield=True)
+                    if result is not None and type(result) in UNFINISHED:
+                        refuse(node, result)
                 except BaseException as error:
                     at = await self._body_failed(worker, error)
                     steps = bodies(worker)
