@@ -143,6 +143,35 @@ def test_plan_without_a_body_that_spawns_has_no_templates(shop: Project) -> None
     ]
 
 
+def test_plan_has_templates_where_a_body_takes_only_its_node(project: Project) -> None:
+    """It is known by its declaration, whatever the engine is to call."""
+    project.write(
+        "app.py",
+        """
+        from treetask import Registry, TaskNode
+
+        tree = Registry("nightly")
+
+        @tree.task
+        async def fetch(page: str): ...
+
+        @tree.group
+        async def crawl(node: TaskNode):
+            yield fetch.child("index")
+
+        def make():
+            return tree.build()
+        """,
+    )
+    for target in ("app:tree", "app:make"):
+        assert project.treetask(target, "plan").out.splitlines() == [
+            "nightly",
+            "├── crawl     spawns",
+            "└── fetch[…]  spawned",
+            "1 task would run, and what they spawn",
+        ]
+
+
 def test_templates_from_above_are_shown_below_the_root(shop: Project) -> None:
     """A part of a pipeline may spawn what is declared around it."""
     assert lines(shop.treetask("app:tree.crawl", "plan"))[:3] == [

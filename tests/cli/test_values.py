@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Project
@@ -104,6 +106,7 @@ def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, w
             "--env is 'live'; expected Literal['dev', 'prod'] (invalid enum value 'live')",
         ),
         (["--pages"], "--pages needs a value: --pages=VALUE"),
+        (["--dry", "plan"], "--dry is true or false, found 'plan'; write --dry=true before 'plan'"),
         (["--max-depth"], "--max-depth needs a value: --max-depth=VALUE"),
         (["--set", "number=3"], "--set number: a value of type complex cannot be told from text; give it in code"),
         (["--color", "x"], "--color is not available in this version; a parameter of that name needs --set"),
@@ -163,6 +166,29 @@ def test_class_that_refuses_what_it_was_given_is_told(project: Project) -> None:
     given = ("--set", "timeout=1", "--pages")
     assert project.treetask("app:tree", *given, "-3").refusal == [tell.format(-3, "ValueError: pages must be positive")]
     assert project.treetask("app:tree", *given, "3").refusal == [tell.format(3, "SystemExit: 7")]
+
+
+def test_list_ends_with_the_parameters(project: Project) -> None:
+    """How each is given, of which type, and its default where that is one value."""
+    project.write("app.py", APP)
+
+    assert project.treetask("app:tree.fetch", "list", "--url", "u").out.splitlines()[-15:] == [
+        "parameters",
+        "  --url           str",
+        "  --tries         int                     default 1",
+        "  --pages         int                     default 3",
+        "  --env           Literal['dev', 'prod']  default 'dev'",
+        "  --max_depth     float | None            default None",
+        "  --dry           bool                    default False",
+        f"  --folder        Path                    default {Path('out')!r}",
+        "  --day           datetime.date | None    default None",
+        "  --colour        Colour                  default <Colour.RED: 'r'>",
+        "  --names         list[str]",
+        "  --sizes         dict[str, int]",
+        "  --set timeout=  int                     default 5",
+        "  --other         object                  default None",
+        "  --number        complex                 default 1j",
+    ]
 
 
 def test_tree_that_was_built_directly_has_no_parameters(project: Project) -> None:

@@ -246,7 +246,8 @@ def test_options_may_be_given_step_by_step() -> None:
         ({"timeuot": 3}, TypeError, " has no option 'timeuot' (did you mean 'timeout'?)"),
         ({"nmae": "x"}, TypeError, " has no option 'nmae' (did you mean 'name'?)"),
         ({"nmae": "x", "timeuot": 3, "idd": "y"}, TypeError, " has no option 'nmae' (did you mean 'name'?)"),
-        ({"parallel": False}, TypeError, " has no option 'parallel'; it is one of a group with a body"),
+        ({"parallel": False}, TypeError, " has no option 'parallel'; it is one of a group"),
+        ({"max_queued": 3}, TypeError, " has no option 'max_queued'; it is one of a group with a body"),
         (
             {"when": nothing},
             DefinitionError,

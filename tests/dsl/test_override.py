@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import BodyError, Registry, Return, Spawns, TaskNode
+from treetask import BodyError, MisplacedDependencyError, Registry, Return, Spawns, TaskNode, TreeFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -169,3 +170,48 @@ def test_group_without_a_body_has_none_to_override() -> None:
     )
     with pytest.raises(BodyError, match=exactly(message)):
         checks.override(nothing)
+
+
+async def test_argument_that_it_leaves_to_the_run_may_still_be_given() -> None:
+    """Nobody misses it."""
+
+    async def without(url: str, *, tries: int = 1) -> bytes:
+        return f"{url} {tries}".encode()
+
+    stand_in: Any = without
+    with fetch.override(stand_in):
+        assert await fetch("u", raw=b"x") == b"u 1"
+        assert (await fetch.run("u", raw=b"x")).value == b"u 1"
+
+
+async def test_that_takes_what_no_run_of_this_registry_has_is_refused() -> None:
+    """As the original would be; so is a condition of one child."""
+
+    @dataclass
+    class Settings:
+        number: int = 3
+
+    elsewhere, here = Registry("elsewhere"), Registry("here")
+    settings = elsewhere.params(Settings)
+    why = "takes 'number' from the output of 'Settings', which is declared in another registry"
+
+    async def foreign(number: int = settings.output.number) -> int:
+        return number
+
+    @here.task(static=False)
+    async def work(number: int = 3) -> int:
+        return number
+
+    with pytest.raises(MisplacedDependencyError, match=why):
+        work.override(foreign)
+
+    def ask(number: int = settings.output.number) -> bool:
+        return bool(number)
+
+    @here.group
+    async def spawns() -> Spawns[None]:
+        yield work.child().with_options(when=ask)
+
+    with pytest.raises(TreeFailed) as caught:
+        await spawns.run()
+    assert why in str(caught.value.exceptions[0])

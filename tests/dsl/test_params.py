@@ -16,6 +16,7 @@ from treetask import (
     MisplacedDependencyError,
     Registry,
     Spawns,
+    TreeFailed,
     TreeTaskConfig,
 )
 
@@ -139,6 +140,38 @@ def test_field_without_a_default_has_to_be_given() -> None:
     ):
         tree.build()
     tree.build(token="x")
+
+
+async def test_task_alone_needs_only_what_it_takes() -> None:
+    """Also its resources' parameters; a child that turns up and takes more fails by name."""
+
+    @dataclass
+    class Needed:
+        token: str
+
+    tree = Registry("t")
+    needed = tree.params(Needed)
+
+    @tree.task
+    async def takes(n: int, token: str = needed.output.token) -> str:
+        return f"{token} {n}"
+
+    @tree.task
+    async def alone() -> int:
+        return 3
+
+    @tree.group
+    async def spawns() -> Spawns[None]:
+        yield takes.child(1)
+
+    assert (await alone.run()).value == 3
+    with pytest.raises(TypeError, match=r"^takes\.build\(\) needs 'token' for 'Needed'"):
+        takes.build(1)
+    with pytest.raises(TreeFailed) as caught:
+        await spawns.run()
+    assert [str(error) for error in caught.value.exceptions] == [
+        "'t/spawns/takes[1]' takes 'token' from <output of 'Needed.token'>, which its tree was not given"
+    ]
 
 
 def test_field_that_there_is_not() -> None:

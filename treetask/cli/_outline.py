@@ -12,11 +12,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from treetask.dsl import BoundBody, Declaration, options_below
-from treetask.model import BodyKind, NodeOptions, TaskNode, TaskTree, kind_of
+from treetask.model import NodeOptions, TaskNode, TaskTree, kind_of
 
 #: What stands for the arguments of a child that is not there yet.
 ARGUMENTS: Final = "[…]"
-_SPAWNERS: Final = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
 #: What nodes have of which nothing was said, without declarations and with them.
 _DEFAULTS: Final = NodeOptions()
@@ -59,10 +58,10 @@ def outline(tree: TaskTree, top: Declaration | None, *, all_templates: bool) -> 
     Templates are in it where a body might spawn one, or with `all_templates` in any case.
     """
     if top is None:
-        top = _top_of(tree)
+        top = tree.made_from
     declared = {} if top is None else {each.path: each for each, _ in top.placed()}
     templates: dict[str, list[Declaration]] = {}
-    if top is not None and (all_templates or any(map(_may_spawn, tree.walk()))):
+    if top is not None and (all_templates or any(_may_spawn(declared.get(node.id)) for node in tree.walk())):
         for template in _templates(top):
             assert template.parent is not None
             scopes = (each.path for each in template.parent.ancestors() if tree.find(each.path) is not None)
@@ -85,14 +84,6 @@ def outline(tree: TaskTree, top: Declaration | None, *, all_templates: bool) -> 
     return entries
 
 
-def _top_of(tree: TaskTree) -> Declaration | None:
-    """Return the declaration of a tree's root, found by the first body that knows its own."""
-    for node in tree.walk():
-        if isinstance(node.task_fn, BoundBody):
-            return next((each for each in node.task_fn.declaration.ancestors() if each.path == tree.root.id), None)
-    return None
-
-
 def _templates(top: Declaration) -> Iterator[Declaration]:
     """Yield the templates of a registry, in their order, without those that are declared below others."""
     waiting = [top.registry()]
@@ -104,14 +95,10 @@ def _templates(top: Declaration) -> Iterator[Declaration]:
             waiting += reversed(declared.members.values())
 
 
-def _may_spawn(node: TaskNode) -> bool:
+def _may_spawn(declared: Declaration | None) -> bool:
     """Whether a body yields children, or gets its node, which has `spawn`."""
-    body = node.task_fn
-    return isinstance(body, BoundBody) and (body.kind in _SPAWNERS or _wants_node(body.declaration))
-
-
-def _wants_node(declared: Declaration) -> bool:
-    return declared.body is not None and declared.body.wants_node
+    body = None if declared is None else declared.body
+    return body is not None and (body.kind.yields or body.wants_node)
 
 
 def _of_node(node: TaskNode, parent: int, declared: Declaration | None) -> Entry:
@@ -124,7 +111,7 @@ def _of_node(node: TaskNode, parent: int, declared: Declaration | None) -> Entry
         options=node.options,
         is_group=bool(node.children) or (declared is not None and _is_group(declared)),
         has_body=body is not None,
-        spawns=body is not None and kind_of(body) in _SPAWNERS,
+        spawns=body is not None and kind_of(body).yields,
         is_spawned=False,
         doc=_doc(body.fn if isinstance(body, BoundBody) else body),
         is_declared=declared is not None,
@@ -148,7 +135,7 @@ def _of_template(declared: Declaration, parent: int, above: Entry, template_id: 
         options=options,
         is_group=_is_group(declared),
         has_body=declared.body is not None,
-        spawns=declared.body is not None and declared.body.kind in _SPAWNERS,
+        spawns=declared.body is not None and declared.body.kind.yields,
         is_spawned=True,
         doc=_doc(None if declared.body is None else declared.body.fn),
         is_declared=True,

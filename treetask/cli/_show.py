@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from treetask.cli._diagram import as_json, dot, mermaid
@@ -10,6 +11,7 @@ from treetask.cli._listing import plan_tree, table
 from treetask.cli._outline import Entry, outline
 from treetask.cli._pipeline import Pipeline
 from treetask.cli._streams import width_of_output
+from treetask.cli._values import described
 from treetask.dsl import Registry, Task
 from treetask.model import TaskTree
 
@@ -25,7 +27,9 @@ def shown(tree: TaskTree, pipeline: Pipeline, command: str, form: str) -> Iterat
     top = pipeline._declared if isinstance(pipeline, (Registry, Task)) else None
     entries = outline(tree, top, all_templates=command == "list")
     if command == "list":
-        return table(entries, width_of_output())
+        parameters = list(described(pipeline))
+        below = ["", "parameters", *parameters] if parameters else []
+        return chain(table(entries, width_of_output()), below)
     if form == "tree":
         return plan_tree(entries, tree.config, width_of_output())
     return _FOR_TOOLS[form](entries)

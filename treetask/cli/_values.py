@@ -6,7 +6,7 @@ and, from JSON, everything that is made of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import EnumMeta
 from pathlib import PurePath
@@ -14,8 +14,11 @@ from typing import Any, Final, cast
 
 from treetask.cli._options import Param, option_names
 from treetask.cli._problem import CommandProblem, closest
-from treetask.dsl import Registry, Task, parameter_types, required_parameters
+from treetask.display import display_width, safe_text
+from treetask.dsl import Registry, Task, parameter_defaults, parameter_types, required_parameters
 
+#: What a truth may be given as.
+_TRUTHS: Final = (None, "true", "false", "True", "False", "1", "0")
 _FROM_FILE: Final = "pyproject.toml: [tool.treetask.params]"
 
 
@@ -40,6 +43,8 @@ def values_for(
             raise _unknown(option, _hint(f"--{name}", own, option_names()))
         if text is None and types[name] is not bool:
             raise CommandProblem(f"{option} needs a value: {option}=VALUE")
+        if types[name] is bool and text not in _TRUTHS:
+            raise CommandProblem(f"{option} is true or false, found '{text}'; write {option}=true before '{text}'")
         values[name] = _converted(option, "true" if text is None else text, types[name])
     missing = [name for name in required if name not in values]
     if missing:
@@ -59,6 +64,22 @@ def _parameters_of(pipeline: object) -> tuple[Mapping[str, object], Iterable[str
         task = cast("Task[..., Any]", pipeline)
         return parameter_types(task), required_parameters(task)
     return {}, ()
+
+
+def described(pipeline: object) -> Iterator[str]:
+    """Yield a line for each parameter of a pipeline: how it is given, its type and its default."""
+    types, _ = _parameters_of(pipeline)
+    defaults: Mapping[str, object] = {}
+    if isinstance(pipeline, Registry):
+        defaults = parameter_defaults(pipeline)
+    elif isinstance(pipeline, Task):
+        defaults = parameter_defaults(cast("Task[..., Any]", pipeline))
+    taken = option_names()
+    rows = [(f"--set {name}=" if f"--{name}" in taken else f"--{name}", _shown(types[name]), name) for name in types]
+    columns = [max(map(display_width, each), default=0) for each in zip(*rows, strict=True)]
+    for option, wanted, name in rows:
+        default = f"  default {safe_text(repr(defaults[name]))}" if name in defaults else ""
+        yield f"  {option:{columns[0]}}  {safe_text(wanted):{columns[1]}}{default}".rstrip()
 
 
 def refuse_misspelt(given: Iterable[Param]) -> None:
@@ -115,7 +136,7 @@ def _made(kind: type[Any], value: object) -> object:
 
 
 def _shown(wanted: object) -> str:
-    return wanted.__name__ if isinstance(wanted, type) else str(wanted).replace("typing.", "")
+    return wanted.__name__ if type(wanted) is type else str(wanted).replace("typing.", "")
 
 
 def _lowered(sentence: str) -> str:

@@ -7,7 +7,15 @@ declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is 
 from treetask.dsl._bound import BoundBody
 from treetask.dsl._compile import options_below
 from treetask.dsl._declaration import Declaration, OptionalEdge
-from treetask.dsl._decorators import AsyncGroup, Group, Scope, SyncGroup, parameter_types, required_parameters
+from treetask.dsl._decorators import (
+    AsyncGroup,
+    Group,
+    Scope,
+    SyncGroup,
+    parameter_defaults,
+    parameter_types,
+    required_parameters,
+)
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
@@ -34,6 +42,7 @@ __all__ = [
     "Task",
     "install_runner",
     "options_below",
+    "parameter_defaults",
     "parameter_types",
     "required_parameters",
 ]

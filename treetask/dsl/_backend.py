@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -35,6 +36,7 @@ def check_backend(owner: str, backend: object, body: Body | None) -> str | None:
     return backend
 
 
+@functools.lru_cache(maxsize=256)
 def on_loop(body: Body) -> Body:
     """Return a body that runs in threads as one that runs on the event loop."""
     kind = _ON_LOOP[body.kind]
@@ -42,6 +44,7 @@ def on_loop(body: Body) -> Body:
 
 
 def _called(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
     async def call(*args: object, **kwargs: object) -> object:
         result = fn(*args, **kwargs)
         # As of one in a thread: it may be a lambda around an async function.
@@ -51,6 +54,7 @@ def _called(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stepped(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
     async def step(*args: object, **kwargs: object) -> AsyncGenerator[object, Any]:
         generator = fn(*args, **kwargs)
         result: object = None
@@ -60,9 +64,8 @@ def _stepped(fn: Callable[..., Any]) -> Callable[..., Any]:
             while True:
                 try:
                     answer = yield yielded
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - whatever it is, the body may catch it
+                except Exception as error:  # noqa: BLE001 - whatever it is, the body may catch it
+                    # Not a cancellation: plain code knows none, and is closed, as it is in threads.
                     yielded = generator.throw(error)
                 else:
                     has_result = has_result or isinstance(yielded, Return)

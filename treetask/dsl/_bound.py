@@ -161,6 +161,7 @@ class BoundCondition:
 
     __slots__ = ("_body", "_inputs", "fn")
 
+    #: What it is to whoever looks at it: a plain function. It is asked on the event loop.
     kind: Final = BodyKind.THREAD
 
     def __init__(self, body: Body, inputs: Inputs) -> None:
@@ -188,6 +189,7 @@ def bind(
     body = declaration.current
     if body is None:
         return None
+    kwargs = declaration.taken(kwargs)
     if declaration.backend == "inline" and body.kind.in_thread:
         body = on_loop(body)
     elif body.wants_node and inputs is NO_INPUTS and not (args or kwargs):

@@ -11,14 +11,12 @@ from typing import Any, Final, TypeAlias
 
 from treetask.builder import TreeBuilder
 from treetask.dsl._bound import NO_INPUTS, BoundBody, BoundCondition, Inputs, bind
-from treetask.dsl._dataflow import check_edge, check_reach, dependency_ids, inputs_of, target_of
+from treetask.dsl._dataflow import check_body, check_edge, check_reach, dependency_ids, inputs_of, target_of
 from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge
 from treetask.dsl._options import ReadOptions, read_options
 from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
 
 _Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
-#: What a tree was made from, among what it was given.
-_MADE_FROM: Final = "made from"
 _NO_ARGUMENTS: Final[_Arguments] = ((), {})
 
 
@@ -48,7 +46,7 @@ def build_tree(
         here = depth
     tree = builder.build()
     tree.given.update(given)
-    tree.given[_MADE_FROM] = top
+    tree.made_from = top
     return tree
 
 
@@ -138,8 +136,8 @@ def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
     said = read_options(owner, child.options, declared.option_names - {"backend", "id", "static"}, declared.place)
     for dependency in said.depends_on or ():
         check_edge(declared, target_of(dependency))
-    for name, target in () if said.when is None else said.when.edges():
-        check_edge(declared, target, name)
+    if said.when is not None:
+        check_body(declared, said.when)
     return said
 
 
@@ -152,7 +150,7 @@ def nodes_of(declared: Declaration, tree: TaskTree) -> list[TaskNode]:
 
     A bound body knows its declaration, and so does a child. All others are known by their place below another.
     """
-    top: Declaration | None = tree.given.get(_MADE_FROM)
+    top: Declaration | None = tree.made_from
     groups: dict[TaskNode, Declaration] = {}
     found: list[TaskNode] = []
     for node in tree.walk():

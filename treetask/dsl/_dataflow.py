@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 
+from treetask._errors import DefinitionError
 from treetask.dsl._bound import NO_INPUTS, Input, Inputs
 from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge, Reference
 from treetask.dsl._errors import MisplacedDependencyError
@@ -35,13 +36,28 @@ def target_of(dependency: Declaration | OptionalEdge) -> Declaration:
 
 def check_edges(declared: Declaration) -> None:
     """Raise `MisplacedDependencyError` for an edge that can mean no node, or more than one, in any tree."""
-    for parameter, target in edges(declared):
-        check_edge(declared, target, parameter)
     for body in (declared.body, declared.condition):
-        for name, reference in () if body is None else body.references.items():
-            given = reference._target
-            if isinstance(given, Given) and given.registry is not declared.registry():
-                raise MisplacedDependencyError(declared.path, declared.place, given.label, name, _foreign(given.place))
+        if body is not None:
+            check_body(declared, body)
+    for dependency in declared.depends_on:
+        check_edge(declared, target_of(dependency))
+
+
+def check_body(declared: Declaration, body: Body) -> None:
+    """Raise `DefinitionError` for what a body, or a condition, can take in no tree of a declaration."""
+    for name, reference in body.references.items():
+        target = reference._target
+        if isinstance(target, Given):
+            if target.registry is not declared.registry():
+                why = _foreign(target.place)
+                raise MisplacedDependencyError(declared.path, declared.place, target.label, name, why)
+            continue
+        check_edge(declared, target, name)
+        if declared.options.get("always") and not reference._is_relaxed:
+            raise DefinitionError(
+                f"{declared}: always=True runs whatever happened before, so it cannot take '{name}' from the output of "
+                f"'{target.path}'; write {target.label}.maybe, which may be None, or {target.label}.outcome"
+            )
 
 
 def check_edge(declared: Declaration, target: Declaration, parameter: str | None = None) -> None:

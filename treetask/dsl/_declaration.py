@@ -166,6 +166,12 @@ class Declaration:
         """The body that runs."""
         return self.body if self.stand_in is None else self.stand_in
 
+    def taken(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the arguments that the body takes: one that stands in may leave out what a run fills in."""
+        if self.stand_in is None:
+            return kwargs
+        return {name: value for name, value in kwargs.items() if self.stand_in.parameters.takes_keyword(name)}
+
     @property
     def parameters(self) -> Parameters:
         """What its body takes from callers."""

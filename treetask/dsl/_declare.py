@@ -11,7 +11,6 @@ from treetask.dsl._dataflow import check_edges
 from treetask.dsl._declaration import Body, Declaration
 from treetask.dsl._options import check_label, read_options, with_defaults
 from treetask.dsl._place import Place
-from treetask.model import BodyKind
 
 
 def declare(
@@ -67,13 +66,6 @@ def _check_always(declared: Declaration, owner: str) -> None:
     if not declared.options.get("always"):
         return
     why = f"{owner}: always=True runs whatever happened before, so it cannot"
-    for body in (declared.body, declared.condition):
-        for name, target in () if body is None else body.edges():
-            if body is not None and not body.references[name]._is_relaxed:
-                raise DefinitionError(
-                    f"{why} take '{name}' from the output of '{target.path}'; write {target.label}.maybe, which may be "
-                    f"None, or {target.label}.outcome"
-                )
     for dependency in declared.depends_on:
         if isinstance(dependency, Declaration):
             raise DefinitionError(f"{why} need '{dependency.path}'; write depends_on=[{dependency.label}.optional]")
@@ -82,7 +74,7 @@ def _check_always(declared: Declaration, owner: str) -> None:
 def _check_limits(declared: Declaration, owner: str) -> None:
     """Refuse limits where no body would hold them while it works."""
     limits = declared.options.get("limits")
-    if limits and declared.body is not None and declared.body.kind in {BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER}:
+    if limits and declared.body is not None and declared.body.kind.yields:
         names = ", ".join(f"'{limit.name}'" for limit in limits)
         raise DefinitionError(f"{owner} yields children, so it cannot be limited by {names}; limit its children")
 

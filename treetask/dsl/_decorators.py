@@ -18,7 +18,7 @@ from treetask.dsl._declaration import Body, Declaration, OptionalEdge
 from treetask.dsl._declare import declare
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
-from treetask.dsl._params import required_of, types_of
+from treetask.dsl._params import defaults_of, required_of, types_of
 from treetask.dsl._place import Place
 from treetask.dsl._task import AsyncTask, NodeBody, SyncTask, Task
 from treetask.model import BodyKind, KeepDone, Limit, OnFailure, Retry, Spawns, SyncSpawns
@@ -214,6 +214,11 @@ class Scope:
 def parameter_types(pipeline: Scope | Task[..., Any]) -> dict[str, object]:
     """Return what a run of a registry, group or task may be given by name, each with its type or `Any`."""
     return types_of(pipeline._declared)
+
+
+def parameter_defaults(pipeline: Scope | Task[..., Any]) -> dict[str, object]:
+    """Return the defaults of those that have one which is known before a run."""
+    return defaults_of(pipeline._declared)
 
 
 def required_parameters(pipeline: Scope | Task[..., Any]) -> list[str]:

@@ -282,6 +282,12 @@ def _accepts_node(annotation: object) -> bool:
     return issubclass(TaskNode, kind)
 
 
+def type_of(annotation: object, function: Callable[..., Any]) -> object:
+    """Return the type that an annotation means; `Any` where that cannot be found out."""
+    wanted = _resolved(annotation, function)
+    return Any if isinstance(wanted, str) else wanted
+
+
 def _resolved(annotation: object, function: Callable[..., Any]) -> object:
     """Return what an annotation means where the function was written; its text where that cannot be found out."""
     inner = _innermost(function)

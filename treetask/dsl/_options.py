@@ -21,6 +21,15 @@ _DEFAULTS: Final[Mapping[str, Any]] = {"parallel": True, "max_retries": 0}
 _OF_DECLARATIONS: Final = frozenset({"depends_on", "when"})
 
 
+_WITH_BODIES: Final = "what is declared with a body"
+#: Who has the options that not all declarations have.
+_OWNERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("parallel", "on_failure", "max_parallel"), "a group"),
+    "max_queued": "a group with a body",
+    **dict.fromkeys(("depends_on", "when", "allow_failure", "priority", "cost", "always"), "a task or group"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """Options that were checked and told apart; None for what was not said."""
@@ -77,9 +86,10 @@ def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str
     for name in options:
         if name in names:
             continue
-        refuse_later_option(owner, name)
-        if name in OPTION_NAMES:
-            raise TypeError(f"{owner} has no option '{name}'; it is one of a group with a body")
+        if name != "backend":
+            refuse_later_option(owner, name)
+        if name in OPTION_NAMES or name == "backend":
+            raise TypeError(f"{owner} has no option '{name}'; it is one of {_OWNERS.get(name, _WITH_BODIES)}")
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")
 
 

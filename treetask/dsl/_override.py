@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
-from treetask.dsl._dataflow import check_edge
+from treetask.dsl._dataflow import check_body
 from treetask.dsl._declaration import Body, Declaration
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import body_name, inspect_body
@@ -43,8 +43,7 @@ def override(declared: Declaration, fn: Callable[..., Any]) -> AbstractContextMa
     # What its author left out, or left without a default, a run fills in as it does for the original.
     inherited = {name: each for name, each in original.references.items() if name in body.parameters.names}
     body = dataclasses.replace(body, references={**inherited, **body.references})
-    for name, target in body.edges():
-        check_edge(declared, target, name)
+    check_body(declared, body)
     return _in_place(declared, body)
 
 

@@ -47,6 +47,21 @@ class Parameters:
         """The names that may be filled by name, in order."""
         return [name for name in self.names if name in self._keywords]
 
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """The annotations of those that may be filled by name, as they were written; `Any` where there is none."""
+        return {
+            each.name: Any if each.annotation is Parameter.empty else each.annotation
+            for each in self._parameters
+            if each.kind in _NAMED
+        }
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of those that may be filled by name and have one."""
+        parameters = (each for each in self._parameters if each.kind in _NAMED)
+        return {each.name: each.default for each in parameters if each.default is not Parameter.empty}
+
     def takes_keyword(self, name: str) -> bool:
         """Whether an argument may have this name."""
         return self._any_keyword or name in self._keywords

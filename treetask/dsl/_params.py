@@ -13,11 +13,11 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Generic, cast
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, is_protocol, is_typeddict
 
 from treetask._errors import DefinitionError, did_you_mean
 from treetask.dsl._declaration import Declaration, Given, Provided, Reference
-from treetask.dsl._inspection import RESERVED
+from treetask.dsl._inspection import RESERVED, type_of
 from treetask.dsl._place import Place
 
 T_co = TypeVar("T_co", covariant=True)
@@ -53,13 +53,17 @@ class Settings(Given):
         field = self.fields[name]
         return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
+    def lacking(self, values: Mapping[str, object]) -> list[str]:
+        """Return the names of those without a default that have no value."""
+        return [name for name in self.fields if self.is_required(name) and name not in values]
+
     def make(self, values: Mapping[str, object], owner: str) -> object:
         """Return an instance.
 
         Raises `TypeError` for a value that is missing or of the wrong type, `DefinitionError` for what the class itself
         does not take.
         """
-        missing = [name for name in self.fields if self.is_required(name) and name not in values]
+        missing = self.lacking(values)
         if missing:
             names = " and ".join(f"'{name}'" for name in missing)
             raise TypeError(f"{owner} needs {names} for {self}; give it: run({missing[0]}=...), or give it a default")
@@ -134,13 +138,35 @@ def names_of(registry: Declaration) -> list[str]:
     return [name for each in settings_of(registry) for name in each.fields]
 
 
-def make_given(registry: Declaration, values: Mapping[str, object], owner: str) -> dict[Given, object]:
-    """Return the instances for one tree. Raises `TypeError` for a name that there is not, and what `make` raises."""
+def make_given(top: Declaration, values: Mapping[str, object], owner: str) -> dict[Given, object]:
+    """Return the instances for the tree of a declaration.
+
+    Those that have not all they need are left out where nothing that will certainly run takes them. Raises `TypeError`
+    for a name that there is not, and what `make` raises.
+    """
+    registry = top.registry()
     names = names_of(registry)
     for name in values:
         if name not in names:
             raise TypeError(f"{owner} has no parameter '{name}'{did_you_mean(name, names)}")
-    return {each: each.make(values, owner) for each in settings_of(registry)}
+    used = _used(top)
+    return {
+        each: each.make(values, owner)
+        for each in settings_of(registry)
+        if top is registry or each in used or not each.lacking(values)
+    }
+
+
+def _used(top: Declaration) -> set[Given]:
+    """Return what the declarations take that have a node in the tree of `top`, as bodies or conditions."""
+    bodies = (body for declared, _ in top.placed() for body in (declared.current, declared.condition))
+    return {
+        reference._target
+        for body in bodies
+        if body is not None
+        for reference in body.references.values()
+        if isinstance(reference._target, Given)
+    }
 
 
 def split_values(declared: Declaration, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,18 +194,23 @@ def types_of(declared: Declaration) -> dict[str, object]:
     """Return what a run of a declaration may be given by name, each with its type; `Any` where that is not known."""
     types: dict[str, object] = {}
     if declared.body is not None:
-        try:
-            hints = typing.get_type_hints(declared.body.fn, include_extras=True)
-        except Exception:  # noqa: BLE001 - an annotation may hold any expression
-            hints = {}
-        types = {name: hints.get(name, Any) for name in declared.parameters.keywords}
+        fn, annotations = declared.body.fn, declared.parameters.annotations
+        types = {name: type_of(annotation, fn) for name, annotation in annotations.items()}
     return types | {name: each.type_of(name) for each in settings_of(declared.registry()) for name in each.fields}
 
 
 def required_of(declared: Declaration) -> list[str]:
-    """Return the names of those that have no default."""
-    shared = [name for each in settings_of(declared.registry()) for name in each.fields if each.is_required(name)]
-    return [*declared.parameters.required, *shared]
+    """Return the names of those that have no default and are needed."""
+    registry, used = declared.registry(), _used(declared)
+    needed = (each for each in settings_of(registry) if declared is registry or each in used)
+    return [*declared.parameters.required, *(name for each in needed for name in each.lacking({}))]
+
+
+def defaults_of(declared: Declaration) -> dict[str, object]:
+    """Return the defaults of those that have one that is known before a run."""
+    known = {name: each for name, each in declared.parameters.defaults.items() if not isinstance(each, Reference)}
+    fields = {name: each for settings in settings_of(declared.registry()) for name, each in settings.fields.items()}
+    return known | {name: each.default for name, each in fields.items() if each.default is not dataclasses.MISSING}
 
 
 def _is_same(declared: Declaration, name: str) -> bool:
@@ -201,7 +232,7 @@ def _fits(value: object, wanted: object) -> bool:
     if wanted is Any:  # a class, from Python 3.11
         return True
     kind = origin if isinstance(origin, type) else wanted
-    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+    if not isinstance(kind, type) or is_typeddict(kind) or is_protocol(kind):
         return True
     if kind in (int, float) and isinstance(value, bool):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, TypeAlias, cast, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -17,7 +17,7 @@ from treetask.dsl._declaration import Declaration, Declared, OptionalEdge, Refer
 from treetask.dsl._override import override
 from treetask.dsl._params import make_given, names_of, split_values
 from treetask.dsl._run import options_of_run, runner
-from treetask.model import BodyKind, Child, ExecutionResult, Outcome, TaskNode, TaskTree, TreeTaskConfig
+from treetask.model import Child, ExecutionResult, Outcome, TaskNode, TaskTree, TreeTaskConfig
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,8 +25,6 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: A body that receives its node.
 NodeBody: TypeAlias = Callable[Concatenate[TaskNode, P], R]
-
-_SPAWNERS: Final = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
 
 class Task(Declared, Generic[P, R_co]):
@@ -110,6 +108,9 @@ class Task(Declared, Generic[P, R_co]):
     async def run(self, /, *args: object, **kwargs: object) -> ExecutionResult[R_co]:
         """Build the tree that has this task as its root, run it and return its result.
 
+        The parameters of the pipeline are keywords as well; a type checker lets them pass where `config=` stands beside
+        them (None leaves it to the tree).
+
         Raises what `build` raises, and `TreeFailed` if anything failed.
         """
         tree, config = self._build("run", args, kwargs)
@@ -151,7 +152,7 @@ class Task(Declared, Generic[P, R_co]):
         own, shared = split_values(self._declared, kwargs)
         registry = self._declared.registry()
         self._check_arguments(f".{called}", args, own, names_of(registry))
-        given = make_given(registry, shared, owner)
+        given = make_given(self._declared, shared, owner)
         return build_tree(self._declared, args, own, config, given), config
 
     def _check_arguments(
@@ -172,7 +173,7 @@ class Task(Declared, Generic[P, R_co]):
         body = declared.current
         if body is None:
             raise TypeError(f"group '{declared.path}' has no body to call; run it: await {self.label}.run()")
-        if body.kind in _SPAWNERS:
+        if body.kind.yields:
             raise TypeError(
                 f"{called} cannot be called: it yields children, which need an engine; "
                 f"run it: await {self.label}.run(...)"
@@ -182,6 +183,7 @@ class Task(Declared, Generic[P, R_co]):
                 f"{called} gets a node by itself; leave it out, or hand yours to {self.label}.fn(node, ...)"
             )
         self._check_arguments("", args, kwargs)
+        kwargs = declared.taken(kwargs)
         given = body.parameters.given(args, kwargs)
         for name, reference in body.references.items():
             if name not in given:

@@ -17,6 +17,8 @@ class BodyKind(Enum):
 
     #: Whether it occupies a thread while it runs.
     in_thread: bool
+    #: Whether what it yields becomes its children.
+    yields: bool
 
     ASYNC = auto()
     """`async def`: awaited on the event loop."""
@@ -31,6 +33,7 @@ class BodyKind(Enum):
 # Plain attributes, since every start and end of a body reads them: looking a member up runs its hash, Python code.
 for _kind in BodyKind:
     _kind.in_thread = _kind in {BodyKind.THREAD, BodyKind.THREAD_SPAWNER}
+    _kind.yields = _kind in {BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER}
 
 
 def kind_of(body: TaskFunction) -> BodyKind:

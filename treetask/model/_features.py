@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from treetask._errors import DefinitionError
-from treetask.model._body import BodyKind, kind_of
+from treetask.model._body import kind_of
 from treetask.model._limit import Limit
 from treetask.model._node import TaskNode
 from treetask.model._options import DEFAULT_OPTIONS, KeepDone
-
-_SPAWNERS = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
 
 class Features:
@@ -64,7 +62,7 @@ class Features:
     def _note_limits(self, node: TaskNode) -> None:
         body = node.task_fn
         names = ", ".join(f"'{limit.name}'" for limit in node.options.limits)
-        if body is None or kind_of(body) in _SPAWNERS:
+        if body is None or kind_of(body).yields:
             what = "has no body" if body is None else "yields children"
             raise DefinitionError(f"node '{node.id}' {what}, so it cannot be limited by {names}; limit its children")
         for limit in node.options.limits:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask._errors import DefinitionError, NothingSelectedError, did_you_mean
-from treetask.model._body import BodyKind, kind_of
+from treetask.model._body import kind_of
 from treetask.model._children import NO_CHILDREN, Children, append
 from treetask.model._node import TaskNode
 from treetask.model._options import NodeOptions, without_dependencies
@@ -30,8 +30,6 @@ from treetask.model._selectors import BETWEEN, Selector
 
 if TYPE_CHECKING:
     from treetask.model._tree import TaskTree
-
-_SPAWNERS: Final = (BodyKind.SPAWNER, BodyKind.THREAD_SPAWNER)
 
 
 class Selection:
@@ -128,7 +126,7 @@ class Selection:
         ids = _ids(nodes, paths)
         inner = next((each for each in ids if each.endswith(f"/{selector.words}")), None)
         close = did_you_mean(selector.words, ids) if inner is None else f" (did you mean '{inner}'?)"
-        spawned = any(node._body is not None and kind_of(node._body) in _SPAWNERS for node in nodes)
+        spawned = any(node._body is not None and kind_of(node._body).yields for node in nodes)
         hint = f"; what is spawned is '**/{selector.words}[*]'" if spawned and "/" not in selector.words else ""
         return DefinitionError(f"there is no task '{selector.words}' to select{close}{hint}")
 
@@ -280,7 +278,7 @@ def _means(selector: Selector, node: TaskNode, path: str) -> bool:
 
 
 def _may_make(selector: Selector, node: TaskNode, path: str) -> bool:
-    return node._body is not None and kind_of(node._body) in _SPAWNERS and selector.may_match_below(path)
+    return node._body is not None and kind_of(node._body).yields and selector.may_match_below(path)
 
 
 def _reached(

@@ -82,6 +82,8 @@ class TaskTree:
         self.resolved: tuple[int, object] = (-1, None)
         #: Progress that other threads have set and the engine has not counted yet.
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
+        #: What it was compiled from, for who compiled it.
+        self.made_from: Any = None
         #: What a run has that no node makes, by what it was declared as: parameters, resources.
         self.given: Final[dict[Any, Any]] = {}
         self._index: dict[str, TaskNode] = {}
