@@ -12,7 +12,7 @@ import anyio.to_thread
 import pytest
 
 from tests.engine.support import ended, forever, node_of, ok, statuses, turns, until
-from treetask import AsyncExecutor, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
+from treetask import AsyncExecutor, Limit, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.engine._threads import Threads
 from treetask.testing import VirtualClock
 
@@ -141,7 +141,9 @@ async def test_cancelled_node_keeps_no_other_from_its_thread(gate: Gate) -> None
 async def test_call_cancelled_before_its_thread_began_is_never_made() -> None:
     """What did not reach its thread is not counted as left behind in it."""
     told: list[str] = []
-    threads = Threads(on_abandon=lambda: told.append("abandoned"), on_return=lambda: told.append("returned"))
+    threads = Threads(
+        on_abandon=lambda call, node: told.append("abandoned"), on_return=lambda call: told.append("returned")
+    )
 
     with anyio.CancelScope() as scope:
         scope.cancel()
@@ -195,6 +197,58 @@ async def test_thread_left_behind_counts_until_it_returns(gate: Gate) -> None:
         executor.cancel()
 
     assert node_of(tree, "next").status == "done"
+
+
+@pytest.mark.parametrize("way", ["cancel", "timeout"])
+async def test_thread_left_behind_keeps_its_limits_until_it_returns(
+    gate: Gate, way: str, virtual_clock: VirtualClock
+) -> None:
+    """R37: what only so many may use is in use as long as the thread runs, whatever has become of its node."""
+
+    def plain(node: TaskNode) -> None:
+        pass
+
+    only = Limit("database", max_concurrency=1)
+    tree = (
+        TreeBuilder("root", config=TreeTaskConfig(on_failure="continue"))
+        .add_child("stuck", task=gate, limits=[only], timeout=5, max_retries=0)
+        .add_child("next", task=plain, limits=[only])
+        .build()
+    )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, tree)
+        await gate.has(1)
+        if way == "cancel":
+            node_of(tree, "stuck").cancel()
+        else:
+            virtual_clock.advance(5)
+        await until(node_of(tree, "stuck").is_done)
+        await turns()
+        assert node_of(tree, "next").status == "pending"
+        assert node_of(tree, "next").reason == "waits for limit 'database'"
+        gate.open.set()
+
+    assert node_of(tree, "next").status == "done"
+
+
+async def test_next_attempt_waits_for_the_thread_of_the_last_one(gate: Gate, virtual_clock: VirtualClock) -> None:
+    """R37: that its own thread has a limit still is no reason to go past it."""
+    tree = (
+        TreeBuilder("root")
+        .add_child("stuck", task=gate, limits=[Limit("database", max_concurrency=1)], timeout=5, max_retries=1)
+        .build()
+    )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, tree)
+        await gate.has(1)
+        virtual_clock.advance(5)
+        await until(lambda: node_of(tree, "stuck").reason == "waits for limit 'database'")
+        gate.open.set()
+
+    assert gate.most_inside == 1
+    assert node_of(tree, "stuck").status == "done"
 
 
 @pytest.mark.parametrize("way", ["cancel", "timeout"])

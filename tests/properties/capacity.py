@@ -55,13 +55,13 @@ def opens_at(limit: Limit, starts: list[float]) -> float:
 
 def threads_used(facts: Facts) -> int:
     """Return how many threads are busy."""
-    return sum(kind_of(node) in IN_THREADS for node in facts.running) + facts.abandoned
+    return sum(kind_of(node) in IN_THREADS for node in facts.running) + len(facts.abandoned)
 
 
 def limits_used(facts: Facts) -> dict[Limit, int]:
-    """Return how many bodies hold each limit."""
+    """Return how many bodies hold each limit, those included that were given up in their threads."""
     used: dict[Limit, int] = {}
-    for node in facts.running:
+    for node in (*facts.running, *(node for node, _ in facts.abandoned)):
         for limit in node.options.limits:
             used[limit] = used.get(limit, 0) + 1
     return used

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests.properties.random_tree import Body, Condition
 from treetask import Child, Limit, OnFailure, TaskNode, TaskStatus, TaskTree
+from treetask.engine._gates import LimitGate
 from treetask.model import BodyKind
 
 PENDING, WORKING, RETRYING, DONE, FAILED, CANCELLED, SKIPPED, TIMED_OUT = TaskStatus
@@ -39,8 +40,8 @@ class Facts:
         self.waiting: set[TaskNode] = set()
         self.returning: set[TaskNode] = set()
         self.interrupted: set[TaskNode] = set()
-        #: Threads whose bodies were given up.
-        self.abandoned = 0
+        #: Threads whose bodies were given up: the node of each, and the gates of the limits that it keeps.
+        self.abandoned: list[tuple[TaskNode, Sequence[LimitGate]]] = []
         #: The starts that each limit has seen.
         self.starts: dict[Limit, list[float]] = {}
         #: When the scheduler wants to look at the clock again.

@@ -244,8 +244,7 @@ class World:
         self.story.append(f"the body of {node.id} ends: {status}")
         facts.ended[node] = status
         if is_interrupted and had_slot and kind_of(node) in IN_THREADS and self.tape.chance(2):
-            facts.abandoned += 1
-            self.scheduler.slots.abandon_thread()
+            facts.abandoned.append((node, self.scheduler.slots.abandon_thread(node)))
         if status is DONE:
             facts.open.add(node)
             node.exception = None
@@ -300,8 +299,8 @@ class World:
     def return_thread(self) -> None:
         """A thread that was given up returns."""
         if self.facts.abandoned:
-            self.facts.abandoned -= 1
-            self.scheduler.slots.free_thread()
+            _, limits = self.facts.abandoned.pop()
+            self.scheduler.slots.free_thread(limits)
 
     def look(self) -> None:
         """The time has come for which the scheduler has asked, or is made to come when nothing else is left to do."""
@@ -459,7 +458,7 @@ class World:
     def what_goes_on(self) -> tuple[int, ...]:
         """Return numbers that change with everything that happens."""
         facts = self.facts
-        return len(self.story), len(facts.running), len(facts.returning), facts.abandoned
+        return len(self.story), len(facts.running), len(facts.returning), len(facts.abandoned)
 
     # -- what must hold at every moment ------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """What a start may have to wait for beside a slot and a thread: named limits, and places in a group. Pure, no I/O.
 
-A limit counts bodies while they run, and their starts; a place (`_places.py`) is held by a child from its start to its
-end, with all that is below it. Who waits, waits at one gate that keeps it back, and is looked at when that one opens.
+A limit counts bodies while they run, in a thread that was left behind too, and their starts; a place (`_places.py`) is
+held by a child from its start to its end, with all that is below it. Who waits, waits at one gate that keeps it back,
+and is looked at when that one opens.
 
 What must stay true:
 - A place is never kept while waiting for a limit, nor a limit while waiting for a place, which may be taken for hours.
@@ -100,7 +101,7 @@ class Gates:
         self._timed: Final[list[tuple[float, int, LimitGate]]] = []
         self._count: Final = count()  # keeps gates from being compared
         #: Gates where somebody may go on.
-        self._freed: Final[deque[Gate]] = deque()
+        self.freed: Final[deque[Gate]] = deque()
         #: The limits that a node has passed; it has them until its body ends or waits, or another one keeps them.
         self._held: Final[dict[TaskNode, list[LimitGate]]] = {}
         #: The limit where a node waits that keeps those that it has passed.
@@ -108,7 +109,7 @@ class Gates:
 
     def use_places(self, is_deadlocked: Callable[[TaskNode], bool]) -> Places:
         """From now on look for places; `Places` says what is asked for."""
-        self.places = Places(self._rank, self._free, is_deadlocked)
+        self.places = Places(self._rank, self.free, is_deadlocked)
         return self.places
 
     # -- who goes next -----------------------------------------------------------------------------------------------
@@ -142,11 +143,11 @@ class Gates:
 
     def next_returning(self) -> Wish | None:
         """Return the first of those that want to go on and waited at a gate that has opened; None if there is none."""
-        while self._freed:
-            gate = self._freed[0]
+        while self.freed:
+            gate = self.freed[0]
             if gate.free > 0 and gate.returning:
                 return gate.returning.popleft()
-            self._freed.popleft()
+            self.freed.popleft()
         return None
 
     def look_again(self, at: float) -> None:
@@ -281,7 +282,7 @@ class Gates:
         """Take back the limits that a node has passed."""
         self._stop_keeping(node)
         for gate in self._held.pop(node, ()):
-            self._free(gate)
+            self.free(gate)
 
     def stop(self, node: TaskNode) -> None:
         """Take back what a body has that is over, or waits."""
@@ -289,16 +290,22 @@ class Gates:
         if self.places is not None:
             self.places.calm(node)
 
+    def hand_over(self, node: TaskNode) -> list[LimitGate]:
+        """Return the limits of a body that goes on without its node: they are its own until `free`."""
+        self._stop_keeping(node)
+        return self._held.pop(node, [])
+
     def leave(self, node: TaskNode) -> None:
         """Take back all that a node has, which has ended."""
         self.let_go(node)
         if self.places is not None:
             self.places.leave(node)
 
-    def _free(self, gate: Gate) -> None:
+    def free(self, gate: Gate) -> None:
+        """Let one more pass a gate."""
         gate.free += 1
         if gate.returning:
-            self._freed.append(gate)
+            self.freed.append(gate)
         self._note_open(gate)
 
     def sort_anew(self, rank: Callable[[TaskNode], Any]) -> None:

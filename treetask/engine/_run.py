@@ -73,7 +73,7 @@ class Run:
         self._grace: Final = Grace(tree, self._timers, self.loop.now, config.grace)
         self._threads: Final = Threads(
             on_abandon=self._count_abandoned,
-            on_return=lambda: self.post(self._count_returned),
+            on_return=lambda call: self.post(partial(self._count_returned, call)),
         )
         self._crew: Final = Crew(
             self.loop,
@@ -242,15 +242,14 @@ class Run:
         if isinstance(body, OpensFirst):
             await self.open(body.resources)
 
-    def _count_abandoned(self) -> None:
+    def _count_abandoned(self, call: object, node: TaskNode | None) -> None:
+        assert node is not None
         if self._processes is not None:
             self._processes.stop_given_up()
-        self._crew.abandoned += 1
-        self.scheduler.slots.abandon_thread()
+        self._crew.abandoned[call] = self.scheduler.slots.abandon_thread(node)
 
-    def _count_returned(self) -> None:
-        self._crew.abandoned -= 1
-        self.scheduler.slots.free_thread()
+    def _count_returned(self, call: object) -> None:
+        self.scheduler.slots.free_thread(self._crew.abandoned.pop(call))
         self._advance()
 
     def _limit_group(self, node: TaskNode, bound: Bound) -> None:

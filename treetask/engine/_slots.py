@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._gate import Wish
-from treetask.engine._gates import Gates
+from treetask.engine._gates import Gates, LimitGate
 from treetask.engine._places import Places
 from treetask.engine._queue import ReadyQueue
 from treetask.model import BodyKind, TaskNode, TaskStatus, kind_of
@@ -257,15 +257,22 @@ class Slots:
         if kind.in_thread:
             self._threads_used += 1
 
-    def free_thread(self) -> None:
-        """Take a thread back, which may be later than its slot."""
+    def free_thread(self, limits: Sequence[LimitGate]) -> None:
+        """Take a thread back, which may be later than its slot, and the limits of the body in it."""
         self._threads_used -= 1
+        if self._gates is not None:
+            for each in limits:
+                self._gates.free(each)
         if self._wishes:
             self._hand_on()
 
-    def abandon_thread(self) -> None:
-        """A body in a thread gave up its slot, but the thread is still busy: count it until `free_thread`."""
+    def abandon_thread(self, node: TaskNode) -> Sequence[LimitGate]:
+        """A body in a thread is about to give up its slot, but the thread is still busy.
+
+        It is counted until `free_thread`, with the limits that are returned.
+        """
         self._threads_used += 1
+        return () if self._gates is None else self._gates.hand_over(node)
 
     def want(self, node: TaskNode, kind: BodyKind) -> None:
         """Ask for a suspended body's slot; `grant` answers, perhaps at once."""

@@ -51,7 +51,9 @@ class Threads:
     The scheduler decides how many bodies run in threads at once; anyio's own limit would only hide its decisions.
     """
 
-    def __init__(self, *, on_abandon: Callable[[], None], on_return: Callable[[], None]) -> None:
+    def __init__(
+        self, *, on_abandon: Callable[[object, TaskNode | None], None], on_return: Callable[[object], None]
+    ) -> None:
         self._limiter: anyio.CapacityLimiter | None = None
         self._busy: Final = busy_threads()
         self._on_abandon: Final = on_abandon
@@ -63,7 +65,7 @@ class Threads:
         """Call a function in a thread and a context; return what it returns.
 
         On cancellation the call is abandoned: its outcome is dropped, and its thread is counted until it returns
-        (`on_abandon` now, on the loop; `on_return` then, in the thread).
+        (`on_abandon` now, on the loop, with the node; `on_return` then, in the thread; both with the same call).
         """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(math.inf)
@@ -82,7 +84,7 @@ class Threads:
                 if state.end():
                     state.drop_result()
                     self.left_behind.pop(state, None)
-                    self._on_return()
+                    self._on_return(state)
                     # Last: a virtual clock that sees no busy thread takes it that the loop was told.
                     self._busy.add(-1)
 
@@ -95,7 +97,7 @@ class Threads:
             # First this: the thread may return at any moment, and takes itself off the list.
             self.left_behind[state] = node
             if state.give_up():
-                self._on_abandon()
+                self._on_abandon(state, node)
             else:
                 del self.left_behind[state]
                 self._busy.add(-1)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final, cast
 
@@ -27,6 +27,7 @@ import anyio
 from treetask._errors import InternalError, LeakedScopeError, StrayCancellationError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import real_error, without_engine_frames
+from treetask.engine._gates import LimitGate
 from treetask.engine._generators import OpenGenerators
 from treetask.engine._loop import Loop, Post
 from treetask.engine._observers import Announcer
@@ -158,8 +159,8 @@ class Crew:
         on_end: Callable[[BaseException | None], None],
     ) -> None:
         self.scheduler: Final = scheduler
-        #: Bodies in threads that were abandoned and have not returned.
-        self.abandoned = 0
+        #: The calls in threads that were abandoned and have not returned, each with the limits that it keeps.
+        self.abandoned: Final[dict[object, Sequence[LimitGate]]] = {}
         #: What a body raised that is no Exception.
         self.fatal: BaseException | None = None
         self._loop: Final = loop
