@@ -6,6 +6,7 @@ and, from JSON, everything that is made of these.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import EnumMeta
@@ -136,7 +137,9 @@ def _made(kind: type[Any], value: object) -> object:
 
 
 def _shown(wanted: object) -> str:
-    return wanted.__name__ if type(wanted) is type else str(wanted).replace("typing.", "")
+    if isinstance(wanted, type) and typing.get_origin(wanted) is None:  # `list[str]` is a type on 3.10
+        return wanted.__name__
+    return str(wanted).replace("typing.", "")
 
 
 def _lowered(sentence: str) -> str:
