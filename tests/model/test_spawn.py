@@ -91,14 +91,19 @@ class TestKeys:
         assert child("x" * 80).key == f"w[{'x' * 80}]"
         first, second = child("x" * 81).key, child("x" * 82).key
 
-        assert first == f"w[{'x' * 80}…{first[-9:-1]}]"
+        assert first == f"w[{'x' * 80}…{first[-17:-1]}]"
         assert first != second
-        assert len(first) == len(second) == len("w[]") + 80 + 1 + 8
+        assert len(first) == len(second) == len("w[]") + 80 + 1 + 16
         assert child("x" * 81).key == first
+
+    def test_many_long_keys_of_one_beginning_stay_apart(self) -> None:
+        """Of 100,000 addresses below one prefix a digest of 32 bits gave these two the same key."""
+        prefix = "s3://bucket/" + "x" * 80
+        assert child(f"{prefix}/33683").key != child(f"{prefix}/84264").key
 
     def test_text_that_is_no_utf8_has_a_key(self) -> None:
         """File names may hold what no encoding has."""
-        assert len(child("\udcff" * 100).key) == len("w[]") + 80 + 1 + 8
+        assert len(child("\udcff" * 100).key) == len("w[]") + 80 + 1 + 16
 
     @pytest.mark.parametrize(
         ("made", "argument", "kind"),

@@ -25,7 +25,8 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: Longer keys are cut here and get a digest, so that ids stay readable and stay apart.
 MAX_KEY_LENGTH: Final = 80
-_DIGEST_BYTES: Final = 4
+#: Of a million keys two are alike once in 37 million runs; with half the bytes, of 100,000 more often than not.
+_DIGEST_BYTES: Final = 8
 
 
 class _Join(Enum):
