@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.engine.repeated import fetch, flaky, pages, recorded, starts
+from tests.engine.repeated import fetch, flaky, recorded, starts
 from tests.engine.support import ended, statuses
 from tests.properties.recount import check_counters
 from treetask import (
@@ -22,12 +22,6 @@ from treetask import (
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
-
-
-@pages.task
-async def look_at(node: TaskNode, thing: object) -> str:
-    """Take something that can be part of no key."""
-    return f"looked at {thing}"
 
 
 async def test_a_body_retried_after_500_of_1000_children_were_done_runs_500() -> None:
@@ -109,40 +103,6 @@ async def test_group_is_adopted_with_all_that_is_below_it() -> None:
         "r/parent/site[a]/flaky_always": "failed",
     }
     assert starts(recorder) == ["site[a]", "site[a]/fetch[1]", "site[a]/flaky_always"]
-    check_counters(tree, tree.root)
-
-
-class Picky:
-    """Something that does not like to be compared."""
-
-    def __eq__(self, other: object) -> bool:
-        raise ValueError("do not compare me")
-
-    def __hash__(self) -> int:
-        return 1
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "runs"),
-    [([1, 2], [1, 2], 1), ([1, 2], [1, 3], 2), (Picky(), Picky(), 2)],
-    ids=["equal", "other", "incomparable"],
-)
-async def test_key_of_ones_own_says_nothing_about_the_arguments(first: object, second: object, runs: int) -> None:
-    """A child with the key of another one is that child only if its arguments are equal; else it runs, in its place."""
-    registry = Registry("r")
-
-    @registry.group(max_retries=1, static=False)
-    async def parent(node: TaskNode) -> Spawns[None]:
-        yield look_at.child(second if node.retry_count else first).keyed("it")
-        yield JOIN
-        if not node.retry_count:
-            raise OSError("once")
-
-    tree = parent.build()
-    recorder = await recorded(tree)
-
-    assert starts(recorder) == ["look_at[it]"] * runs
-    assert tree.get_stats()["total"] == 2
     check_counters(tree, tree.root)
 
 

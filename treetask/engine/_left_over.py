@@ -3,9 +3,9 @@
 A child that was yielded or spawned and is done stays in the tree when its parent's attempt has failed, with all that is
 below it: left over. The body that starts from the top gets it back when it asks for the same child again. What it never
 asks for is discarded when the body returns, or when there is no further attempt. One that fails may have been about to
-ask, so what is left over then is kept for the attempt after it. Of those that were folded only the keys are left: they
-come back without a result, and those whose key was chosen, so that nobody knows of which arguments they are, not at
-all. Pure.
+ask, so what is left over then is kept for the attempt after it. The same child is one of the same arguments, and these
+are compared themselves. Of those that were folded only the keys and types are left: they come back without a result,
+and those of which nobody knows their arguments by that, as if the key was chosen, not at all. Pure.
 """
 
 from __future__ import annotations

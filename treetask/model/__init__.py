@@ -8,6 +8,7 @@ in `_config.py`, both in the words of `_checks.py`; what only several nodes show
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from treetask.model._arguments import UnkeyedArgumentError
 from treetask.model._body import BodyKind, TaskFunction, kind_of
 from treetask.model._checks import check_count, check_seconds
 from treetask.model._children import NO_CHILDREN
@@ -55,7 +56,6 @@ from treetask.model._spawn import (
     SyncSpawns,
     TaskFailed,
     Template,
-    UnkeyedArgumentError,
     UnplacedChildError,
     Yieldable,
 )

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 #: What a child and all below it add up to: nodes by cell, units of the nodes with a progress of their own, all units.
 _Sums: TypeAlias = tuple[tuple[tuple[int, int], ...], int, int]
-#: Spawned children that are alike: the declaration, by identity, and the sums.
-_Kind: TypeAlias = tuple[int, _Sums]
+#: Spawned children that are alike: the declaration, by identity, `Child.shape`, and the sums.
+_Kind: TypeAlias = tuple[int, object, _Sums]
 
 _DONE_SLOT: Final = TaskStatus.DONE.slot
 
@@ -144,11 +144,13 @@ class Fold:
         self.digests.extend(other.all_digests())
 
 
-def _may_be_left_over(child: TaskNode) -> bool:
-    """Whether a child that an attempt has added may come back to the next one by its key."""
+def _shape_to_come_back(child: TaskNode) -> object | None:
+    """Return the shape by which a child that an attempt has added may come back to the next one, None if it may not."""
     handle: Child[Any] | None = child._child
     # What always runs does so after each attempt.
-    return handle is not None and handle.makes_its_node and not handle.is_keyed and not child.options.always
+    if handle is None or not handle.makes_its_node or child.options.always:
+        return None
+    return handle.shape
 
 
 def _sums_of_leaf(node: TaskNode) -> _Sums:
@@ -218,8 +220,9 @@ class Folds:
             fold = folds[is_added]
             fold.children += 1
             has_groups = has_groups or bool(child._children)
-            if is_added and _may_be_left_over(child):
-                self._take_in_spawned(child, fold)
+            shape = _shape_to_come_back(child) if is_added else None
+            if shape is not None:
+                self._take_in_spawned(child, shape, fold)
             else:
                 for node in list(child.walk()) if child._children else (child,):
                     fold.digests.append(self._take_in(node, fold))
@@ -238,7 +241,7 @@ class Folds:
         # Another list, not the same one shortened: somebody may be on the way through that.
         group._children = RolledChildren([*before[:first], *stay, *before[last + 1 :]])
 
-    def _take_in_spawned(self, child: TaskNode, fold: Fold) -> None:
+    def _take_in_spawned(self, child: TaskNode, shape: object, fold: Fold) -> None:
         """Take in a child that may be left over, with what it adds up to."""
         template: Template = child._child.template
         if child._children:
@@ -251,7 +254,7 @@ class Folds:
         else:
             sums = _sums_of_leaf(child)
             digest = self._take_in(child, fold)
-        kind = id(template), sums
+        kind = id(template), shape, sums
         alike = fold.spawned.get(kind)
         if alike is None:
             self._templates[id(template)] = template
@@ -288,9 +291,9 @@ class Folds:
 
     def take_left(self, child: Child[Any], node_id: str, group: TaskNode) -> bool:
         """Count a child of a group again, if it is left over; return whether it is."""
-        digest, template = digest_of(node_id), id(child.template)
+        digest, alike = digest_of(node_id), (id(child.template), child.shape)
         for kind, left in self._left.get(group, {}).items():
-            if not child.is_keyed and kind[0] == template and digest in left:
+            if kind[:2] == alike and digest in left:
                 left.remove(digest)
                 self._count_again(kind, digest, group)
                 return True
@@ -298,10 +301,10 @@ class Folds:
 
     def _count_again(self, kind: _Kind, digest: int, group: TaskNode) -> None:
         one = Fold()
-        one.add_sums(kind[1])
+        one.add_sums(kind[-1])
         added = self._of.setdefault(group, (Fold(), Fold()))[1]
         added.children += 1
-        added.add_sums(kind[1])
+        added.add_sums(kind[-1])
         added.spawned.setdefault(kind, array("Q")).append(digest)
         self._digests.add(digest)
         self._count(one, 1)

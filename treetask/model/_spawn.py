@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias
 
 from typing_extensions import ParamSpec, Self, TypeVar
 
 from treetask._errors import TreeTaskError
+from treetask.model._arguments import are_same, arguments_key, cut, shape_of
 from treetask.model._status import BAD_ENDINGS, TaskStatus
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-#: Longer keys are cut here and get a digest, so that ids stay readable and stay apart.
-MAX_KEY_LENGTH: Final = 80
-#: Of a million keys two are alike once in 37 million runs; with half the bytes, of 100,000 more often than not.
-_DIGEST_BYTES: Final = 8
 
 
 class _Join(Enum):
@@ -45,17 +41,6 @@ class Return(Generic[R_co]):
     """Yielded by an async spawner: the result of the body. Only clean-up may follow."""
 
     value: R_co
-
-
-class UnkeyedArgumentError(TreeTaskError):
-    """A child's argument that cannot be part of a key."""
-
-    def __init__(self, label: str, argument: str, value: object) -> None:
-        super().__init__(
-            f"{label}.child(): argument {argument} is a {type(value).__name__}, which cannot be part of the child's "
-            f"key; name the child: {label}.child(...).keyed('...')"
-        )
-        self.argument = argument
 
 
 class DuplicateChildError(TreeTaskError):
@@ -149,11 +134,16 @@ class Child(Generic[R_co]):
         self._node: TaskNode | None = None
 
     def keyed(self, key: str, /) -> Self:
-        """Return the same child with a key of your choice, which must be unique among its siblings."""
+        """Return the same child with a key of your choice, which must be unique among its siblings.
+
+        A body that is retried takes over what its child of that key has done if the arguments are equal values: those
+        that keys are made of, and what else is hashable by what it holds, as a frozen dataclass is. A list may have
+        been changed meanwhile, so a child that was given one runs again; give it a tuple.
+        """
         if not isinstance(key, str) or not key:
             raise TypeError(f"{self.template.label}.child().keyed(): the key is {key!r}; expected a non-empty string")
         copy = self._copy()
-        copy._key = _GivenKey(f"{self.template.label}[{_cut(key)}]")
+        copy._key = _GivenKey(f"{self.template.label}[{cut(key)}]")
         return copy
 
     def with_options(self, **options: object) -> Self:
@@ -177,24 +167,19 @@ class Child(Generic[R_co]):
         these.
         """
         if self._key is None:
-            self._key = self.template.label + _arguments_key(self.template.label, self.args, self.kwargs)
+            self._key = self.template.label + arguments_key(self.template.label, self.args, self.kwargs)
         return self._key
-
-    @property
-    def is_keyed(self) -> bool:
-        """Whether the key was chosen by somebody, so that it says nothing about the arguments."""
-        return isinstance(self._key, _GivenKey)
 
     def is_same_as(self, other: Child[Any]) -> bool:
         """Whether another child is of the same declaration, with the same key and the same arguments."""
         if self.template is not other.template or self.key != other.key:
             return False
-        if not (self.is_keyed or other.is_keyed):
-            return True
-        try:
-            return bool((self.args, self.kwargs) == (other.args, other.kwargs))
-        except Exception:  # noqa: BLE001 - the user's own __eq__; what cannot be compared is not known to be the same
-            return False
+        return are_same(self.args, other.args) and are_same(_by_name(self.kwargs), _by_name(other.kwargs))
+
+    @property
+    def shape(self) -> object | None:
+        """What has to be known beside the key to tell of which arguments it is; None if they cannot be told by both."""
+        return None if isinstance(self._key, _GivenKey) else shape_of(self.args, _by_name(self.kwargs))
 
     @property
     def node(self) -> TaskNode:
@@ -233,41 +218,5 @@ Spawns: TypeAlias = AsyncGenerator[Yieldable[R], Any]
 SyncSpawns: TypeAlias = Generator[Child[Any] | Iterable[Child[Any]] | Literal[_Join.JOIN], Any, R]
 
 
-def _arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    if not args and not kwargs:
-        return ""
-    if len(args) == 1 and not kwargs:  # as most have
-        return f"[{_cut(_word(label, '1', args[0]))}]"
-    words = [_word(label, str(place + 1), value) for place, value in enumerate(args)]
-    words += [f"{name}={_word(label, repr(name), value)}" for name, value in sorted(kwargs.items())]
-    return f"[{_cut(','.join(words))}]"
-
-
-def _word(label: str, argument: str, value: object) -> str:
-    if type(value) is str or type(value) is int:
-        return str(value)
-    if isinstance(value, Enum):
-        # A combination of flags has no name before Python 3.11.
-        return value.name or str(value)
-    if value is None or isinstance(value, (str, int, float)):
-        return str(value)
-    if isinstance(value, tuple):
-        parts = cast("tuple[object, ...]", value)
-        return f"({','.join(_word(label, argument, part) for part in parts)})"
-    from datetime import date
-    from pathlib import PurePath
-
-    if isinstance(value, date):
-        return str(value)
-    if isinstance(value, PurePath):
-        return value.as_posix()
-    raise UnkeyedArgumentError(label, argument, value)
-
-
-def _cut(key: str) -> str:
-    if len(key) <= MAX_KEY_LENGTH:
-        return key
-    import hashlib
-
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
-    return f"{key[:MAX_KEY_LENGTH]}…{digest}"
+def _by_name(kwargs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(kwargs.items(), key=lambda item: item[0])) if kwargs else ()
