@@ -124,4 +124,4 @@ async def test_result_of_a_child_before_its_end_is_refused() -> None:
 
     await AsyncExecutor(parent.build()).run()
 
-    assert seen == ["child 'r/parent/work[5]' is still pending; await it first"]
+    assert seen == ["child 'r/parent/work[5]' is still pending; await it first (in a plain `def`: yield JOIN)"]

@@ -9,6 +9,7 @@ import pytest
 from tests.model.engine import run_by_nothing
 from tests.sentences import exactly
 from treetask import (
+    Registry,
     StatusError,
     TaskNode,
     TaskStatus,
@@ -311,6 +312,14 @@ class TestOutsideARun:
             TaskNode("a").cancel()
         with pytest.raises(TreeRunningError, match=problem):
             TaskTree(TaskNode("a")).root.cancel("enough")
+
+    @pytest.mark.parametrize("task", [print, Registry("r").task(body).child(), Registry("r"), "fetch"])
+    def test_only_a_task_can_be_spawned(self, task: object) -> None:
+        """A function that was not declared, or a child with its arguments in it, is refused by name."""
+        message = f"node 'a': spawn({task!r}): expected a task and its arguments: spawn(task, ...)"
+        node: Any = TaskNode("a")
+        with pytest.raises(TypeError, match=exactly(message)):
+            node.spawn(task)
 
 
 class TestReset:

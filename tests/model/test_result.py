@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.sentences import exactly
 from treetask import (
     ExecutionResult,
     NoResultError,
+    Registry,
     TaskNode,
     TaskStatus,
     TaskTree,
@@ -115,6 +117,19 @@ class TestByHandle:
         assert str(caught.value) == "'page' has 3 nodes in 'root'; use result.all(handle)"
         assert result.all(Handle("page")) == [0, 2]
         assert result.all(Handle("load")) == []
+
+    @pytest.mark.parametrize("asked", ["a", None, Registry("root")])
+    def test_what_is_no_task_is_refused(self, asked: object) -> None:
+        """An id, or a registry, which has no body and so no result."""
+        result: Any = ExecutionResult(ended(a="done", root="done"))
+        message = exactly(
+            f"the result of 'root' was asked for {asked!r}; expected a declared task or group, as in result[task]; "
+            "the node of an id is result.tree.find(id)"
+        )
+        with pytest.raises(TypeError, match=message):
+            result[asked]
+        with pytest.raises(TypeError, match=message):
+            result.all(asked)
 
     @pytest.mark.parametrize("status", ["pending", "working", "failed", "cancelled", "skipped", "timed_out"])
     def test_node_that_is_not_done(self, status: str) -> None:

@@ -199,7 +199,8 @@ class TestResults:
     @pytest.mark.parametrize("status", ["pending", "working", "retrying"])
     def test_result_before_the_end(self, status: str) -> None:
         """There is none yet."""
-        with pytest.raises(TreeTaskError, match=exactly(f"child 'w[1]' is still {status}; await it first")):
+        message = f"child 'w[1]' is still {status}; await it first (in a plain `def`: yield JOIN)"
+        with pytest.raises(TreeTaskError, match=exactly(message)):
             _ = placed(status, 1).result
 
     @pytest.mark.parametrize(

@@ -334,6 +334,8 @@ class TaskNode:
 
         Raises `TreeRunningError` outside a run, and what `yield task.child(...)` would raise.
         """
+        if not hasattr(task, "child"):
+            raise TypeError(f"node '{self.id}': spawn({task!r}): expected a task and its arguments: spawn(task, ...)")
         child: Child[T] = task.child(*args, **kwargs)
         self._driver("spawn").spawn(child, self)
         return child

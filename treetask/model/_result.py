@@ -81,7 +81,7 @@ class ExecutionResult(Generic[R_co]):
 
         Raises `NoResultError` if there is none, if there are several (`all` has those), or if it did not end well.
         """
-        nodes = task.nodes_in(self.tree)
+        nodes = self._nodes_of(task)
         if len(nodes) != 1:
             fix = "use result.all(handle)" if nodes else "it was not part of this run"
             if not nodes and self.tree.folds is not None:
@@ -96,7 +96,15 @@ class ExecutionResult(Generic[R_co]):
 
         Not of those that were folded into a group with `keep_done="rollup"`: their results are gone.
         """
-        return [node.result for node in task.nodes_in(self.tree) if node.status is TaskStatus.DONE]
+        return [node.result for node in self._nodes_of(task) if node.status is TaskStatus.DONE]
+
+    def _nodes_of(self, task: Handle[Any]) -> list[TaskNode]:
+        if not hasattr(task, "nodes_in"):
+            raise TypeError(
+                f"the result of '{self.tree.root.id}' was asked for {task!r}; expected a declared task or group, as in "
+                "result[task]; the node of an id is result.tree.find(id)"
+            )
+        return task.nodes_in(self.tree)
 
     def __repr__(self) -> str:
         return f"<ExecutionResult of '{self.tree.root.id}', root {self.tree.root.status}>"

@@ -196,7 +196,7 @@ class Child(Generic[R_co]):
             return node.result  # type: ignore[no-any-return]
         if node.status.is_terminal:
             raise TaskFailed(self)
-        raise TreeTaskError(f"child '{node.id}' is still {node.status}; await it first")
+        raise TreeTaskError(f"child '{node.id}' is still {node.status}; await it first (in a plain `def`: yield JOIN)")
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         node = self.node
