@@ -1,7 +1,8 @@
-"""The watchdog as fixtures. No test here sleeps: time is virtual."""
+"""The fixtures of these tests: the watchdog, and a gate for threads. No test here sleeps: time is virtual."""
 
 from __future__ import annotations
 
 from tests.engine.block_warnings import reports, watchdog
+from tests.engine.gate import gate
 
-__all__ = ["reports", "watchdog"]
+__all__ = ["gate", "reports", "watchdog"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextvars import copy_context
 
 import anyio
@@ -11,46 +11,13 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
+from tests.engine.gate import Gate
 from tests.engine.support import ended, forever, node_of, ok, statuses, turns, until
 from treetask import AsyncExecutor, Limit, TaskNode, TreeBuilder, TreeFailed, TreeTaskConfig
 from treetask.engine._threads import Threads
 from treetask.testing import VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
-
-
-class Gate:
-    """Holds plain bodies in their threads until it is opened, and counts them."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.inside = 0
-        self.most_inside = 0
-        self.threads: set[int] = set()
-        self._lock = threading.Lock()
-
-    def __call__(self, node: TaskNode) -> str:
-        """Wait, as a body does."""
-        with self._lock:
-            self.inside += 1
-            self.most_inside = max(self.most_inside, self.inside)
-            self.threads.add(threading.get_ident())
-        self.open.wait()
-        with self._lock:
-            self.inside -= 1
-        return node.id
-
-    async def has(self, count: int) -> None:
-        """Wait until as many bodies are inside."""
-        await until(lambda: self.inside == count)
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    """A gate that is open in the end, so that no thread outlives its test."""
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 async def test_plain_body_runs_in_a_worker_thread() -> None:

@@ -31,6 +31,11 @@ class OpenGenerators:
 
     def __init__(self) -> None:
         self.of: Final[dict[TaskNode, list[_AnyGenerator]]] = {}
+        self._spared: Final[set[object]] = set()
+
+    def spare(self, generator: object) -> None:
+        """One that is about to begin, inside of `watched`, is its maker's to close: here and by the loop it is not."""
+        self._spared.add(generator)
 
     @contextmanager
     def watched(self) -> Generator[None, None, None]:
@@ -38,6 +43,9 @@ class OpenGenerators:
         before = sys.get_asyncgen_hooks().firstiter
 
         def note(generator: Any) -> None:
+            if generator in self._spared:
+                self._spared.remove(generator)
+                return
             node = current_node.get(None)
             if node is not None:
                 self._add(node, generator)

@@ -7,13 +7,15 @@ What must stay true:
 - An opening lasts as long as somebody waits for it: one that hangs is given up with the last attempt that wants it, and
   the next one begins when it is down.
 - What closes last was opened first: users go before what they use.
+- None is closed under a thread that was left behind and has taken it. The end of the run waits for that thread, as long
+  as the grace; then such a one, and what it needs itself, stays open for ever: to pull it away might crash the process.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final
@@ -25,15 +27,17 @@ from treetask.engine._failures import add_note, real_error
 from treetask.engine._loop import Loop, Post
 from treetask.engine._spawner import AsyncSteps, Ended
 from treetask.engine._timers import Timers
-from treetask.model import Openable
+from treetask.model import Openable, TaskNode
 
 _logger: Final = logging.getLogger("treetask")
+#: What is never closed. It is held, since an async generator that is let go unfinished is closed as well.
+_left_open: Final[list[AsyncSteps]] = []
 
 
 class Keeper(Post):
     """One resource of a run, from the first who asks for it until it is closed."""
 
-    __slots__ = ("_waiting", "ended", "error", "is_given_up", "may_close", "resource", "settled")
+    __slots__ = ("_waiting", "ended", "error", "is_given_up", "is_left_open", "may_close", "resource", "settled")
 
     def __init__(self, resource: Openable) -> None:
         self.resource: Final = resource
@@ -47,6 +51,8 @@ class Keeper(Post):
         self.error: BaseException | None = None
         #: Whether nobody waits for its opening any more.
         self.is_given_up = False
+        #: Whether it is not to be closed: a thread uses it, and was waited for long enough.
+        self.is_left_open = False
         self._waiting = 0
 
     async def wait(self) -> None:
@@ -84,6 +90,7 @@ class Resources:
         given: dict[Any, Any],
         *,
         grace: float,
+        spare: Callable[[object], None],
         on_crash: Callable[[ResourceError], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
@@ -94,12 +101,19 @@ class Resources:
         self._context: Final = context
         self._given: Final = given
         self._grace: Final = grace
+        #: Keeps the event loop from closing an async generator that is about to begin, when the loop ends.
+        self._spare: Final = spare
         #: Told of one that has ended before its time.
         self._on_crash: Final = on_crash
         #: Told of KeyboardInterrupt, SystemExit and their like.
         self._on_fatal: Final = on_fatal
         #: Those that are being opened or open, the first opened first.
         self._keepers: Final[dict[Openable, Keeper]] = {}
+        #: What is used by calls in threads that were left behind, each with its node.
+        self._lent: Final[dict[object, tuple[TaskNode, list[Keeper]]]] = {}
+        #: Set when one of these calls has returned, or no more is waited for them.
+        self._returned = anyio.Event()
+        self._is_patient = True
         self._is_closing = False
         #: Until when all have to be closed.
         self._ends_at = math.inf
@@ -118,17 +132,62 @@ class Resources:
             else:
                 await keeper.wait()
 
+    def lend(self, call: object, node: TaskNode, resources: Iterable[Openable]) -> None:
+        """A call in a thread was left behind: what it has taken, and what that needs, is in use until `take_back`."""
+        lent: list[Keeper] = []
+        waiting = [*resources]
+        while waiting:
+            keeper = self._keepers.get(waiting.pop())
+            if keeper is not None and keeper not in lent:
+                lent.append(keeper)
+                waiting += keeper.resource.needs
+        if lent:
+            self._lent[call] = (node, lent)
+
+    def take_back(self, call: object) -> None:
+        """The call has returned."""
+        if self._lent.pop(call, None) is not None:
+            self._returned.set()
+
+    def _users(self, keeper: Keeper) -> list[str]:
+        return sorted(f"'{node.id}'" for node, lent in self._lent.values() if keeper in lent)
+
     async def close(self, wait: Callable[[anyio.Event], Awaitable[None]]) -> None:
         """Close all, one after another, and wait for each, by a function that nothing interrupts."""
         self._is_closing = True
+        if self._lent:
+            self._timers.at(self._loop.now() + self._grace, self._lose_patience)
         self._apply_limit()
         for keeper in list(self._keepers.values()):
             if not keeper.settled.is_set():
                 keeper.give_up()
                 await wait(keeper.ended)
-        for keeper in reversed(list(self._keepers.values())):
-            keeper.may_close.set()
+        # Those that threads use come last: waiting for these is not to take the time in which the others, which never
+        # need them, have to be closed.
+        last_first = [*reversed(self._keepers.values())]
+        for keeper in sorted(last_first, key=lambda keeper: bool(self._users(keeper))):
+            while self._is_patient and self._users(keeper) and not keeper.ended.is_set():
+                self._returned = anyio.Event()
+                await wait(self._returned)
+            self._let_close(keeper)
             await wait(keeper.ended)
+
+    def _let_close(self, keeper: Keeper) -> None:
+        keeper.may_close.set()
+        users = self._users(keeper)
+        if users and not keeper.ended.is_set():
+            # What holds a scope or a task group open cannot be left so: these have to be left by the task that ends.
+            keeper.is_left_open = self._loop.is_innermost(keeper)
+            what = "is left open" if keeper.is_left_open else "holds a scope or a task group, and is closed"
+            named = ", ".join(users)
+            whose = f"the thread of {named} uses" if len(users) == 1 else f"the threads of {named} use"
+            _logger.warning("%s %s while %s it still", keeper.resource, what, whose)
+        if not keeper.is_left_open:
+            self._bound(keeper)
+
+    def _lose_patience(self) -> None:
+        self._is_patient = False
+        self._returned.set()
 
     @property
     def are_closed(self) -> bool:
@@ -144,9 +203,15 @@ class Resources:
     def _apply_limit(self) -> None:
         if self._is_closing and self._ends_at < math.inf and not self.are_closed:
             self._timers.at(self._ends_at + self._grace, self._name_the_rest)
+            if self._lent:
+                self._timers.at(self._ends_at, self._lose_patience)
             for keeper in self._keepers.values():
-                if keeper.scope is not None:
-                    keeper.scope.deadline = self._ends_at
+                if not self._users(keeper):
+                    self._bound(keeper)
+
+    def _bound(self, keeper: Keeper) -> None:
+        if keeper.scope is not None:
+            keeper.scope.deadline = self._ends_at
 
     def _name_the_rest(self) -> None:
         for keeper in self._keepers.values():
@@ -178,7 +243,9 @@ class Resources:
         try:
             for each in resource.needs:
                 await self.open(each)
-            steps = AsyncSteps(resource.open(self._given), copy_context())
+            generator = resource.open(self._given)
+            self._spare(generator)
+            steps = AsyncSteps(generator, copy_context())
             try:
                 value = await steps.send(None)
             except Ended:
@@ -213,6 +280,9 @@ class Resources:
         """Hold it until it may close, or is interrupted, and close it."""
         try:
             await keeper.may_close.wait()
+            if keeper.is_left_open:
+                _left_open.append(steps)
+                return
             step = steps.send(None)
         except BaseException as error:
             step = steps.throw(error)

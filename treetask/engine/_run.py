@@ -91,6 +91,7 @@ class Run:
             self._crew.context,
             tree.given,
             grace=config.grace,
+            spare=self._crew.generators.spare,
             on_crash=self._give_up_for,
             on_fatal=self.raise_at_end,
         )
@@ -247,8 +248,12 @@ class Run:
         if self._processes is not None:
             self._processes.stop_given_up()
         self._crew.abandoned[call] = self.scheduler.slots.abandon_thread(node)
+        body: object = node.task_fn
+        if isinstance(body, OpensFirst):
+            self._resources.lend(call, node, body.resources)
 
     def _count_returned(self, call: object) -> None:
+        self._resources.take_back(call)
         self.scheduler.slots.free_thread(self._crew.abandoned.pop(call))
         self._advance()
 
