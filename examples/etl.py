@@ -16,11 +16,10 @@ import re
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import NamedTuple
 
 from treetask import JOIN, Outcome, Registry, Return, Spawns, SyncSpawns, TaskNode, TreeFailed
@@ -90,14 +89,6 @@ class Batch:
         return len(self.orders) / max(1, len(self.orders) + len(self.rejects))
 
 
-@dataclass(frozen=True)
-class Database:
-    """A connection. A task that is cancelled leaves its thread behind, which uses it until it looks: hence the lock."""
-
-    connection: sqlite3.Connection
-    in_use: Lock = field(default_factory=Lock)
-
-
 @tree.resource
 async def source(folder: Path | None = settings.output.folder) -> AsyncIterator[Path]:
     """The folder with the files; if none is given, one with a sample until the end of the run."""
@@ -110,16 +101,15 @@ async def source(folder: Path | None = settings.output.folder) -> AsyncIterator[
 
 
 @tree.resource
-async def database(path: Path | None = settings.output.database) -> AsyncIterator[Database]:
-    """What all tasks share, whichever threads they are in; in memory if no file is given."""
-    shared = Database(sqlite3.connect(path or ":memory:", check_same_thread=False))
+async def database(path: Path | None = settings.output.database) -> AsyncIterator[sqlite3.Connection]:
+    """What all tasks share, whichever threads they are in, one at a time; in memory if no file is given."""
+    shared = sqlite3.connect(path or ":memory:", check_same_thread=False)
     try:
         columns = "id INTEGER PRIMARY KEY, day TEXT, customer TEXT, amount INTEGER, currency TEXT, euros INTEGER"
-        shared.connection.execute(f"CREATE TABLE IF NOT EXISTS orders ({columns})")
+        shared.execute(f"CREATE TABLE IF NOT EXISTS orders ({columns})")
         yield shared
     finally:
-        with shared.in_use:
-            shared.connection.close()
+        shared.close()
 
 
 @tree.task(allow_failure=True)
@@ -193,12 +183,15 @@ async def load(batches: list[Batch] = transform.output) -> Spawns[int]:
 
 @tree.task(limits=[one_at_a_time])
 def store(
-    node: TaskNode, batch: Batch, least: float = settings.output.min_quality, target: Database = database.output
+    node: TaskNode,
+    batch: Batch,
+    least: float = settings.output.min_quality,
+    target: sqlite3.Connection = database.output,
 ) -> int:
     """Load one file, all of it or nothing; return how many of its orders were new."""
     if batch.quality < least:
         raise ValueError(f"{batch.quality:.1%} of the rows are good; expected {least:.1%}")
-    with target.in_use, target.connection as transaction:
+    with target as transaction:
         before = transaction.total_changes
         for order in batch.orders:
             if node.cancel_requested:
@@ -218,13 +211,12 @@ def reject(folder: Path = source.output, batches: list[Batch] = extract.output) 
 def report(
     extracted: Outcome[list[Batch]] = extract.outcome,
     loaded: Outcome[int] = load.outcome,
-    target: Database = database.output,
+    target: sqlite3.Connection = database.output,
 ) -> None:
     """Print what there is in the database now, and what came of this run, however that ended."""
     query = "SELECT substr(day, 1, 7) AS month, count(*), sum(euros) FROM orders GROUP BY month ORDER BY month"
-    with target.in_use:
-        for month, count, euros in target.connection.execute(query):
-            print(f"{month}{count:>8,} orders{(euros or 0) / 100:>15,.2f} EUR")
+    for month, count, euros in target.execute(query):
+        print(f"{month}{count:>8,} orders{(euros or 0) / 100:>15,.2f} EUR")
     if extracted.ok:
         good = sum(len(batch.orders) for batch in extracted.value)
         bad = sum(len(batch.rejects) for batch in extracted.value)
