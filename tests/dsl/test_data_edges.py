@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -156,6 +157,42 @@ def test_attribute_of_what_may_be_none_is_refused() -> None:
         match=exactly("<maybe of 't/load'> may be None, which has no attribute 'words'; take it as it is"),
     ):
         _ = reference.words
+
+
+@pytest.mark.parametrize("name", ["_target", "_way", "_attributes", "_words", "__wrapped__"])
+def test_private_attribute_is_refused(name: str) -> None:
+    """A reference has none of its own that could be taken for one of the result."""
+    tree = Registry("t")
+
+    @tree.task
+    async def load() -> Page:
+        return Page(3)
+
+    with pytest.raises(
+        AttributeError,
+        match=exactly(
+            f"<output of 't/load.links'> has no attribute '{name}': a name that begins with an underscore is private"
+        ),
+    ):
+        getattr(load.output.links, name)
+
+
+async def test_reference_may_be_copied() -> None:
+    """The copy is to the same."""
+    tree = Registry("t")
+
+    @tree.task
+    async def load() -> Page:
+        return Page(3)
+
+    words = copy.copy(load.output.words)
+
+    @tree.task
+    async def double(words: int = words) -> int:
+        return words * 2
+
+    assert repr(words) == "<output of 't/load.words'>"
+    assert (await tree.run())[double] == 6
 
 
 def test_handle_as_a_default_is_refused_with_the_fix() -> None:

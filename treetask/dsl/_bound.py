@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from treetask.dsl._backend import on_loop
-from treetask.dsl._declaration import Body, Declaration, Given, Reference, Way
+from treetask.dsl._declaration import Body, Declaration, Given, Referent, Way
 from treetask.model import BodyKind, Openable, OpensFirst, Outcome, TaskNode, TaskStatus
 
 
@@ -20,12 +20,12 @@ class Input(NamedTuple):
     parameter: str
     #: The id of that node.
     source: str
-    reference: Reference
+    reference: Referent
 
     @property
     def needs_node(self) -> bool:
         """Whether that node has to be in the tree: to know that nothing came of it, it need not."""
-        return self.reference._way is not Way.MAYBE
+        return self.reference.way is not Way.MAYBE
 
 
 class Inputs(NamedTuple):
@@ -33,12 +33,12 @@ class Inputs(NamedTuple):
 
     nodes: tuple[Input, ...] = ()
     #: Those that take what the run was given.
-    given: tuple[tuple[str, Reference], ...] = ()
+    given: tuple[tuple[str, Referent], ...] = ()
 
     @property
     def resources(self) -> tuple[Any, ...]:
         """What of that has to be open first, each once."""
-        targets = [reference._target for _, reference in self.given]
+        targets = [reference.target for _, reference in self.given]
         return tuple(dict.fromkeys(each for each in targets if isinstance(each, Given) and each.is_opened))
 
     def values(self, node: TaskNode) -> dict[str, Any]:
@@ -47,13 +47,13 @@ class Inputs(NamedTuple):
         found: dict[str, Any] = {}
         for name, source_id, reference in self.nodes:
             source = None if tree is None else tree.find(source_id)
-            if source is None and reference._way is not Way.MAYBE:
+            if source is None and reference.way is not Way.MAYBE:
                 raise TypeError(f"'{node.id}' takes '{name}' from '{source_id}', which is not in its tree")
-            found[name] = None if source is None else reference._read(_come_to(source, reference._way))
+            found[name] = None if source is None else reference.read(_come_to(source, reference.way))
         for name, reference in self.given:
-            if tree is None or reference._target not in tree.given:
-                raise TypeError(f"'{node.id}' takes '{name}' from {reference!r}, which its tree was not given")
-            found[name] = reference._read(tree.given[reference._target])
+            if tree is None or reference.target not in tree.given:
+                raise TypeError(f"'{node.id}' takes '{name}' from <{reference}>, which its tree was not given")
+            found[name] = reference.read(tree.given[reference.target])
         return found
 
 

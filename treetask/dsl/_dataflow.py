@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 
 from treetask._errors import DefinitionError
 from treetask.dsl._bound import NO_INPUTS, Input, Inputs
-from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge, Reference
+from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge, Referent
 from treetask.dsl._errors import MisplacedDependencyError
 from treetask.dsl._place import Place
 from treetask.model import Dependency, optional
@@ -46,14 +46,14 @@ def check_edges(declared: Declaration) -> None:
 def check_body(declared: Declaration, body: Body) -> None:
     """Raise `DefinitionError` for what a body, or a condition, can take in no tree of a declaration."""
     for name, reference in body.references.items():
-        target = reference._target
+        target = reference.target
         if isinstance(target, Given):
             if target.registry is not declared.registry():
                 why = _foreign(target.place)
                 raise MisplacedDependencyError(declared.path, declared.place, target.label, name, why)
             continue
         check_edge(declared, target, name)
-        if declared.options.get("always") and not reference._is_relaxed:
+        if declared.options.get("always") and not reference.is_relaxed:
             raise DefinitionError(
                 f"{declared}: always=True runs whatever happened before, so it cannot take '{name}' from the output of "
                 f"'{target.path}'; write {target.label}.maybe, which may be None, or {target.label}.outcome"
@@ -108,7 +108,7 @@ def dependency_ids(
     top_id: str,
 ) -> tuple[Dependency, ...]:
     """Return the ids of what a node waits for, each once, as `node_options` takes them."""
-    ids: list[Dependency] = [optional(each.source) if each.reference._is_relaxed else each.source for each in inputs]
+    ids: list[Dependency] = [optional(each.source) if each.reference.is_relaxed else each.source for each in inputs]
     for each in dependencies:
         node_id = node_id_of(target_of(each), top, top_id)
         ids.append(optional(node_id) if isinstance(each, OptionalEdge) else node_id)
@@ -125,12 +125,12 @@ def inputs_of(body: Body | None, filled: Container[str], top: Declaration, top_i
     if body is None or not body.references:
         return NO_INPUTS
     nodes: list[Input] = []
-    given: list[tuple[str, Reference]] = []
+    given: list[tuple[str, Referent]] = []
     for name, reference in body.references.items():
         if name in filled:
             continue
-        if isinstance(reference._target, Given):
+        if isinstance(reference.target, Given):
             given.append((name, reference))
         else:
-            nodes.append(Input(name, node_id_of(reference._target, top, top_id), reference))
+            nodes.append(Input(name, node_id_of(reference.target, top, top_id), reference))
     return Inputs(tuple(nodes), tuple(given)) if nodes or given else NO_INPUTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
@@ -41,47 +42,64 @@ class Given:
         return f"<{type(self).__name__} '{self.label}'>"
 
 
-class Reference:
-    """The value of another declaration, or an attribute of it, as the default of a parameter; a run fills it in.
+@dataclass(frozen=True, slots=True, eq=False)
+class Referent:
+    """What a reference is to: the value of another declaration, or an attribute of it."""
 
-    To the type checker it is that value, so any public name may be one of its attributes; its own are private.
-    """
-
-    __slots__ = ("_attributes", "_target", "_way")
-
-    def __init__(self, target: Declaration | Given, way: Way = Way.OUTPUT, attributes: tuple[str, ...] = ()) -> None:
-        self._target: Final = target
-        self._way: Final = way
-        self._attributes: Final = attributes
-
-    def __getattr__(self, name: str) -> Reference:
-        if name.startswith("_"):
-            raise AttributeError(f"{self!r} has no attribute '{name}'")
-        if self._way is Way.MAYBE:
-            raise AttributeError(f"{self!r} may be None, which has no attribute '{name}'; take it as it is")
-        if isinstance(self._target, Given) and not self._attributes:
-            self._target.check_attribute(name)
-        return Reference(self._target, self._way, (*self._attributes, name))
+    target: Declaration | Given
+    way: Way = Way.OUTPUT
+    attributes: tuple[str, ...] = ()
 
     @property
-    def _is_relaxed(self) -> bool:
-        """Whether the task that it is to need only have ended."""
-        return self._way is not Way.OUTPUT
+    def is_relaxed(self) -> bool:
+        """Whether the task that it is need only have ended."""
+        return self.way is not Way.OUTPUT
 
-    def _read(self, value: object) -> object:
+    def read(self, value: object) -> object:
         """Return what is referred to of the value of the target."""
-        for name in self._attributes:
+        for name in self.attributes:
             value = getattr(value, name)
         return value
 
-    def _said(self) -> str:
-        """Return what it is to, in words: `output of 'app/crawl'`."""
-        target = self._target
-        name = target.label if isinstance(target, Given) else target.path
-        return f"{self._way.value} of '{'.'.join((name, *self._attributes))}'"
+    def __str__(self) -> str:
+        name = self.target.label if isinstance(self.target, Given) else self.target.path
+        return f"{self.way.value} of '{'.'.join((name, *self.attributes))}'"
+
+
+class Reference:
+    """The value of another declaration, or an attribute of it, as the default of a parameter; a run fills it in.
+
+    To the type checker it is that value, so any name may be one of its attributes. It has none of its own: what it is
+    to, `referent_of` tells.
+    """
+
+    __slots__ = ("__referent",)
+
+    def __init__(self, target: Declaration | Given, way: Way = Way.OUTPUT, attributes: tuple[str, ...] = ()) -> None:
+        self.__referent: Final = Referent(target, way, attributes)
+
+    def __getattr__(self, name: str) -> Reference:
+        if name == _REFERENT:
+            raise AttributeError(name)  # of one that is being copied, and has nothing yet
+        referent = self.__referent
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{self!r} has no attribute '{name}': a name that begins with an underscore is private"
+            )
+        if referent.way is Way.MAYBE:
+            raise AttributeError(f"{self!r} may be None, which has no attribute '{name}'; take it as it is")
+        if isinstance(referent.target, Given) and not referent.attributes:
+            referent.target.check_attribute(name)
+        return Reference(referent.target, referent.way, (*referent.attributes, name))
 
     def __repr__(self) -> str:
-        return f"<{self._said()}>"
+        return f"<{self.__referent}>"
+
+
+_REFERENT: Final = "_Reference__referent"
+
+#: Returns what a reference is to.
+referent_of: Final[Callable[[Reference], Referent]] = attrgetter(_REFERENT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +113,13 @@ class Body:
     #: What callers see: everything but the node.
     parameters: Parameters
     #: The parameters that a run fills in: from other tasks, or from what it is given.
-    references: Mapping[str, Reference]
+    references: Mapping[str, Referent]
 
     def edges(self) -> Iterator[tuple[str, Declaration]]:
         """Yield the parameters that take what other tasks come to, each with the task."""
         for name, reference in self.references.items():
-            if isinstance(reference._target, Declaration):
-                yield name, reference._target
+            if isinstance(reference.target, Declaration):
+                yield name, reference.target
 
 
 class Declared:
@@ -178,7 +196,7 @@ class Declaration:
         return NO_PARAMETERS if self.body is None else self.body.parameters
 
     @property
-    def references(self) -> Mapping[str, Reference]:
+    def references(self) -> Mapping[str, Referent]:
         """The parameters that a run fills in."""
         return {} if self.current is None else self.current.references
 

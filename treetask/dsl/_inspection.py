@@ -21,7 +21,7 @@ from typing import Any, Final, cast
 import typing_extensions
 
 from treetask._errors import DefinitionError
-from treetask.dsl._declaration import Body, Declaration, Declared, Given, Provided, Reference
+from treetask.dsl._declaration import Body, Declaration, Declared, Given, Provided, Reference, Referent, referent_of
 from treetask.dsl._errors import BodyError
 from treetask.dsl._parameters import Parameters
 from treetask.dsl._place import Place
@@ -84,7 +84,7 @@ def _checked_parameters(function: Callable[..., Any], name: str, place: Place) -
     return parameters
 
 
-def inspect_resource(fn: object, place: Place, inherited: Mapping[str, Reference] = MappingProxyType({})) -> Body:
+def inspect_resource(fn: object, place: Place, inherited: Mapping[str, Referent] = MappingProxyType({})) -> Body:
     """Return what there is to know of a resource: an async generator all of whose parameters a run fills in.
 
     `inherited` are the references that fill parameters without a default. Raises `BodyError` for what cannot be one.
@@ -116,7 +116,7 @@ def _trouble_of_kind(function: Callable[..., Any]) -> tuple[str, str] | None:
 
 
 def _trouble_of_parameters(
-    function: Callable[..., Any], parameters: Iterable[Parameter], references: Mapping[str, Reference]
+    function: Callable[..., Any], parameters: Iterable[Parameter], references: Mapping[str, Referent]
 ) -> tuple[str, str] | None:
     for each in parameters:
         reference = references.get(each.name)
@@ -128,8 +128,8 @@ def _trouble_of_parameters(
                     f"nothing binds '{each.name}'",
                     f"give it a default, as in {each.name}: str = settings.output.env",
                 )
-        elif isinstance(reference._target, Declaration):
-            problem = f"it takes '{each.name}' from the {reference._said()}, but it is there before any task"
+        elif isinstance(reference.target, Declaration):
+            problem = f"it takes '{each.name}' from the {reference}, but it is there before any task"
             return problem, "take it in the task that uses the resource"
     return None
 
@@ -156,7 +156,7 @@ def inspect_condition(owner: str, fn: object, place: Place) -> Body:
     except BodyError as error:
         raise DefinitionError(f"{owner}: when={name} cannot be asked: {error.problem}; {error.fix}") from None
     why, fix = None, "give it a default, as in env: str = settings.output.env"
-    targets = {name: reference._target for name, reference in body.references.items()}
+    targets = {name: reference.target for name, reference in body.references.items()}
     opened = next((name for name, each in targets.items() if isinstance(each, Given) and each.is_opened), None)
     if body.kind is not BodyKind.THREAD:
         why, fix = "it is no plain function", "write it as a `def` that answers at once"
@@ -320,14 +320,14 @@ def _refuse_stray_node(function: Callable[..., Any], public: list[Parameter], na
             raise BodyError(name, place, problem, "put it first to receive the node; nodes are no arguments")
 
 
-def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[str, Reference]:
-    found: dict[str, Reference] = {}
+def _references(public: Iterable[Parameter], name: str, place: Place) -> dict[str, Referent]:
+    found: dict[str, Referent] = {}
     for each in public:
         if isinstance(each.default, Reference):
             if each.kind is Parameter.POSITIONAL_ONLY:
                 problem = f"'{each.name}' takes {each.default!r} and is positional-only, but a run fills it in by name"
                 raise BodyError(name, place, problem, "move it behind the `/`")
-            found[each.name] = each.default
+            found[each.name] = referent_of(each.default)
         elif isinstance(each.default, Declared):
             label = each.default._declared.label
             problem = f"the default of '{each.name}' is the task '{label}' itself"

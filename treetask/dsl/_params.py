@@ -161,11 +161,11 @@ def _used(top: Declaration) -> set[Given]:
     """Return what the declarations take that have a node in the tree of `top`, as bodies or conditions."""
     bodies = (body for declared, _ in top.placed() for body in (declared.current, declared.condition))
     return {
-        reference._target
+        reference.target
         for body in bodies
         if body is not None
         for reference in body.references.values()
-        if isinstance(reference._target, Given)
+        if isinstance(reference.target, Given)
     }
 
 
@@ -215,7 +215,7 @@ def defaults_of(declared: Declaration) -> dict[str, object]:
 
 def _is_same(declared: Declaration, name: str) -> bool:
     reference = declared.references.get(name)
-    return reference is not None and isinstance(reference._target, Settings) and reference._attributes == (name,)
+    return reference is not None and isinstance(reference.target, Settings) and reference.attributes == (name,)
 
 
 def _fits(value: object, wanted: object) -> bool:

@@ -41,13 +41,13 @@ class Shared(Given):
     @property
     def needs(self) -> tuple[Shared, ...]:
         """The resources that it takes itself."""
-        targets = [reference._target for reference in self.current.references.values()]
+        targets = [reference.target for reference in self.current.references.values()]
         return tuple(dict.fromkeys(each for each in targets if isinstance(each, Shared)))
 
     def open(self, given: Mapping[Any, Any]) -> AsyncGenerator[Any, Any]:
         """Return what opens it up to its `yield`, and closes it after that."""
         body = self.current
-        values = {name: each._read(given[each._target]) for name, each in body.references.items()}
+        values = {name: each.read(given[each.target]) for name, each in body.references.items()}
         return cast("AsyncGenerator[Any, Any]", body.fn(**values))
 
     def __str__(self) -> str:
@@ -117,9 +117,9 @@ def declare_resource(registry: Declaration, fn: object) -> Shared:
 def _checked(registry: Declaration, body: Body, place: Place) -> Body:
     """Return the body of a resource. Raises `BodyError` if it takes something of another registry."""
     for name, reference in body.references.items():
-        target = reference._target
+        target = reference.target
         if isinstance(target, Given) and target.registry is not registry:
-            problem = f"it takes '{name}' from the {reference._said()}, of another registry ({target.place})"
+            problem = f"it takes '{name}' from the {reference}, of another registry ({target.place})"
             raise BodyError(body_name(body.fn), place, problem, "declare both in one", role="resource")
     return body
 
@@ -127,11 +127,11 @@ def _checked(registry: Declaration, body: Body, place: Place) -> Body:
 def _refuse_circle(shared: Shared, body: Body, place: Place) -> None:
     """Raise `BodyError` for a stand-in that takes what, in the end, takes what it stands in for."""
     for name, reference in body.references.items():
-        waiting, seen = [reference._target], set[object]()
+        waiting, seen = [reference.target], set[object]()
         while waiting:
             target = waiting.pop()
             if target is shared:
-                problem = f"it takes '{name}' from the {reference._said()}, which needs '{shared.label}' itself"
+                problem = f"it takes '{name}' from the {reference}, which needs '{shared.label}' itself"
                 raise BodyError(body_name(body.fn), place, problem, "open what it needs in it", role="resource")
             if isinstance(target, Shared) and target not in seen:
                 seen.add(target)

@@ -188,7 +188,7 @@ class Task(Declared, Generic[P, R_co]):
         for name, reference in body.references.items():
             if name not in given:
                 raise TypeError(
-                    f"{called} needs '{name}', which only a run takes from the {reference._said()}; "
+                    f"{called} needs '{name}', which only a run takes from the {reference}; "
                     f"give it: {self.label}({name}=...)"
                 )
         return (
