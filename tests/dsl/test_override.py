@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,6 +170,50 @@ def test_group_without_a_body_has_none_to_override() -> None:
     )
     with pytest.raises(BodyError, match=exactly(message)):
         checks.override(nothing)
+
+
+def test_contexts_may_be_left_in_any_order() -> None:
+    """The newest that is still open stands in, and in the end none does."""
+
+    def other(page: bytes) -> int:
+        return 2
+
+    first, second = count.override(fake_count), count.override(other)
+    first.__enter__()
+    second.__enter__()
+    assert count(b"x") == 2
+    first.__exit__(None, None, None)
+    assert count(b"x") == 2
+    second.__exit__(None, None, None)
+    with pytest.raises(AssertionError):
+        count(b"x")
+
+
+def test_contexts_of_a_resource_may_be_left_in_any_order() -> None:
+    """In the same way."""
+    app = Registry("app")
+
+    @app.resource
+    async def session() -> AsyncIterator[str]:
+        yield "real"
+
+    async def fake() -> AsyncIterator[str]:
+        yield "fake"
+
+    async def other() -> AsyncIterator[str]:
+        yield "other"
+
+    @app.task
+    async def body(value: str = session.output) -> str:
+        return value
+
+    first, second = session.override(fake), session.override(other)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert app.run_sync()[body] == "other"
+    second.__exit__(None, None, None)
+    assert app.run_sync()[body] == "real"
 
 
 async def test_argument_that_it_leaves_to_the_run_may_still_be_given() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
@@ -176,19 +177,19 @@ class Declaration:
     members: dict[str, Declaration] = field(default_factory=dict[str, "Declaration"])
     #: The options that all its spawned nodes share, once one was spawned.
     shared_options: NodeOptions | None = None
-    #: What runs in place of its body, while a test says so.
-    stand_in: Body | None = None
+    #: What runs in place of its body, while tests say so: the last one does.
+    stand_ins: list[Body] = field(default_factory=list[Body])
 
     @property
     def current(self) -> Body | None:
         """The body that runs."""
-        return self.body if self.stand_in is None else self.stand_in
+        return self.stand_ins[-1] if self.stand_ins else self.body
 
     def taken(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the arguments that the body takes: one that stands in may leave out what a run fills in."""
-        if self.stand_in is None:
+        if not self.stand_ins:
             return kwargs
-        return {name: value for name, value in kwargs.items() if self.stand_in.parameters.takes_keyword(name)}
+        return {name: value for name, value in kwargs.items() if self.stand_ins[-1].parameters.takes_keyword(name)}
 
     @property
     def parameters(self) -> Parameters:
@@ -233,3 +234,13 @@ class Declaration:
 
     def __repr__(self) -> str:
         return f"<Declaration '{self.path}'>"
+
+
+@contextmanager
+def standing_in(body: Body, stand_ins: list[Body]) -> Generator[None, None, None]:
+    """Let a body be among those that stand in for another, inside. Such contexts may be left in any order."""
+    stand_ins.append(body)
+    try:
+        yield
+    finally:
+        stand_ins.remove(body)

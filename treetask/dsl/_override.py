@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from treetask.dsl._dataflow import check_body
-from treetask.dsl._declaration import Body, Declaration
+from treetask.dsl._declaration import Body, Declaration, standing_in
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import body_name, inspect_body
 from treetask.dsl._place import Place
@@ -52,12 +52,13 @@ _FIX: Final = "write it like the function that it replaces"
 
 @contextmanager
 def _in_place(declared: Declaration, body: Body) -> Generator[None, None, None]:
-    before = declared.stand_in
-    declared.stand_in, declared.shared_options = body, None
+    # The options that its spawned nodes share have the edges of the body that ran.
+    declared.shared_options = None
     try:
-        yield
+        with standing_in(body, declared.stand_ins):
+            yield
     finally:
-        declared.stand_in, declared.shared_options = before, None
+        declared.shared_options = None
 
 
 def _misfit(original: Body, body: Body) -> str | None:

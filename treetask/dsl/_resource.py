@@ -6,14 +6,14 @@ a run; whoever runs the tree opens and closes it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, cast
 
 from typing_extensions import TypeVar
 
 from treetask._errors import DefinitionError
-from treetask.dsl._declaration import Body, Declaration, Given, Provided, Reference
+from treetask.dsl._declaration import Body, Declaration, Given, Provided, Reference, standing_in
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import body_name, inspect_resource
 from treetask.dsl._place import Place
@@ -30,13 +30,13 @@ class Shared(Given):
         super().__init__(body_name(body.fn), registry, place)
         #: Its function, as declared.
         self.body: Final = body
-        #: What runs in place of it, while a test says so.
-        self.stand_in: Body | None = None
+        #: What runs in place of it, while tests say so: the last one does.
+        self.stand_ins: Final[list[Body]] = []
 
     @property
     def current(self) -> Body:
         """The function that opens it."""
-        return self.body if self.stand_in is None else self.stand_in
+        return self.stand_ins[-1] if self.stand_ins else self.body
 
     @property
     def needs(self) -> tuple[Shared, ...]:
@@ -91,7 +91,7 @@ class Resource(Provided, Generic[T_co]):
         shared, place = self._shared, Place.of(fn)
         body = _checked(shared.registry, inspect_resource(fn, place, shared.body.references), place)
         _refuse_circle(shared, body, place)
-        return _in_place(shared, body)
+        return standing_in(body, shared.stand_ins)
 
     def __repr__(self) -> str:
         return f"<Resource '{self.label}' at {self._shared.place}>"
@@ -136,13 +136,3 @@ def _refuse_circle(shared: Shared, body: Body, place: Place) -> None:
             if isinstance(target, Shared) and target not in seen:
                 seen.add(target)
                 waiting += target.needs
-
-
-@contextmanager
-def _in_place(shared: Shared, body: Body) -> Generator[None, None, None]:
-    before = shared.stand_in
-    shared.stand_in = body
-    try:
-        yield
-    finally:
-        shared.stand_in = before
