@@ -106,8 +106,8 @@ async def test_closing_that_swallows_its_cancellation_is_named_and_waited_for(
     ]
 
 
-async def test_hurry_skips_the_grace(virtual_clock: VirtualClock) -> None:
-    """The second Ctrl-C."""
+async def test_hurry_skips_the_grace(virtual_clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
+    """The second Ctrl-C; what it has cut short says so."""
     log, tree = Log(), Registry("t")
     session = tree.resource(noted(log, "session", closing=4))
 
@@ -119,6 +119,9 @@ async def test_hurry_skips_the_grace(virtual_clock: VirtualClock) -> None:
 
     assert log[-1] == "session closes"
     assert virtual_clock.now() == 2
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{session._given} was not closed before the run was hurried"
+    ]
 
 
 async def test_cancel_while_they_are_closed(virtual_clock: VirtualClock) -> None:

@@ -115,8 +115,9 @@ class Resources:
         self._returned = anyio.Event()
         self._is_patient = True
         self._is_closing = False
-        #: Until when all have to be closed.
+        #: Until when all have to be closed, and how that is said.
         self._ends_at = math.inf
+        self._ends = ""
 
     async def open(self, resource: Openable) -> None:
         """Return when a resource is open: opened by this call, or by another one that is waited for."""
@@ -194,10 +195,11 @@ class Resources:
         """Whether nothing is left of any."""
         return all(keeper.ended.is_set() for keeper in self._keepers.values())
 
-    def limit(self, at: float) -> None:
+    def limit(self, at: float, *, hurried: bool = False) -> None:
         """Bound the closing of all by a time of the loop's clock. The earliest such time counts."""
         if at < self._ends_at:
             self._ends_at = at
+            self._ends = "before the run was hurried" if hurried else f"within the grace of {self._grace} s"
             self._apply_limit()
 
     def _apply_limit(self) -> None:
@@ -320,7 +322,7 @@ class Resources:
         if keeper.is_given_up:
             return None
         if keeper.scope.cancel_called:
-            return f"was not closed within the grace of {self._grace} s"
+            return f"was not closed {self._ends}"
         return "ended as cancelled when it was closed; nothing here stopped it"
 
     async def _drop(self, keeper: Keeper, steps: AsyncSteps) -> None:

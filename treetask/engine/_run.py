@@ -534,7 +534,7 @@ class Run:
         if self._processes is not None:
             self._processes.hurry()
         self._grace.hurry()
-        self._resources.limit(self.loop.now())
+        self._resources.limit(self.loop.now(), hurried=True)
         self.scheduler.hurry(self.loop.now())
         self._advance()
 
