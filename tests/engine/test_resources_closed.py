@@ -289,13 +289,31 @@ async def test_task_group_that_crashes_while_it_is_open_fails_the_run() -> None:
 
     name = str(session._given)
     assert isinstance(failure, TreeFailed)
-    assert [str(each).partition(" while it was in use")[0] for each in failure.exceptions] == [
-        f"{name} is there no more: it ended",
-        f"{name} raised",
+    assert told_of(failure) == [
+        f"{name} is there no more: it ended while it was in use",
+        f"{name} raised while it was in use: ConnectionError: lost",
     ]
     assert isinstance(failure.exceptions[1].__cause__, ExceptionGroup)
     assert log == ["t/use begins", "t/use is cancelled"]
     assert statuses(built) == {"t": "cancelled", "t/use": "cancelled", "t/tidy": "failed"}
+
+
+async def test_crash_for_many_reasons_names_some() -> None:
+    """The errors themselves, not the groups around them."""
+    tree = Registry("t")
+
+    @tree.resource
+    async def session() -> AsyncGenerator[str, None]:
+        yield "open"
+        errors = [OSError(f"disk {number}") for number in range(3)]
+        raise ExceptionGroup("all", [ValueError("wrong"), ExceptionGroup("disks", errors)])
+
+    @tree.task
+    async def use(conn: str = session.output) -> str:
+        return conn
+
+    told = "ValueError: wrong; OSError: disk 0; OSError: disk 1 and 1 more"
+    assert told_of(await ended(tree.build())) == [f"{session._given} raised when it was closed: {told}"]
 
 
 async def test_crash_of_one_that_bodies_alone_use() -> None:

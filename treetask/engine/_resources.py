@@ -27,9 +27,11 @@ from treetask.engine._failures import add_note, real_error
 from treetask.engine._loop import Loop, Post
 from treetask.engine._spawner import AsyncSteps, Ended
 from treetask.engine._timers import Timers
-from treetask.model import Openable, TaskNode
+from treetask.model import Openable, TaskNode, leaf_exceptions
 
 _logger: Final = logging.getLogger("treetask")
+#: A sentence that names more exceptions than this is no longer read.
+_LEAVES_SHOWN: Final = 3
 #: What is never closed. It is held, since an async generator that is let go unfinished is closed as well.
 _left_open: Final[list[AsyncSteps]] = []
 
@@ -316,7 +318,9 @@ class Resources:
     def _problem(self, keeper: Keeper, raised: BaseException | None, *, is_early: bool) -> str | None:
         if raised is not None:
             when = "while it was in use" if is_early else "when it was closed"
-            return f"raised {when}: {type(raised).__name__}: {raised}"
+            leaves = [f"{type(leaf).__name__}: {leaf}" for leaf in leaf_exceptions(raised)]
+            more = f" and {len(leaves) - _LEAVES_SHOWN} more" if len(leaves) > _LEAVES_SHOWN else ""
+            return f"raised {when}: {'; '.join(leaves[:_LEAVES_SHOWN])}{more}"
         if is_early:
             return "ended while it was in use; a scope or a task group around its `yield` was cancelled"
         if keeper.is_given_up:
