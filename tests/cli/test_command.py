@@ -198,7 +198,51 @@ def test_resource_that_fails_to_close(app: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "open\n")
     assert done.stderr == (
         "treetask: resource 'session' (leaky.py:6) raised when it was closed: OSError: cannot flush\n"
+        "  leaky.py:9 in session\n"
+        '    raise OSError("cannot flush")\n'
     )
+
+
+def test_resource_that_crashes_names_each_error(app: Path) -> None:
+    """R34: what happened in its tasks, with the user's own lines, and not that there was a task group."""
+    (app / "crashes.py").write_text(
+        textwrap.dedent(
+            """
+            import anyio
+            from treetask import Registry
+
+            tree = Registry("crashes")
+
+            async def fail(error):
+                raise error
+
+            @tree.resource
+            async def session():
+                async with anyio.create_task_group() as tasks:
+                    yield "open"
+                    tasks.start_soon(fail, OSError("lost"))
+                    tasks.start_soon(fail, ValueError("wrong"))
+
+            @tree.task
+            async def use(conn=session.output) -> None:
+                print(conn)
+            """
+        ),
+        encoding="utf-8",
+    )
+
+    done = treetask(app, "crashes:tree", "--display", "quiet")
+
+    assert (done.returncode, done.stdout) == (1, "open\n")
+    assert done.stderr.splitlines() == [
+        "treetask: resource 'session' (crashes.py:10) raised when it was closed: OSError: lost; ValueError: wrong",
+        "  crashes.py:8 in fail",
+        "    raise error",
+        "  OSError: lost",
+        "  crashes.py:8 in fail",
+        "    raise error",
+        "  ValueError: wrong",
+    ]
 
 
 @pytest.mark.parametrize("option", ["-k", "--keep-going"])

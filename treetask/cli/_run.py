@@ -11,9 +11,17 @@ from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
-from treetask.display import LiveDisplay, failure_summary, make_display, restore_terminal, safe_text
+from treetask.display import (
+    LiveDisplay,
+    exception_lines,
+    failure_summary,
+    frame_lines,
+    make_display,
+    restore_terminal,
+    safe_text,
+)
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
-from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed
+from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
 
 
 def run_tree(tree: TaskTree, *, display: str) -> int:
@@ -24,12 +32,11 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
         raise CommandProblem(str(error)) from error
     executor = AsyncExecutor(tree, on_update=shown.update)
     with shown, suspendable(shown), printed_above(shown.print_message, shown.paints_on):
-        code, sentence = _outcome(executor, shown)
+        code, told = _outcome(executor, shown)
     shown.conclude(tree)
     if tree.root.status is not TaskStatus.DONE:
         say(failure_summary(tree, width=width_of_errors()))
-    if sentence is not None:
-        say([f"treetask: {safe_text(sentence)}"])
+    say(told)
     if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
         words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)
         say([f"treetask: nothing that was spawned is selected by {words}"])
@@ -53,8 +60,8 @@ def _wait_for_threads(executor: AsyncExecutor, code: int) -> None:
         os._exit(code)
 
 
-def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | None]:
-    """Run to the end and say how it was: the exit code, and a sentence where the tree does not show it."""
+def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[str]]:
+    """Run to the end and say how it was: the exit code, and in lines what the tree does not show."""
 
     def tell(signals: int) -> None:
         running = executor.tree.get_work_node_stats()["working"]
@@ -64,28 +71,42 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, str | 
     try:
         run_in_main(executor, on_signal=tell, before_leaving=restore_terminal)
     except TreeFailed as failure:
-        error = failure.exceptions[0]
-        if isinstance(error, RunTimeoutError):
-            return ExitCode.RUN_TIMED_OUT, str(error)
-        # Every node may be done: what a resource raised at the end stands in no row.
-        told = [str(each) for each in failure.exceptions if isinstance(each, ResourceError)]
-        return ExitCode.TASK_FAILED, "; ".join(told) or None
+        return _failed_by(failure)
     except (DefinitionError, TreeRunningError) as refused:
         # Nothing has started: a tree that was changed after it was built, or that has run already.
         raise CommandProblem(str(refused)) from refused
     except TreeCancelled as cancelled:
-        return ExitCode.TASK_FAILED, str(cancelled)
+        return ExitCode.TASK_FAILED, [_sentence(cancelled)]
     except Interrupted as interrupted:
-        return interrupted.exit_code, str(interrupted)
+        return interrupted.exit_code, [_sentence(interrupted)]
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED, "a task raised KeyboardInterrupt"
+        return ExitCode.INTERRUPTED, [_sentence("a task raised KeyboardInterrupt")]
     except SystemExit as left:
         return _left_with(left)
-    return ExitCode.ALL_WELL, None
+    return ExitCode.ALL_WELL, []
 
 
-def _left_with(left: SystemExit) -> tuple[int, str | None]:
+def _failed_by(failure: TreeFailed) -> tuple[int, list[str]]:
+    """Tell of the time that is up and of resources: every node may be done, what these raised stands in no row."""
+    is_late = isinstance(failure.exceptions[0], RunTimeoutError)
+    lines = [_sentence(failure.exceptions[0])] if is_late else []
+    for each in failure.exceptions:
+        if isinstance(each, ResourceError):
+            lines.append(_sentence(each))
+            leaves = [] if each.__cause__ is None else [*leaf_exceptions(each.__cause__)]
+            for leaf in leaves:
+                lines += [f"  {line}" for line in frame_lines(leaf)]
+                if len(leaves) > 1:
+                    lines += [f"  {line}" for line in exception_lines(leaf)]
+    return ExitCode.RUN_TIMED_OUT if is_late else ExitCode.TASK_FAILED, lines
+
+
+def _sentence(what: object) -> str:
+    return f"treetask: {safe_text(str(what))}"
+
+
+def _left_with(left: SystemExit) -> tuple[int, list[str]]:
     """Return what a body asked for by `sys.exit`, as Python understands it; but what is broken off is no success."""
     if left.code is None or isinstance(left.code, int):
-        return left.code or ExitCode.TASK_FAILED, None if left.code else "a task left by sys.exit()"
-    return ExitCode.TASK_FAILED, str(left.code)
+        return left.code or ExitCode.TASK_FAILED, [] if left.code else [_sentence("a task left by sys.exit()")]
+    return ExitCode.TASK_FAILED, [_sentence(left.code)]
