@@ -4,7 +4,7 @@ Where to look, pure modules first:
 
     a node becomes ready        `_scheduler` (its parent lets it go), `_endings` (what it depends on has ended)
     who gets a slot             `_slots` (`take`, `want`), with `_queue`; limits and places: `_gates`
-    how a node ends             `_endings`; another attempt: `_repeat`
+    how a node ends             `_endings`; another attempt: `_repeat`, `_anew`
     who waits for ever          `_deadlocks`
     one run                     `_run` is the world to the scheduler, and the engine to the tree
     bodies are driven           `_workers`; those that yield: `_spawner`; in threads: `_threads`

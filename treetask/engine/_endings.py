@@ -16,12 +16,13 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final
 
+from treetask.engine._anew import begin_anew
 from treetask.engine._bounds import grace_bound, total_bound
 from treetask.engine._deadlocks import Deadlocks
 from treetask.engine._folding import Folding
 from treetask.engine._group import Group, because, claim, is_allowed, is_claimed, policy_of
 from treetask.engine._left_over import LeftOver, Orphan
-from treetask.engine._repeat import begin_anew, wait_before_next
+from treetask.engine._repeat import wait_before_next
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
 from treetask.engine._world import World

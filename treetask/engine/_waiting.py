@@ -2,8 +2,8 @@
 
 `TaskNode._waits` counts what a node still waits for: the dependencies that are not met, and `CLOSED` for a parent that
 has not let it go ahead. It is set here, lowered by the parent (`Scheduler._open`, `_let_go`) and by each dependency
-that ends (`Endings._release`, `_tell_dependents`) or is discarded (`_repeat.py`); at 0 the node is ready. Between two
-attempts it is `BACKING_OFF`.
+that ends (`Endings._release`, `_tell_dependents`) or is discarded (`_left_over.py`); at 0 the node is ready. Between
+two attempts it is `BACKING_OFF`.
 """
 
 from __future__ import annotations
