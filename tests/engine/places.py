@@ -35,7 +35,7 @@ def awaits(desk: Desk, body: str, awaited: str, *, aside: bool = False) -> Calla
     """Let a body wait for a node, as `await` does; return what ends the wait."""
     if not aside:
         desk.scheduler.refuse_to_wait(desk.node(body), desk.node(awaited))
-    end = desk.scheduler.begin_wait(desk.node(body), desk.node(awaited), aside=aside)
+    end = desk.scheduler.begin_wait(desk.node(body), desk.node(awaited), 0.0, aside=aside)
     desk.suspend(body)
     return end or (lambda: None)
 

@@ -38,7 +38,9 @@ class AwaitingWorld(World):
                 self.story.append(f"refused: {body.id} awaits {awaited.id}: {error}")
                 return
         self.story.append(f"{body.id} awaits {awaited.id}{' aside' if is_aside else ''}")
-        self.awaiting[body] = awaited, is_aside, self.scheduler.begin_wait(body, awaited, aside=is_aside)
+        self.news.awaited[body] = awaited
+        end = self.scheduler.begin_wait(body, awaited, facts.now, aside=is_aside)
+        self.awaiting[body] = awaited, is_aside, end
         facts.running.remove(body)
         facts.waiting.add(body)
         self.scheduler.slots.suspend(body, kind_of(body))
@@ -53,6 +55,7 @@ class AwaitingWorld(World):
 
     def end_wait(self, body: TaskNode) -> None:
         """A body waits no more."""
+        self.news.awaited.pop(body, None)
         _, _, end = self.awaiting.pop(body, (None, None, None))
         if end is not None:
             end()

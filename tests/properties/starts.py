@@ -12,6 +12,7 @@ from tests.properties.facts import (
     goes_last,
     in_turn,
 )
+from tests.properties.news import may_be_held
 from treetask import OnFailure, TaskNode, TaskStatus
 
 
@@ -85,7 +86,7 @@ def is_ready(facts: Facts, node: TaskNode) -> bool:
     """
     if node.status is RETRYING:
         return facts.due[node] <= facts.now and facts.due[node] not in facts.looks
-    if node.status is not PENDING or not dependencies_are_met(facts, node):
+    if node.status is not PENDING or not dependencies_are_met(facts, node) or may_be_held(facts, node):
         return False
     parent = node.parent
     if parent is None:

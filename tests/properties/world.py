@@ -21,6 +21,7 @@ from tests.properties.facts import (
     IN_THREADS,
     PENDING,
     RETRYING,
+    SKIPPED,
     SPAWNERS,
     TIMED_OUT,
     WORKING,
@@ -30,6 +31,7 @@ from tests.properties.facts import (
     goes_last,
     kind_of,
 )
+from tests.properties.news import News
 from tests.properties.order import Order
 from tests.properties.random_tree import MAX_NODES, RARE, Tape, new_node, new_tree, said_of, some_rare
 from tests.properties.recount import check_counters
@@ -54,6 +56,7 @@ class World:
         max_concurrency, max_threads = tape.one_of([None, 1, 2, 3]), 1 + tape.pick(2)
         self.tree = new_tree(tape, self.rare)
         self.facts = Facts(self.tree, max_concurrency=max_concurrency, max_threads=max_threads)
+        self.news = News(self.facts)
         #: What happened, for the reader of a failure.
         self.story = [said_of(node) for node in self.tree.walk()]
         self.order = Order(self.tree)
@@ -148,14 +151,18 @@ class World:
         elif new is WORKING:
             check_start(facts, node, old)
             facts.note_start(node, old)
+            self.news.note_act(node)
         elif new.is_terminal:
             check_end(facts, node, old)
             facts.note_end(node, old)
+            if new is SKIPPED:
+                self.news.note_act(node)
         elif new is RETRYING:
             facts.note_retry(node, check_retry(facts, node))
         elif new is PENDING:
             assert any(above.status is RETRYING for above in node.get_ancestors()), f"{node.id} is reset"
             facts.note_reset(node)
+            self.news.note_reset(node)
 
     # -- what may happen ---------------------------------------------------------------------------------------------
 

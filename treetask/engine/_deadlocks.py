@@ -57,13 +57,18 @@ class Deadlocks:
         #: Tenants that would wait for their own place, and those that would not, with the number of changes then.
         self._deadlocked: Final[set[TaskNode]] = set()
         self._alive: Final[dict[TaskNode, int]] = {}
+        #: A node, and all that its end waits for: kept while nothing comes to that.
+        self._needs: tuple[TaskNode, set[_Vertex]] | None = None
+        waiting.held.is_waited_for = self._is_waited_for
 
     def note_change(self) -> None:
         """Nodes have come in, or were brought back to their beginning."""
         self._changes += 1
+        self._needs = None
 
     def forget(self, nodes: Iterable[TaskNode]) -> None:
         """Let go nodes that were folded."""
+        self._needs = None
         for node in nodes:
             self._hold_back.discard(node)
             self._deadlocked.discard(node)
@@ -91,13 +96,14 @@ class Deadlocks:
         """A body waits for a node, in its own task or one `aside`; return what ends that, None if nobody need know."""
         if awaited.parent is body and not self._holds_back(body):
             return None
-        self._changes += 1
+        self.note_change()
         tenants = [] if self.places is None else self.places.begin_wait(body, awaited)
         awaits = self._awaits_aside if aside else self._awaits
         awaits.setdefault(body, []).append(awaited)
         self._awaited[awaited] += 1
 
         def end() -> None:
+            self._needs = None
             awaits[body].remove(awaited)
             if not awaits[body]:
                 del awaits[body]
@@ -147,6 +153,34 @@ class Deadlocks:
                 return True
             node = node.parent
         return self._holds_back(body)
+
+    # -- news that are held ------------------------------------------------------------------------------------------
+
+    def _is_waited_for(self, node: TaskNode, by: TaskNode) -> bool:
+        """Whether the end of a node waits for another one, which has not begun and is not below it."""
+        if not self._may_be_waited_for(node, by):
+            return False
+        if self._needs is None or self._needs[0] is not by:
+            needs: set[_Vertex] = set()
+
+            def note(vertex: _Vertex) -> bool:
+                needs.add(vertex)
+                return False
+
+            self._find([(by, _END)], note, lambda _: ())
+            self._needs = by, needs
+        return (node, _START) in self._needs[1]
+
+    def _may_be_waited_for(self, node: TaskNode, by: TaskNode) -> bool:
+        if self._waiting.features.has_always:
+            return True
+        above = set(by.get_ancestors())
+        one = node
+        while one.parent is not None and one not in above:
+            if one in self._waiting.dependents or one in self._awaited or not one.parent.options.parallel:
+                return True
+            one = one.parent
+        return False
 
     # -- tenants that are quiet --------------------------------------------------------------------------------------
 
@@ -199,7 +233,8 @@ class Deadlocks:
     ) -> list[_Vertex] | None:
         """Return the shortest way to a vertex that is sought, along who waits for whom; None if there is none.
 
-        With `more`, which says what a vertex waits for besides, bodies that wait aside count as well.
+        With `more`, which says what a vertex waits for besides, bodies that wait aside count as well, and those who
+        wait for news that are held, which nobody has to.
         """
         came_from: dict[_Vertex, _Vertex | None] = dict.fromkeys(starts)
         waiting = deque(came_from)
@@ -217,6 +252,8 @@ class Deadlocks:
             if more is not None:
                 followed += more(vertex)
                 followed += [(one, _END) for one in self._awaits_aside.get(vertex[0], ()) if vertex[1] == _BODY]
+                held = self._waiting.held.of.get(vertex[0])
+                followed += [(one, _END) for one in held.values()] if held and vertex[1] == _START else []
             for each in followed:
                 if each not in came_from and not self._is_over(each[0]):
                     came_from[each] = vertex

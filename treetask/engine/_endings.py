@@ -58,6 +58,7 @@ class Endings:
         self.left_over: Final = LeftOver(tree, self._waiting)
         self._deadlocks: Final = Deadlocks(self._waiting, self.left_over, tree.config)
         self._dependents: Final = self._waiting.dependents
+        self._held: Final = self._waiting.held
         self._features: Final = self._waiting.features
         self._folding: Final = Folding(tree, self._waiting, self.left_over, world.fold_soon)
         self._agenda: Final[deque[tuple[Callable[..., None], tuple[Any, ...]]]] = deque()
@@ -190,6 +191,9 @@ class Endings:
             orphans, lost = begin_anew(self.tree, self._waiting, self.left_over, node, group)
             self._tell_orphans(orphans)
             self._skip_lost(lost)
+            self._deadlocks.note_change()
+            if self._held.of:
+                self._agenda.append((self._tell_stuck, ()))
             self._waits_have_changed()
         if wait:
             due = self._at + wait
@@ -280,6 +284,8 @@ class Endings:
                     self._waiting.untold.add(node)
                     # Before what a policy stops: who depends on what failed is skipped for that, not cancelled.
                     self._agenda.appendleft((self._tell_dependents, (node,)))
+            if self._held.until and node in self._held.until:
+                self._agenda.appendleft((self._tell_late, (node,)))
             if self.watched and node in self.watched:
                 for wake in self.watched.pop(node):
                     wake()
@@ -334,14 +340,30 @@ class Endings:
             return  # it has begun anew, or was discarded
         self._waiting.untold.discard(node)
         for dependent in self._dependents.get(node, ()):
-            if dependent._status is not _PENDING or dependent._tree is not self.tree:
-                continue
-            if node._status is _DONE or node.id in dependent.options.optional:
-                dependent._waits -= 1
-                if not dependent._waits:
-                    self._ready(dependent)
-            else:
-                self._stop(dependent, _SKIPPED, because(node))
+            self._tell(node, dependent)
+
+    def _tell_late(self, above: TaskNode) -> None:
+        """A node has ended: what was held until then may be told, unless the next one above may take it back."""
+        for node, dependent in self._held.release(above):
+            self._tell(node, dependent)
+
+    def _tell_stuck(self) -> None:
+        """Tell those at once who would wait for ever for what is held."""
+        for node, dependent in self._held.stuck():
+            self._tell(node, dependent)
+
+    def _tell(self, node: TaskNode, dependent: TaskNode) -> None:
+        """Tell a node that another one, on which it depends, has not ended well."""
+        if dependent._status is not _PENDING or dependent._tree is not self.tree:
+            return
+        if self._held.hold(node, dependent):
+            self._waits_have_changed()
+        elif node.id in dependent.options.optional:
+            dependent._waits -= 1
+            if not dependent._waits:
+                self._ready(dependent)
+        else:
+            self._stop(dependent, _SKIPPED, because(node))
 
     def _note_bad(self, group: Group, child: TaskNode, status: TaskStatus) -> None:
         """A child did not end well: remember it, and do what the group's policy says."""

@@ -111,8 +111,10 @@ def discard(tree: TaskTree, waiting: Waiting, children: Collection[TaskNode]) ->
         for dependent in waiting.dependents.pop(node, ()):
             if node.id not in dependent.options.optional:
                 orphans.append((dependent, f"'{node.id}' was discarded"))
-            elif not node.is_done() or node in waiting.untold:
+            elif not node.is_done() or node in waiting.untold or waiting.held.is_held(node, dependent):
                 dependent._waits -= 1
                 orphans.append((dependent, None))
+            waiting.held.drop(node, dependent)
         waiting.untold.discard(node)
+        waiting.held.forget(node)
     return orphans

@@ -37,9 +37,15 @@ def wait_before_next(
 
 def may_be_repeated(node: TaskNode, config: TreeTaskConfig) -> bool:
     """Return whether there may be another attempt of a node, whatever fails."""
-    if node._status.is_terminal:
+    group: Group | None = node._group
+    if node._status.is_terminal or (group is not None and group.is_final):
         return False
-    return node.options.retry is not None or node.retry_count < _retries(node, config, by_body=True)
+    retry = node.options.retry
+    if retry is not None:
+        return retry.attempts is None or node.retry_count + 1 < retry.attempts
+    has_returned = group is not None and group.body_ended and group.verdict is None
+    is_timed = node.options.is_timed or config.default_task_timeout is not None
+    return node.retry_count < _retries(node, config, by_body=is_timed or not has_returned)
 
 
 def _retries(node: TaskNode, config: TreeTaskConfig, *, by_body: bool) -> int:

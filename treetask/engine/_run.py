@@ -360,8 +360,9 @@ class Run:
             self._answer(partial(self.add, child, parent))
             return
         self.scheduler.add(child, parent, self.loop.now())
-        # While it waits for the body of its parent, it lets nothing start, and ends nothing.
-        if child._waits < CLOSED:
+        # While it waits for the body of its parent, it lets nothing start, and ends nothing. But news that were held
+        # may be told because of what it depends on.
+        if child._waits < CLOSED or child._children or child.options.depends_on:
             self._advance()
         elif self._announcer.pending:
             self._announcer.tell()
@@ -402,6 +403,13 @@ class Run:
                 self.tree.apply_progress(node, late[node])
             del late[node]
 
+    def begin_wait(self, body: TaskNode, awaited: TaskNode, *, aside: bool) -> Callable[[], None] | None:
+        """A body waits for a node, which may have ended by then; return what ends that, if somebody need know."""
+        end = self.scheduler.begin_wait(body, awaited, self.loop.now(), aside=aside)
+        if end is not None:
+            self._advance()
+        return end
+
     async def wait_for(self, child: Child[Any]) -> None:
         """Wait for a child's end without a slot; its failure is the waiting body's affair."""
         node = child.node
@@ -412,11 +420,12 @@ class Run:
             is_aside = not self.loop.is_here(worker)
             if not is_aside:
                 self.scheduler.refuse_to_wait(body, node)
-            end_wait = self.scheduler.begin_wait(body, node, aside=is_aside)
+            end_wait = self.begin_wait(body, node, aside=is_aside)
 
         async def wait() -> None:
             try:
-                await self._end_of(node)
+                if not node.is_done():
+                    await self._end_of(node)
             finally:
                 if end_wait is not None:
                     end_wait()

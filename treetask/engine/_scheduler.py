@@ -63,7 +63,7 @@ class Scheduler(Endings):
         self._ranked_by = (False, False)
         self._ranks: Ranks | None = None
         self._use_features()
-        self._skip_lost(self._waiting.lost_at_start)
+        self._skip_lost(self._waiting.begin())
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -111,11 +111,18 @@ class Scheduler(Endings):
         """Raise `DependencyCycleError` for a body that is about to wait for a node that, in the end, waits for it."""
         self._deadlocks.refuse(body, awaited)
 
-    def begin_wait(self, body: TaskNode, awaited: TaskNode, *, aside: bool) -> Callable[[], None] | None:
-        """A body waits for a node, in its own task or one `aside`; return what ends that, None if nobody need know."""
+    def begin_wait(self, body: TaskNode, awaited: TaskNode, at: float, *, aside: bool) -> Callable[[], None] | None:
+        """A body waits for a node, in its own task or one `aside`; return what ends that, None if nobody need know.
+
+        The node may have ended when this returns.
+        """
         end = self._deadlocks.begin_wait(body, awaited, aside=aside)
         if end is not None:
+            self._at = at
             self.slots.look_at_places_again()
+            if self._held.of:
+                self._tell_stuck()
+                self._drain()
         return end
 
     # -- what happened: starts and ends of bodies --------------------------------------------------------------------
@@ -228,6 +235,9 @@ class Scheduler(Endings):
                 self.tree.remove(child)
                 raise
             self._use_features()
+            self._deadlocks.note_change()
+            if self._held.of:
+                self._agenda.append((self._tell_stuck, ()))
         if not is_selected:
             self._agenda.append((self._skip, (child, NOT_SELECTED)))
         self._waits_have_changed()

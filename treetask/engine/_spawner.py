@@ -274,7 +274,7 @@ class Spawner:
         if not self._is_parallel:
             node = self._place_now(child)
             self._refuse_to_wait(node)
-            end_wait = self._run.scheduler.begin_wait(self._node, node, aside=False)
+            end_wait = self._run.begin_wait(self._node, node, aside=False)
             try:
                 await self._wait(lambda: node.status.is_terminal, lambda: [node])
             finally:
