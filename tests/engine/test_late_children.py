@@ -17,6 +17,7 @@ from treetask import (
     DuplicateNodeError,
     FinishedParentError,
     NodeOwnedError,
+    OptionalDependency,
     Registry,
     TaskNode,
     TaskTree,
@@ -24,6 +25,7 @@ from treetask import (
     TreeRunningError,
     TreeTaskConfig,
     UnknownDependencyError,
+    optional,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -230,6 +232,30 @@ async def test_cycle_closed_by_a_node_added_while_running_is_printed() -> None:
     assert messages[0].startswith("'late' depends on itself: late -> waits -> adds -> late; ") or messages[
         0
     ].startswith("'waits' depends on itself: waits -> adds -> late -> waits; ")
+
+
+@pytest.mark.parametrize("wanted", ["late", optional("late")])
+async def test_late_node_that_depends_on_itself_is_refused(wanted: str | OptionalDependency) -> None:
+    """R15: in a plain body as in one that yields, with the words that are used before the run."""
+    messages: list[str] = []
+
+    def add_to(node: TaskNode) -> None:
+        with pytest.raises(DependencyCycleError) as error:
+            node.add_child(TaskNode("late", depends_on=[wanted]))
+        messages.append(str(error.value))
+
+    async def plain(node: TaskNode) -> None:
+        add_to(node)
+
+    async def spawner(node: TaskNode) -> AsyncGenerator[object, Any]:
+        add_to(node)
+        yield JOIN
+
+    tree = TreeBuilder("root").add_child("plain", task=plain).add_child("spawner", task=spawner).build()
+    await AsyncExecutor(tree).run()
+
+    assert messages == ["'late' depends on itself: late -> late; remove one of these dependencies"] * 2
+    assert statuses(tree) == {"root": "done", "plain": "done", "spawner": "done"}
 
 
 async def test_late_node_may_depend_on_any_node_of_the_tree() -> None:

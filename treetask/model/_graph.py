@@ -155,7 +155,7 @@ class Dependencies:
         after = self._what_waits_for_end_of(parent)
         if any((dependency, _END) in after for node in added for dependency in self._of[node]):
             self._refuse_cycles(added)
-        elif len(branch) > 1:
+        elif len(branch) > 1 or branch[0] in self._of.get(branch[0], ()):
             self._refuse_cycles(added, within=set(branch))
 
     def _what_waits_for_end_of(self, group: TaskNode) -> set[_Vertex]:
