@@ -343,4 +343,7 @@ def rejects(folder: Path) -> list[list[str]]:
 )
 def test_wrong_parameter_is_refused(example: str, option: str, refusal: str) -> None:
     """Before anything has started."""
-    assert run(example, option) == (2, "", f"treetask: {refusal}\n")
+    code, out, err = run(example, option)
+
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"treetask: {re.escape(refusal)} \(Settings, examples/{example}\.py:\d+\)\n", err)

@@ -137,7 +137,7 @@ def test_own_parameters_of_a_task_are_given_in_the_same_way(project: Project) ->
 
 
 def test_class_that_refuses_what_it_was_given_is_told(project: Project) -> None:
-    """With the values, and where it stands; so is what it leaves with."""
+    """In its own words, and where it stands; what is no word about values, with these."""
     project.write(
         "app.py",
         """
@@ -164,7 +164,9 @@ def test_class_that_refuses_what_it_was_given_is_told(project: Project) -> None:
         "treetask: the pipeline needs 'pages' and 'timeout'; give it: --pages VALUE --set timeout=VALUE"
     ]
     given = ("--set", "timeout=1", "--pages")
-    assert project.treetask("app:tree", *given, "-3").refusal == [tell.format(-3, "ValueError: pages must be positive")]
+    assert project.treetask("app:tree", *given, "-3").refusal == [
+        "treetask: pages must be positive (Settings, app.py:16)"
+    ]
     assert project.treetask("app:tree", *given, "3").refusal == [tell.format(3, "SystemExit: 7")]
 
 

@@ -75,6 +75,9 @@ class Settings(Given):
                 raise TypeError(f"{owner}: {name} is {value!r}; expected {shown or wanted} for {self}")
         try:
             return self.cls(**given)
+        except ValueError as error:
+            # What the class says of its values, in its own words.
+            raise DefinitionError(f"{error} ({self.label}, {self.place})") from error
         except (Exception, SystemExit) as error:
             said = ", ".join(f"{name}={value!r}" for name, value in given.items())
             why = f"{type(error).__name__}: {error}"
