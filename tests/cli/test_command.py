@@ -82,6 +82,19 @@ leaves = Registry("leaves")
 @leaves.task
 async def exits() -> None:
     raise SystemExit(7)
+
+stops = Registry("stops")
+
+class Stop(BaseException):
+    pass
+
+@stops.task
+async def breaks() -> None:
+    raise Stop("enough")
+
+@stops.task(always=True)
+async def tidies() -> None:
+    print("tidied")
 """
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -311,6 +324,16 @@ def test_body_that_exits_has_its_own_exit_code(app: Path) -> None:
     done = treetask(app, "app:leaves")
 
     assert done.returncode == 7
+    assert "Traceback" not in done.stderr
+
+
+def test_body_that_raises_what_is_no_exception_fails_the_run(app: Path) -> None:
+    """R34: the run is cancelled in order, and told like any other that failed."""
+    done = treetask(app, "app:stops")
+
+    assert (done.returncode, done.stdout) == (1, "tidied\n")
+    summary = '    raise Stop("enough")\n  Stop: enough\ntreetask: a task raised Stop\n'
+    assert done.stderr.endswith(summary)
     assert "Traceback" not in done.stderr
 
 

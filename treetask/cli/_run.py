@@ -83,6 +83,10 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[s
         return ExitCode.INTERRUPTED, [_sentence("a task raised KeyboardInterrupt")]
     except SystemExit as left:
         return _left_with(left)
+    except Exception:
+        raise  # of the engine's own, to be reported with the traceback
+    except BaseException as error:  # noqa: BLE001 - of a kind of the user's own, which the summary shows
+        return ExitCode.TASK_FAILED, [_sentence(f"a task raised {type(error).__name__}")]
     return ExitCode.ALL_WELL, []
 
 
