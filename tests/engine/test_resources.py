@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.engine.resources import noted, told_of
-from tests.engine.support import Log, cancelled_after, ended, statuses
+from tests.engine.support import Log, cancelled_after, ended, reasons, statuses
 from treetask import (
     AsyncExecutor,
     Registry,
@@ -31,6 +31,30 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 
 # -- opening and closing ----------------------------------------------------------------------------------------------
+
+
+async def test_who_waits_for_an_opening_says_so() -> None:
+    """R32: it is at work, but its body has not begun."""
+    tree = Registry("t")
+    session = tree.resource(noted(Log(), "session", opening=3))
+
+    @tree.task
+    async def use(conn: str = session.output) -> None:
+        await anyio.sleep(2)
+
+    @tree.task
+    def use_in_thread(conn: str = session.output) -> None:
+        pass
+
+    built = tree.build()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, built)
+        await anyio.sleep(1)
+        waits = f"waits for {session._given}"
+        assert reasons(built) == {"t/use": waits, "t/use_in_thread": waits}
+        assert statuses(built) == {"t": "working", "t/use": "working", "t/use_in_thread": "working"}
+        await anyio.sleep(3)
+        assert reasons(built) == {}
 
 
 async def test_is_opened_at_first_use_once_and_closed_after_the_last_node() -> None:

@@ -109,6 +109,8 @@ class Resources:
         self._on_crash: Final = on_crash
         #: Told of KeyboardInterrupt, SystemExit and their like.
         self._on_fatal: Final = on_fatal
+        #: What is being opened for whose bodies, which wait for it.
+        self.waited_for: Final[dict[TaskNode | None, Openable]] = {}
         #: Those that are being opened or open, the first opened first.
         self._keepers: Final[dict[Openable, Keeper]] = {}
         #: What is used by calls in threads that were left behind, each with its node.
@@ -120,6 +122,15 @@ class Resources:
         #: Until when all have to be closed, and how that is said.
         self._ends_at = math.inf
         self._ends = ""
+
+    async def open_for(self, node: TaskNode | None, resources: Iterable[Openable]) -> None:
+        """Return when all that a body takes is open."""
+        try:
+            for each in resources:
+                self.waited_for[node] = each
+                await self.open(each)
+        finally:
+            self.waited_for.pop(node, None)
 
     async def open(self, resource: Openable) -> None:
         """Return when a resource is open: opened by this call, or by another one that is waited for."""

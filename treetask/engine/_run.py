@@ -227,7 +227,7 @@ class Run:
         context = self._crew.context.copy()
         context.run(current_node.set, node)
         body: Any = node.task_fn
-        await self._open_first(body)
+        await self._open_first(node, body)
         if kind is BodyKind.THREAD:
             result = await self._threads.call(context, body, node)
             # A plain function may hand back a coroutine, as a lambda around an async one does.
@@ -238,10 +238,10 @@ class Run:
         steps = ThreadSteps(generator, context, self._threads, self.loop.cancelled)
         return await Spawner(self, worker, node, steps).drive()
 
-    async def _open_first(self, body: object) -> None:
+    async def _open_first(self, node: TaskNode, body: object) -> None:
         """Open what a body takes, if it takes such; an async one does so itself."""
         if isinstance(body, OpensFirst):
-            await self.open(body.resources)
+            await self._resources.open_for(node, body.resources)
 
     def _count_abandoned(self, call: object, node: TaskNode | None) -> None:
         assert node is not None
@@ -378,7 +378,8 @@ class Run:
         self.post(cancel)
 
     def waits_for(self, node: TaskNode) -> str | None:
-        return self.scheduler.waits_for(node, self.loop.now())
+        opening = self._resources.waited_for.get(node)
+        return self.scheduler.waits_for(node, self.loop.now()) if opening is None else str(opening)
 
     def is_stopping(self, node: TaskNode) -> bool:
         worker: Worker | None = node._attempt
@@ -462,8 +463,7 @@ class Run:
         await anyio.lowlevel.checkpoint()
 
     async def open(self, resources: Iterable[Openable]) -> None:
-        for each in resources:
-            await self._resources.open(each)
+        await self._resources.open_for(current_node.get(None), resources)
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         if self._processes is None:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from treetask.model._process import ProcessOrder, ProcessResult
     from treetask.model._spawn import Child
 
-_WAITING: Final = frozenset({TaskStatus.PENDING, TaskStatus.RETRYING})
+_WAITING: Final = frozenset({TaskStatus.PENDING, TaskStatus.RETRYING, TaskStatus.WORKING})
 
 #: In a worker thread: the node whose body runs there, and whether that node goes on without it.
 left_behind: Final[ContextVar[tuple[TaskNode, Callable[[], bool]]]] = ContextVar("treetask_left_behind")
 
 
 def reason_to_wait(node: TaskNode) -> str | None:
-    """Return why a node has not begun, or not its next attempt, while its tree runs; None if it has."""
+    """Return why the body of a node has not begun, or not its next attempt, while its tree runs; None if it has."""
     tree = node._tree
     driver = None if tree is None else tree._driver
     if driver is None or node._status not in _WAITING:
@@ -88,7 +88,7 @@ class Driver(Protocol):
         ...
 
     def waits_for(self, node: TaskNode) -> str | None:
-        """Return what keeps a node back that has not begun, or waits for its next attempt, to any thread."""
+        """Return what keeps the body of a node back from its first or its next attempt, to any thread."""
         ...
 
     async def open(self, resources: Iterable[Openable]) -> None:
