@@ -1,4 +1,4 @@
-"""R25 under `keep_done="rollup"`: what was folded comes back by its key alone, without a result."""
+"""R25 under `keep_done="rollup"`: what was folded comes back by its key, without the result that it had."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.engine.support import ended, turns
-from treetask import JOIN, AsyncExecutor, Child, Registry, Spawns, TaskNode, TaskTree
+from treetask import JOIN, AsyncExecutor, Child, Registry, Return, Spawns, TaskNode, TaskTree
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -166,24 +166,50 @@ async def test_what_always_runs_does_so_in_each_attempt() -> None:
     assert tree.get_stats()["done"] == MANY + 1
 
 
-async def test_has_no_result() -> None:
-    """The handle says that the child is done; what it returned is gone."""
+@pytest.mark.parametrize("is_awaited", [True, False])
+async def test_result_that_is_gone_is_refused_by_name(is_awaited: bool) -> None:
+    """The handle says that the child is done; asked for what it returned, it says why that is gone, and what helps."""
+    tree = Registry("nightly")
+
+    @tree.group(keep_done="rollup", max_retries=2, static=False)
+    async def crawl(node: TaskNode) -> Spawns[int]:
+        children = [page.child(number) for number in range(MANY)]
+        yield children
+        yield JOIN
+        await turns()
+        if node.retry_count < 2:
+            raise OSError("once more")
+        assert {child.node.status for child in children} == {"done"}
+        yield Return(sum([(await child) if is_awaited else child.result for child in children]))
+
+    built = crawl.build()
+    await ended(built)
+
+    assert begun == [*range(MANY)]
+    assert built.root.error == (
+        "the result of child 'nightly/crawl/page[0]' is gone: an earlier attempt has done it, under "
+        "keep_done='rollup'; say keep_done='all', or let the child write its result where the next attempt finds it"
+    )
+
+
+async def test_result_that_was_none_is_none() -> None:
+    """Nothing of it is gone; a body may await its children to be sure that they are done."""
     tree, results = Registry("nightly"), list[object]()
 
     @tree.group(keep_done="rollup", max_retries=1, static=False)
     async def crawl(node: TaskNode) -> Spawns[None]:
-        for number in range(MANY):
-            yield (child := page.child(number))
-            if node.retry_count:
-                results.append((child.node.status, await child))
+        children = [other_page.child(number) for number in range(MANY)]
+        yield children
         yield JOIN
         await turns()
         if not node.retry_count:
             raise OSError("once")
+        for child in children:
+            results.append(await child)  # type: ignore[func-returns-value]
 
     await AsyncExecutor(crawl.build()).run()
 
-    assert results == [("done", None)] * MANY
+    assert results == [None] * MANY
 
 
 async def test_second_child_of_its_key_is_refused() -> None:

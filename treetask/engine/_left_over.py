@@ -4,8 +4,8 @@ A child that was yielded or spawned and is done stays in the tree when its paren
 below it: left over. The body that starts from the top gets it back when it asks for the same child again. What it never
 asks for is discarded when the body returns, or when there is no further attempt. One that fails may have been about to
 ask, so what is left over then is kept for the attempt after it. The same child is one of the same arguments, and these
-are compared themselves. Of those that were folded only the keys and types are left: they come back without a result,
-and those of which nobody knows their arguments by that, as if the key was chosen, not at all. Pure.
+are compared themselves. Of those that were folded only the keys and types are left: they come back without the result
+that they had, and those of which nobody knows their arguments by that, as if the key was chosen, not at all. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from treetask.engine._queue import by_order
 from treetask.engine._waiting import Waiting
-from treetask.model import Child, TaskNode, TaskStatus, TaskTree
+from treetask.model import GONE, Child, TaskNode, TaskStatus, TaskTree
 
 #: Who waited for something that was discarded, and the reason not to run; None where it was not needed.
 Orphan: TypeAlias = tuple[TaskNode, str | None]
@@ -64,10 +64,12 @@ class LeftOver:
     def _take_folded(self, child: Child[Any], node_id: str, parent: TaskNode) -> TaskNode | None:
         """Return a node as it is when it has been folded, if a child of a parent is left over as such."""
         folds = self._tree.folds
-        if folds is None or not folds.take_left(child, node_id, parent):
+        had_result = None if folds is None else folds.take_left(child, node_id, parent)
+        if had_result is None:
             return None
         child._node = node = child.template.make_node(child, node_id)
         node._status = TaskStatus.DONE
+        node.result = GONE if had_result else None
         node.parent = parent
         return node
 

@@ -47,6 +47,7 @@ from treetask.model._result import (
 from treetask.model._retry import Retry, RetryOn
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
+    GONE,
     JOIN,
     Child,
     DuplicateChildError,
@@ -89,6 +90,7 @@ __all__ = [
     "DEFAULT_PRIORITY",
     "DEFAULT_TREE_CHARS",
     "FAILURES",
+    "GONE",
     "JOIN",
     "NEXT",
     "NOT_SELECTED",

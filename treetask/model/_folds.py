@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 #: What a child and all below it add up to: nodes by cell, units of the nodes with a progress of their own, all units.
 _Sums: TypeAlias = tuple[tuple[tuple[int, int], ...], int, int]
-#: Spawned children that are alike: the declaration, by identity, `Child.shape`, and the sums.
-_Kind: TypeAlias = tuple[int, object, _Sums]
+#: Spawned children that are alike: the declaration, by identity, `Child.shape`, whether there was a result, the sums.
+_Kind: TypeAlias = tuple[int, object, bool, _Sums]
 
 _DONE_SLOT: Final = TaskStatus.DONE.slot
 
@@ -254,7 +254,7 @@ class Folds:
         else:
             sums = _sums_of_leaf(child)
             digest = self._take_in(child, fold)
-        kind = id(template), shape, sums
+        kind = id(template), shape, child.result is not None, sums
         alike = fold.spawned.get(kind)
         if alike is None:
             self._templates[id(template)] = template
@@ -289,15 +289,15 @@ class Folds:
         self._discount_added(group)
         return group in self._left
 
-    def take_left(self, child: Child[Any], node_id: str, group: TaskNode) -> bool:
-        """Count a child of a group again, if it is left over; return whether it is."""
+    def take_left(self, child: Child[Any], node_id: str, group: TaskNode) -> bool | None:
+        """Count a child of a group again, if it is left over, and return whether it had a result; else None."""
         digest, alike = digest_of(node_id), (id(child.template), child.shape)
         for kind, left in self._left.get(group, {}).items():
             if kind[:2] == alike and digest in left:
                 left.remove(digest)
                 self._count_again(kind, digest, group)
-                return True
-        return False
+                return kind[2]
+        return None
 
     def _count_again(self, kind: _Kind, digest: int, group: TaskNode) -> None:
         one = Fold()

@@ -36,6 +36,17 @@ class _Join(Enum):
 JOIN: Final = _Join.JOIN
 
 
+class _Gone(Enum):
+    GONE = "gone"
+
+    def __repr__(self) -> str:
+        return "<gone>"
+
+
+#: The result of a node that was folded with one, when it comes back to a body that is repeated.
+GONE: Final = _Gone.GONE
+
+
 @dataclass(frozen=True, slots=True)
 class Return(Generic[R_co]):
     """Yielded by an async spawner: the result of the body. Only clean-up may follow."""
@@ -190,8 +201,17 @@ class Child(Generic[R_co]):
 
     @property
     def result(self) -> R_co:
-        """What the child's body returned. Raises `TaskFailed` if it did not end well, `TreeTaskError` before that."""
+        """What the child's body returned.
+
+        Raises `TaskFailed` if it did not end well, `TreeTaskError` before its end, and where an earlier attempt of its
+        parent has done it under `keep_done="rollup"`, if it was not None.
+        """
         node = self.node
+        if node.result is GONE:
+            raise TreeTaskError(
+                f"the result of child '{node.id}' is gone: an earlier attempt has done it, under keep_done='rollup'; "
+                "say keep_done='all', or let the child write its result where the next attempt finds it"
+            )
         if node.status is TaskStatus.DONE:
             return node.result  # type: ignore[no-any-return]
         if node.status.is_terminal:
