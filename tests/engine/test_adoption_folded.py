@@ -220,3 +220,12 @@ async def test_second_child_of_its_key_is_refused() -> None:
     assert tree.root.error == (
         "'nightly/crawl' already has a child 'page[1]'; spawn it once, or tell the two apart: .child(...).keyed('...')"
     )
+
+
+async def test_keys_of_other_children_in_each_attempt_do_not_pile_up() -> None:
+    """Of what was folded, too, no more is left over than one attempt has asked for."""
+    tree = crawl(all_pages, lambda: [page.child(MANY + number) for number in range(MANY)], all_pages)
+    await AsyncExecutor(tree).run()
+
+    assert begun == [*range(2 * MANY), *range(MANY)]
+    assert tree.get_stats()["done"] == MANY + 1

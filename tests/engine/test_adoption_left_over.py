@@ -294,3 +294,97 @@ async def test_what_was_running_or_has_failed_runs_again() -> None:
 
     assert starts(recorder) == ["slow", "fetch[1]", "flaky[2]", "slow", "flaky[2]"]
     assert statuses(tree) == dict.fromkeys(("r/parent", *(f"r/parent/{one}" for one in set(starts(recorder)))), "done")
+
+
+async def test_children_of_other_keys_in_each_attempt_do_not_pile_up() -> None:
+    """No more is left over than one attempt has asked for; before, each left its own till the body returned."""
+    registry = Registry("r")
+    seen: list[int] = []
+
+    @registry.group(max_retries=20, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        seen.append(len(node.children))
+        yield [fetch.child(100 * node.retry_count + number) for number in range(10 - node.retry_count % 2)]
+        yield JOIN
+        if node.retry_count < 20:
+            raise OSError("once more")
+
+    tree = parent.build()
+    recorder = await recorded(tree)
+
+    assert seen == [0, *[10] * 20]
+    assert len(starts(recorder)) == 11 * 10 + 10 * 9
+    assert tree.get_stats()["total"] == 11
+    check_counters(tree, tree.root)
+
+
+async def test_what_was_asked_for_the_longest_ago_goes_first() -> None:
+    """A child of another key in each attempt costs one of the earlier ones: here that of the first, then `fetch[0]`."""
+    registry = Registry("r")
+
+    @registry.group(max_retries=3, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        yield (log_in := fetch.child(-1 - node.retry_count))
+        await log_in
+        if node.retry_count in (1, 2):
+            raise OSError("early")
+        yield [fetch.child(number) for number in range(5)]
+        yield JOIN
+        if not node.retry_count:
+            raise OSError("late")
+
+    recorder = await recorded(parent.build())
+
+    assert starts(recorder) == [f"fetch[{number}]" for number in (-1, *range(5), -2, -3, -4, 0)]
+
+
+async def test_node_that_is_added_takes_the_id_of_what_is_left_over() -> None:
+    """What nobody has asked for is no sibling that keeps another one out; who waited for it is told."""
+    registry = Registry("r")
+
+    async def by_hand(node: TaskNode) -> str:
+        return "by hand"
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if not node.retry_count:
+            yield [fetch.child(1), fetch.child(2)]
+            yield JOIN
+            raise OSError("once")
+        node.add_child(TaskNode("r/parent/fetch[1]", task_fn=by_hand))
+        yield fetch.child(2)
+
+    tree = parent.build()
+    recorder = await recorded(tree)
+
+    assert [(child.id, child.result) for child in tree.root.children] == [
+        ("r/parent/fetch[1]", "by hand"),
+        ("r/parent/fetch[2]", 2),
+    ]
+    assert starts(recorder) == ["fetch[1]", "fetch[2]", "fetch[1]"]
+    check_counters(tree, tree.root)
+
+
+async def test_node_that_is_added_takes_an_id_from_below_what_is_left_over() -> None:
+    """With it all goes that stands around it, and runs again when it is asked for."""
+    registry = Registry("r")
+
+    async def by_hand(node: TaskNode) -> None: ...
+
+    @registry.group(static=False)
+    async def site(node: TaskNode) -> None:
+        node.add_child(TaskNode("index", task_fn=by_hand))
+
+    @registry.group(max_retries=1, static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        if not node.retry_count:
+            yield site.child()
+            yield JOIN
+            raise OSError("once")
+        node.add_child(TaskNode("index", task_fn=by_hand))
+
+    tree = parent.build()
+    await recorded(tree)
+
+    assert statuses(tree) == {"r/parent": "done", "index": "done"}
+    check_counters(tree, tree.root)

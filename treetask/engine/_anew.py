@@ -47,7 +47,7 @@ def _told_apart(left_over: LeftOver, top: TaskNode, group: Group) -> tuple[list[
             elif is_whole or child._status is not TaskStatus.DONE:
                 again.append(child)
                 left.append((child, child._group, is_whole))
-        left_over.keep(node, kept)
+        gone += left_over.keep(node, kept, () if attempt is None else attempt.added)
         discarded.append(gone)
     return discarded, again
 

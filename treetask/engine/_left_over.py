@@ -3,9 +3,11 @@
 A child that was yielded or spawned and is done stays in the tree when its parent's attempt has failed, with all that is
 below it: left over. The body that starts from the top gets it back when it asks for the same child again. What it never
 asks for is discarded when the body returns, or when there is no further attempt. One that fails may have been about to
-ask, so what is left over then is kept for the attempt after it. The same child is one of the same arguments, and these
-are compared themselves. Of those that were folded only the keys and types are left: they come back without the result
-that they had, and those of which nobody knows their arguments by that, as if the key was chosen, not at all. Pure.
+ask, so what is left over then is kept for the attempt after it; but no more in all than the attempt that has asked for
+most: a body that asks for the same each time loses nothing by that, and one that asks for others fills no memory. The
+same child is one of the same arguments, and these are compared themselves. Of those that were folded only the keys and
+types are left: they come back without the result that they had, and those of which nobody knows their arguments by
+that, as if the key was chosen, not at all. Pure.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ class LeftOver:
         self._waiting: Final = waiting
         #: By parent, those that its attempt has not asked for. An entry is there until its body has returned.
         self.of: Final[dict[TaskNode, set[TaskNode]]] = {}
+        #: For each of these parents, how many children one of its attempts has asked for at most.
+        self._most: Final[dict[TaskNode, int]] = {}
 
     def pop(self, parent: TaskNode, *, is_all: bool) -> set[TaskNode]:
         """Return what is left over of a parent until now, without what was folded; that is forgotten if `is_all`."""
@@ -36,11 +40,40 @@ class LeftOver:
             self._tree.folds.forget_added(parent)
         return self.of.pop(parent, set())
 
-    def keep(self, parent: TaskNode, children: Sequence[TaskNode]) -> None:
-        """Leave over children of a parent for its next attempt, and what the last one has added that was folded."""
-        has_folded = self._tree.folds is not None and self._tree.folds.leave_added(parent)
+    def keep(self, parent: TaskNode, children: Sequence[TaskNode], asked: Sequence[TaskNode]) -> list[TaskNode]:
+        """Leave over children of a parent for its next attempt, and what was folded; return those that are too many.
+
+        The last attempt has asked for those in `asked`. Of the others the first go that were asked for the longest ago,
+        after what was folded before.
+        """
+        folds = self._tree.folds
+        added, again, before = (0, 0, 0) if folds is None else folds.left_by(parent)
+        most = max(self._most.pop(parent, 0), len(asked) + added)
+        too_many = len(children) + again + before - most
+        if folds is not None and before and too_many > 0:
+            folds.forget_left(parent)
+            too_many -= before
+        has_folded = folds is not None and folds.leave_added(parent)
+        gone = sorted(set(children).difference(asked), key=by_order)[:too_many] if too_many > 0 else []
         if children or has_folded:
-            self.of[parent] = set(children)
+            self.of[parent] = set(children).difference(gone)
+            self._most[parent] = most
+        return gone
+
+    def make_way(self, child: TaskNode) -> list[Orphan]:
+        """Discard what is left over and has an id that comes in with a child, or is above it; return who waited."""
+        orphans: list[Orphan] = []
+        for each in child.walk():
+            node = self._tree.find(each.id)
+            while node is not None and node.parent is not None:
+                left = self.of.get(node.parent)
+                if left is not None and node in left:
+                    left.remove(node)
+                    self.forget(node.walk())
+                    orphans += discard(self._tree, self._waiting, [node])
+                    break
+                node = node.parent
+        return orphans
 
     def take(self, child: Child[Any], parent: TaskNode) -> tuple[TaskNode | None, list[Orphan]]:
         """Return the node that a child comes down to, if it is left over.
@@ -85,6 +118,7 @@ class LeftOver:
         left = self.of.pop(parent, None)
         if left is None:
             return []
+        del self._most[parent]
         orphans = discard(self._tree, self._waiting, left)
         self._tree.put_in_order(parent)
         if self._tree.folds is not None:
@@ -95,6 +129,7 @@ class LeftOver:
         """Nodes have left the tree, with all below them."""
         for node in nodes if self.of else ():
             self.of.pop(node, None)
+            self._most.pop(node, None)
 
 
 def may_be_left_over(child: TaskNode) -> bool:

@@ -226,6 +226,8 @@ class Scheduler(Endings):
         self._at = at
         selection = self.tree.selection
         is_selected = selection is None or selection.admit(child, parent)
+        if self.left_over.of:
+            self._tell_orphans(self.left_over.make_way(child))
         self.tree.attach(child, parent)
         if not self._waiting.include_plain(child):
             try:

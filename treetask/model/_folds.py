@@ -68,6 +68,9 @@ class Digests:
         shelf = self._shelves[digest >> _SHELF_BITS]
         del shelf[bisect_left(shelf, digest)]
 
+    def __len__(self) -> int:
+        return sum(map(len, self._shelves.values()))
+
     def __contains__(self, digest: int) -> bool:
         shelf = self._shelves.get(digest >> _SHELF_BITS, ())
         place = bisect_left(shelf, digest)
@@ -288,6 +291,12 @@ class Folds:
                 left.add(digest)
         self._discount_added(group)
         return group in self._left
+
+    def left_by(self, group: TaskNode) -> tuple[int, int, int]:
+        """Return how many folded children an attempt has added, how many of them may come back, and how many before."""
+        added = self._of[group][1] if group in self._of else Fold()
+        left = self._left.get(group, {})
+        return added.children, sum(map(len, added.spawned.values())), sum(map(len, left.values()))
 
     def take_left(self, child: Child[Any], node_id: str, group: TaskNode) -> bool | None:
         """Count a child of a group again, if it is left over, and return whether it had a result; else None."""
