@@ -14,6 +14,7 @@ from treetask import (
     Return,
     SpawnError,
     Spawns,
+    TaskNode,
     TreeFailed,
     TreeTaskError,
 )
@@ -89,6 +90,47 @@ async def test_duplicate_child_is_refused_at_its_yield() -> None:
     message = "spawn it once, or tell the two apart: .child(...).keyed('...')"
     assert seen == [f"'r/parent' already has a child 'work[1]'; {message}"]
     assert tree.ids() == ["r/parent", "r/parent/work[1]", "r/parent/work[again]"]
+
+
+async def test_keys_of_a_child_and_of_one_below_its_sibling_do_not_meet() -> None:
+    """Whatever texts they are made of: the bracket that ends a key is told from one within it."""
+    registry = Registry("r")
+
+    @registry.group(static=False)
+    async def mid(name: str) -> Spawns[None]:
+        yield work.child(1).keyed("b")
+
+    @registry.group(static=False)
+    async def parent() -> Spawns[None]:
+        yield [mid.child("a]/work[b"), mid.child("a")]
+
+    tree = parent.build()
+    await AsyncExecutor(tree).run()
+
+    assert [node.id.removeprefix("r/parent/") for node in tree.walk()] == [
+        "r/parent",
+        "mid[a]\\/work[b]",
+        "mid[a]\\/work[b]/work[b]",
+        "mid[a]",
+        "mid[a]/work[b]",
+    ]
+
+
+async def test_id_that_a_node_elsewhere_was_given_is_refused_as_that() -> None:
+    """It is no sibling, so the message says where it stands."""
+    registry = Registry("r")
+
+    @registry.group(static=False)
+    async def parent(node: TaskNode) -> Spawns[None]:
+        node.add_child(TaskNode("other", children=[TaskNode("r/parent/work[1]")]))
+        yield work.child(1)
+
+    tree = parent.build()
+    await ended(tree)
+
+    assert tree.root.error == (
+        "duplicate id 'r/parent/work[1]': first under 'other', again under 'r/parent'; give one of them another id"
+    )
 
 
 async def test_child_that_was_started_is_refused() -> None:

@@ -82,6 +82,20 @@ class TestKeys:
         """The declaration's name and the arguments as they were given, keywords in the order of their names."""
         assert made.key == key
 
+    @pytest.mark.parametrize(
+        ("text", "key"),
+        [
+            ("https://a/[b]", "w[https://a/[b]]"),
+            ("c:\\a\\", "w[c:\\a\\]"),
+            ("a]/w[b", "w[a]\\/w[b]"),
+            ("a]\\/w[b", "w[a]\\\\/w[b]"),
+            ("]/]/", "w[]\\/]\\/]"),
+        ],
+    )
+    def test_key_ends_in_one_place(self, text: str, key: str) -> None:
+        """With a `/` after it, its bracket would end it in an id; usual texts stand as they are."""
+        assert child(text).key == child().keyed(text).key == key
+
     def test_combined_flags_have_a_key(self) -> None:
         """Also where Python has no name for the combination."""
         assert {child(Access.READ | Access.WRITE).key} <= {"w[READ|WRITE]", "w[Access.WRITE|READ]"}

@@ -336,8 +336,9 @@ class Run:
         try:
             self.scheduler.add(node, parent, self.loop.now(), at_once=True)
         except DuplicateNodeError as error:
-            # A sibling of that key that is in the tree no more.
-            raise (DuplicateChildError(child.key, parent.id) if error.node_id == node.id else error) from None
+            # A sibling of that key that is in the tree no more; else somebody has given its id to a node elsewhere.
+            is_folded = error.node_id == node.id and self.tree.find(node.id) is None
+            raise (DuplicateChildError(child.key, parent.id) if is_folded else error) from None
         child._node = node
         self._advance()
         return node

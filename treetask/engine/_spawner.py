@@ -388,6 +388,7 @@ def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskN
         raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
     key = child.key
     node_id = f"{parent.id}/{key}"
-    if find(node_id) is not None:
+    other = find(node_id)
+    if other is not None and other.parent is parent:
         raise DuplicateChildError(key, parent.id)
     return child.template.make_node(child, node_id)

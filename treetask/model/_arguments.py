@@ -33,10 +33,10 @@ def arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     if not args and not kwargs:
         return ""
     if len(args) == 1 and not kwargs:  # as most have
-        return f"[{cut(_word(label, '1', args[0]))}]"
+        return in_brackets(_word(label, "1", args[0]))
     words = [_word(label, str(place + 1), value) for place, value in enumerate(args)]
     words += [f"{name}={_word(label, repr(name), value)}" for name, value in sorted(kwargs.items())]
-    return f"[{cut(','.join(words))}]"
+    return in_brackets(",".join(words))
 
 
 def _word(label: str, argument: str, value: object) -> str:
@@ -60,13 +60,20 @@ def _word(label: str, argument: str, value: object) -> str:
     raise UnkeyedArgumentError(label, argument, value)
 
 
-def cut(key: str) -> str:
-    if len(key) <= MAX_KEY_LENGTH:
-        return key
+def in_brackets(text: str) -> str:
+    """Return what follows the label in a key, made of a text: cut if it is long, and with only one place to end at.
+
+    That is the first `]` with a `/` or nothing after it. So `]/` in the text gets a backslash between the two: else an
+    id could be that of a node below as well.
+    """
+    if "]" in text:
+        text = text.replace("]\\", "]\\\\").replace("]/", "]\\/")
+    if len(text) <= MAX_KEY_LENGTH:
+        return f"[{text}]"
     import hashlib
 
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
-    return f"{key[:MAX_KEY_LENGTH]}…{digest}"
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"[{text[:MAX_KEY_LENGTH]}…{digest}]"
 
 
 def are_same(one: object, other: object) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protoc
 from typing_extensions import ParamSpec, Self, TypeVar
 
 from treetask._errors import TreeTaskError
-from treetask.model._arguments import are_same, arguments_key, cut, shape_of
+from treetask.model._arguments import are_same, arguments_key, in_brackets, shape_of
 from treetask.model._status import BAD_ENDINGS, TaskStatus
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Child(Generic[R_co]):
         if not isinstance(key, str) or not key:
             raise TypeError(f"{self.template.label}.child().keyed(): the key is {key!r}; expected a non-empty string")
         copy = self._copy()
-        copy._key = _GivenKey(f"{self.template.label}[{cut(key)}]")
+        copy._key = _GivenKey(self.template.label + in_brackets(key))
         return copy
 
     def with_options(self, **options: object) -> Self:
