@@ -388,3 +388,22 @@ async def test_node_that_is_added_takes_an_id_from_below_what_is_left_over() -> 
 
     assert statuses(tree) == {"r/parent": "done", "index": "done"}
     check_counters(tree, tree.root)
+
+
+async def test_child_below_another_node_belongs_to_that_one() -> None:
+    """It is no part of the attempt that has started it: the next one finds its key taken, and is told by whom."""
+    registry = Registry("r")
+
+    @registry.task(max_retries=1)
+    async def starts_it(node: TaskNode) -> None:
+        assert node.parent is not None
+        await node.parent.spawn(fetch, 1)
+        raise OSError("once")
+
+    tree = registry.build()
+    await ended(tree)
+
+    assert node_of(tree, "r/starts_it").error == (
+        "'r' already has a child 'fetch[1]'; spawn it once, or tell the two apart: .child(...).keyed('...')"
+    )
+    assert statuses(tree) == {"r": "failed", "r/starts_it": "failed", "r/fetch[1]": "done"}

@@ -332,6 +332,9 @@ class TaskNode:
     def spawn(self, task: Spawnable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Child[T]:
         """Start a child of a declared task below this node, at once, and return it to be awaited.
 
+        It belongs to this node. Where the body of another one has started it, it stays when that body fails, and is not
+        taken over when that is repeated: a second child of its key is refused, as at any time.
+
         Raises `TreeRunningError` outside a run, and what `yield task.child(...)` would raise.
         """
         if not hasattr(task, "child"):
