@@ -71,30 +71,44 @@ NO_INPUTS: Final = Inputs()
 class BoundBody:
     """A body with its arguments. Called with the node, gives what the function gives: see `kind`."""
 
-    __slots__ = ("_inputs", "args", "body", "declaration", "fn", "kind", "kwargs")
+    __slots__ = ("args", "body", "declaration", "fn", "kind")
 
-    def __init__(
-        self, declaration: Declaration, body: Body, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs
-    ) -> None:
+    def __init__(self, declaration: Declaration, body: Body, args: tuple[Any, ...]) -> None:
         self.declaration: Final = declaration
         self.body: Final = body
         self.fn: Final = body.fn
         self.kind: Final = body.kind
         self.args: Final = args
-        self.kwargs: Final = kwargs
-        self._inputs: Final = inputs
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The parameters that other nodes fill."""
-        return self._inputs.nodes
+        return ()
 
     def __call__(self, node: TaskNode) -> object:
-        kwargs = self.kwargs if self._inputs is NO_INPUTS else {**self.kwargs, **self._inputs.values(node)}
-        return self.fn(node, *self.args, **kwargs) if self.body.wants_node else self.fn(*self.args, **kwargs)
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<body of '{self.declaration.path}'>"
+
+
+class _Any(BoundBody):
+    __slots__ = ("_inputs", "_kwargs")
+
+    def __init__(
+        self, declaration: Declaration, body: Body, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs
+    ) -> None:
+        super().__init__(declaration, body, args)
+        self._kwargs: Final = kwargs
+        self._inputs: Final = inputs
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        return self._inputs.nodes
+
+    def __call__(self, node: TaskNode) -> object:
+        kwargs = self._kwargs if self._inputs is NO_INPUTS else {**self._kwargs, **self._inputs.values(node)}
+        return self.fn(node, *self.args, **kwargs) if self.body.wants_node else self.fn(*self.args, **kwargs)
 
 
 # Unpacking arguments takes longer than the rest of the call, and most bodies have none or one.
@@ -123,14 +137,15 @@ class _One(BoundBody):
         return self.fn(argument)
 
 
-#: By whether the body wants the node, for no argument and for one.
-_FAST: Final[Mapping[bool, tuple[type[BoundBody], type[BoundBody]]]] = {
-    True: (BoundBody, _NodeAndOne),
-    False: (_Nothing, _One),
+#: By how many arguments there are, and whether the body wants the node, too.
+_FAST: Final[Mapping[tuple[int, bool], type[BoundBody]]] = {
+    (0, False): _Nothing,
+    (1, False): _One,
+    (1, True): _NodeAndOne,
 }
 
 
-class _Opening(BoundBody, OpensFirst):
+class _Opening(_Any, OpensFirst):
     """One that takes resources: whoever drives it opens them first, or the coroutine that it gives does."""
 
     __slots__ = ("_resources",)
@@ -189,13 +204,22 @@ def bind(
     body = declaration.current
     if body is None:
         return None
-    kwargs = declaration.taken(kwargs)
+    if declaration.stand_ins:
+        kwargs = declaration.taken(kwargs)
     if declaration.backend == "inline" and body.kind.in_thread:
         body = on_loop(body)
     elif body.wants_node and inputs is NO_INPUTS and not (args or kwargs):
         return body.fn
-    fast = _FAST[body.wants_node]
-    shape = BoundBody if kwargs or inputs is not NO_INPUTS or len(args) >= len(fast) else fast[len(args)]
-    if inputs.given and inputs.resources:
-        shape = _Opening
+    fast = None if kwargs or inputs is not NO_INPUTS else _FAST.get((len(args), body.wants_node))
+    if fast is not None:
+        return fast(declaration, body, args)
+    shape = _Opening if inputs.given and inputs.resources else _Any
     return shape(declaration, body, args, kwargs, inputs)
+
+
+def quick_bind(declaration: Declaration) -> Callable[[Declaration, Body, tuple[Any, ...]], BoundBody] | None:
+    """Return what binds one argument to a body that takes nothing else; None where it takes more to do so."""
+    body = declaration.body
+    if body is None or body.references or declaration.backend is not None:
+        return None
+    return _FAST[1, body.wants_node]

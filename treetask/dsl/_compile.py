@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from treetask.builder import TreeBuilder
-from treetask.dsl._bound import NO_INPUTS, BoundBody, BoundCondition, Inputs, bind
+from treetask.dsl._bound import NO_INPUTS, BoundBody, BoundCondition, Inputs, bind, quick_bind
 from treetask.dsl._dataflow import check_body, check_edge, check_reach, dependency_ids, inputs_of, target_of
 from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge
 from treetask.dsl._options import ReadOptions, read_options
@@ -52,13 +52,23 @@ def build_tree(
 
 def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
     """Return a child's node, with the nodes of what is declared below it; in no tree yet."""
-    args, kwargs, references = child.args, child.kwargs, top.references
+    args, kwargs = child.args, child.kwargs
+    if top.quick_bind is not None and len(args) == 1 and not (kwargs or child.options or top.stand_ins):
+        # What the rest comes to for most: siblings that differ in one argument.
+        assert top.body is not None
+        node = TaskNode(node_id, child.key, task_fn=top.quick_bind(top, top.body, args))
+        assert top.shared_options is not None
+        node.options = top.shared_options
+        return node
+    references = top.references
     name = child.key if top.name is None else top.name + child.key[len(top.label) :]
     filled = top.parameters.given(args, kwargs) if references else ()
     inputs = inputs_of(top.current, filled, top, node_id) if references else NO_INPUTS
     if not child.options and references.keys().isdisjoint(filled):
         node = TaskNode(node_id, name, task_fn=bind(top, args, kwargs, inputs))
         node.options = _shared_options(top, inputs)
+        if top.name is None and not (top.members or top.stand_ins):
+            top.quick_bind = quick_bind(top)
     else:
         said = _child_options(top, child)
         body, options = _parts(top, top, node_id, (args, kwargs), said)

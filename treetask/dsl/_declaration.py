@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
 from treetask.dsl._place import Place
-from treetask.model import BodyKind, NodeOptions
+from treetask.model import BodyKind, NodeOptions, TaskNode
 
 
 class Way(Enum):
@@ -177,6 +177,8 @@ class Declaration:
     members: dict[str, Declaration] = field(default_factory=dict[str, "Declaration"])
     #: The options that all its spawned nodes share, once one was spawned.
     shared_options: NodeOptions | None = None
+    #: What binds one argument to its body, once that is known to be all there is to making a node of a child.
+    quick_bind: Callable[[Declaration, Body, tuple[Any, ...]], Callable[[TaskNode], object]] | None = None
     #: What runs in place of its body, while tests say so: the last one does.
     stand_ins: list[Body] = field(default_factory=list[Body])
 

@@ -58,6 +58,7 @@ def declare(
     if twin is not None:
         raise DuplicateNodeError(path, f"at {twin.place}", f"at {place}")
     group.members[label] = declared
+    group.quick_bind = None
     return declared
 
 

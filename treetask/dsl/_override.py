@@ -58,7 +58,7 @@ def _in_place(declared: Declaration, body: Body) -> Generator[None, None, None]:
         with standing_in(body, declared.stand_ins):
             yield
     finally:
-        declared.shared_options = None
+        declared.shared_options = declared.quick_bind = None
 
 
 def _misfit(original: Body, body: Body) -> str | None:

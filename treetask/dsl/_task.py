@@ -36,6 +36,8 @@ class Task(Declared, Generic[P, R_co]):
 
     def __init__(self, declared: Declaration) -> None:
         self._declared = declared
+        #: Whether one argument by position is all that it needs.
+        self._takes_one = declared.parameters.problem((None,), {}) is None
         if declared.body is not None:
             fn = declared.body.fn
             self.__doc__ = fn.__doc__
@@ -87,7 +89,8 @@ class Task(Declared, Generic[P, R_co]):
 
         Raises `TypeError` for arguments that do not fit.
         """
-        self._check_arguments(".child", args, kwargs)
+        if kwargs or len(args) != 1 or not self._takes_one or type(args[0]) is Reference:
+            self._check_arguments(".child", args, kwargs)
         return Child(self, args, kwargs)
 
     @overload
