@@ -75,7 +75,7 @@ async def test_question_of_a_thread_that_comes_too_late_is_answered() -> None:
             threads.append(threading.Thread(target=ask))
             threads[0].start()
             assert executor._run is not None
-            while not executor._run._questions:
+            while not executor._run._questions.open:
                 pass
 
     tree = TreeBuilder("t").add_child("a", task=ok).build()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import DuplicateNodeError, ResourceError, RunTimeoutError, TreeRunningError
+from treetask._errors import DuplicateNodeError, ResourceError, RunTimeoutError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
 from treetask.engine._grace import Grace
 from treetask.engine._group import Group
 from treetask.engine._loop import current_loop
 from treetask.engine._observers import Announcer
+from treetask.engine._questions import Questions
 from treetask.engine._resources import Resources
 from treetask.engine._scheduler import Scheduler
 from treetask.engine._spawner import AsyncSteps, Spawner, ThreadSteps, place_child
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
     from treetask.engine._process import Processes
     from treetask.model import ProcessOrder, ProcessResult
 
-T = TypeVar("T")
-
 #: As many bodies in threads as the standard library's own pool would run.
 _DEFAULT_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 
@@ -68,7 +64,7 @@ class Run:
         )
         self._config: Final = config
         self._announcer: Final = announcer
-        self._thread: Final = threading.get_ident()
+        self._questions: Final = Questions(tree.root.id, self.post, self._is_gone)
         self._timers: Final = Timers(self.loop, self._guarded)
         self._grace: Final = Grace(tree, self._timers, self.loop.now, config.grace)
         self._threads: Final = Threads(
@@ -106,8 +102,6 @@ class Run:
         #: When the scheduler is going to be told that time has passed.
         self._looks: Final[set[float]] = set()
         self._processes: Processes | None = None
-        #: What other threads wait for an answer to.
-        self._questions: Final[set[Future[Any]]] = set()
 
     # -- the run itself ----------------------------------------------------------------------------------------------
 
@@ -143,7 +137,7 @@ class Run:
             self._apply_late_progress()
             self._announcer.end()
             self.tree.drive(None)
-            self._refuse_questions()
+            self._questions.refuse()
         self._raise_outcome()
 
     def _begin(self) -> None:
@@ -357,8 +351,8 @@ class Run:
         return self.loop.now()
 
     def add(self, child: TaskNode, parent: TaskNode) -> None:
-        if threading.get_ident() != self._thread:
-            self._answer(partial(self.add, child, parent))
+        if not self._questions.are_needless():
+            self._questions.answer(partial(self.add, child, parent))
             return
         self.scheduler.add(child, parent, self.loop.now())
         # While it waits for the body of its parent, it lets nothing start, and ends nothing. But news that were held
@@ -369,7 +363,7 @@ class Run:
             self._announcer.tell()
 
     def spawn(self, child: Child[Any], parent: TaskNode) -> None:
-        self._answer(lambda: self.place(child, parent))
+        self._questions.answer(lambda: self.place(child, parent))
 
     def cancel(self, node: TaskNode, reason: str | None) -> None:
         def cancel() -> None:
@@ -388,7 +382,7 @@ class Run:
         return (worker is not None and worker.interrupted) or (group is not None and group.stopping is not None)
 
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
-        if threading.get_ident() == self._thread:
+        if self._questions.are_needless():
             self.tree.apply_progress(node, progress)
             return
         self.tree.late_progress[node] = progress
@@ -472,33 +466,6 @@ class Run:
 
             self._processes = Processes(self.tree, self.post, self._config.grace)
         return await self._processes.run(node, order)
-
-    def _answer(self, act: Callable[[], T]) -> T:
-        """Do something on the loop and return what comes of it, to whatever thread asked."""
-        if threading.get_ident() == self._thread:
-            return act()
-        answer: Future[T] = Future()
-
-        def do() -> None:
-            try:
-                answer.set_result(act())
-            except BaseException as error:
-                answer.set_exception(error)
-
-        self._questions.add(answer)
-        self.post(do)
-        if self._is_gone():
-            self._refuse_questions()
-        try:
-            return answer.result()
-        finally:
-            self._questions.discard(answer)
-
-    def _refuse_questions(self) -> None:
-        """Answer what other threads have asked and the loop will never come to, since the run is over."""
-        for question in list(self._questions):
-            with suppress(InvalidStateError):
-                question.set_exception(TreeRunningError(f"the run of '{self.tree.root.id}' has ended"))
 
     def post(self, act: Callable[[], None]) -> None:
         """Do something on the loop soon; nothing if the loop is gone, and the run with it."""
