@@ -131,6 +131,14 @@ class InternalError(TreeTaskError):
     """TreeTask broke one of its own promises. This is a bug in TreeTask; please report it with the traceback."""
 
 
+def words_of(error: BaseException) -> str:
+    """Return what an error says, or of what type it is if it says nothing or cannot."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception as broken:  # noqa: BLE001 - its own `__str__`, which may do anything
+        return f"{type(error).__name__} (its text could not be had: {type(broken).__name__})"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the closest of the known names, or what names there are."""
     from difflib import get_close_matches

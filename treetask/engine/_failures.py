@@ -23,7 +23,11 @@ def real_error(raised: BaseException, cancelled: type[BaseException]) -> BaseExc
     if isinstance(raised, cancelled):
         return None
     if isinstance(raised, BaseExceptionGroup):
-        return cast("BaseExceptionGroup[BaseException]", raised).split(cancelled)[1]
+        group = cast("BaseExceptionGroup[BaseException]", raised)
+        try:
+            return BaseExceptionGroup.split(group, cancelled)[1]
+        except Exception:  # its own `derive`, which may do anything
+            return None if all(isinstance(one, cancelled) for one in leaf_exceptions(group)) else group
     return raised
 
 
@@ -32,7 +36,9 @@ def without_engine_frames(error: BaseException) -> BaseException:
     trace = error.__traceback__
     while trace is not None and is_of_the_engine(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return error if trace is None else error.with_traceback(trace)
+    if trace is not None:
+        BaseException.with_traceback(error, trace)  # whatever the error itself has under that name
+    return error
 
 
 @functools.lru_cache(maxsize=1024)
@@ -65,7 +71,9 @@ def _leaves(node: TaskNode) -> Iterator[Exception]:
 
 
 def add_note(error: Exception, note: str) -> None:
-    """Add a note as PEP 678 has it, on Python 3.10 too."""
-    notes: list[str] = getattr(error, "__notes__", [])
-    if note not in notes:
-        vars(error)["__notes__"] = [*notes, note]
+    """Add a note as PEP 678 has it, on Python 3.10 too, unless the error has something else under that name."""
+    notes: object = vars(error).get("__notes__", [])
+    if isinstance(notes, list):
+        others = cast("list[object]", notes)
+        if not any(type(one) is str and one == note for one in others):
+            vars(error)["__notes__"] = [*others, note]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from treetask._errors import words_of
 from treetask.engine._bounds import total_bound
 from treetask.engine._group import Group
 from treetask.model import TaskNode, TreeTaskConfig
@@ -29,7 +30,7 @@ def wait_before_next(
     try:
         wait = retry.wait(error, node.retry_count + 1, chance())
     except BaseException as broken:  # a user's function, whatever it raises
-        node.exception, node.error = broken, str(broken) or type(broken).__name__
+        node.exception, node.error = broken, words_of(broken)
         return None
     total = total_bound(node, at, attempts=node.retry_count + 1)
     return None if wait is None or (total is not None and at + wait >= total.at) else wait

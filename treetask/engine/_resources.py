@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import anyio
 
-from treetask._errors import ResourceError
+from treetask._errors import ResourceError, words_of
 from treetask.engine._failures import add_note, real_error
 from treetask.engine._loop import Loop, Post
 from treetask.engine._spawner import AsyncSteps, Ended
@@ -329,7 +329,7 @@ class Resources:
     def _problem(self, keeper: Keeper, raised: BaseException | None, *, is_early: bool) -> str | None:
         if raised is not None:
             when = "while it was in use" if is_early else "when it was closed"
-            leaves = [f"{type(leaf).__name__}: {leaf}" for leaf in leaf_exceptions(raised)]
+            leaves = [f"{type(leaf).__name__}: {words_of(leaf)}" for leaf in leaf_exceptions(raised)]
             more = f" and {len(leaves) - _LEAVES_SHOWN} more" if len(leaves) > _LEAVES_SHOWN else ""
             return f"raised {when}: {'; '.join(leaves[:_LEAVES_SHOWN])}{more}"
         if is_early:

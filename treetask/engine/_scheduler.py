@@ -17,7 +17,7 @@ from collections.abc import Callable
 from random import random
 from typing import Any, Final
 
-from treetask._errors import FinishedParentError
+from treetask._errors import FinishedParentError, words_of
 from treetask.engine._bounds import Bound, bound_of
 from treetask.engine._endings import Endings
 from treetask.engine._group import ChildWatch, Group, is_allowed
@@ -378,8 +378,9 @@ class Scheduler(Endings):
             is_wanted = condition(node)
             if hasattr(is_wanted, "__await__"):
                 raise TypeError(f"the condition of '{node.id}' returned {is_wanted!r}; expected True or False")
+            is_wanted = bool(is_wanted)
         except BaseException as error:  # a user's function, whatever it raises
-            node.exception, node.error = error, str(error) or type(error).__name__
+            node.exception, node.error = error, words_of(error)
             self._attempt_over(node, _FAILED, may_retry=False, by_body=True)
             if not isinstance(error, Exception):
                 self._world.raise_at_end(error)

@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 import anyio
 
-from treetask._errors import InternalError, LeakedScopeError, StrayCancellationError
+from treetask._errors import InternalError, LeakedScopeError, StrayCancellationError, words_of
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import real_error, without_engine_frames
 from treetask.engine._gates import LimitGate
@@ -231,8 +231,10 @@ class Crew:
                         raise LeakedScopeError(node.id)
                     if generators and node in generators:
                         await self.generators.close(node, shield=True)
-                    if result is not None and type(result) in UNFINISHED:
-                        refuse(node, result)
+                    if result is not None:
+                        if type(result) in UNFINISHED:
+                            refuse(node, result)
+                        _note_data(node, result)
                 except BaseException as error:
                     at = await self._body_failed(worker, error)
                     steps = bodies(worker)
@@ -341,7 +343,7 @@ class Crew:
                 for child in (error.child, *error.others):
                     child.claimed = False
             node.exception = without_engine_frames(error)
-            node.error = str(error) or type(error).__name__
+            node.error = words_of(error)
         node._attempt = None
         if not worker.holds_slot:
             self._settle_slot(worker)
@@ -379,11 +381,15 @@ class Crew:
         self.scheduler.cancel(f"{type(error).__name__} in a body", at)
 
 
+def _note_data(node: TaskNode, result: object) -> None:
+    """Keep what is in a dict that a body returned. Raises what that does: it may be of the user's own kind."""
+    if isinstance(result, dict):
+        node.data.update(cast("dict[str, Any]", result))
+
+
 def _note_success(node: TaskNode, result: object) -> None:
     """Keep what a body returned, and nothing of an attempt that failed before; but that its time is up, if it is."""
     if result is not None:
         node.result = result
-        if isinstance(result, dict):
-            node.data.update(cast("dict[str, Any]", result))
     if node._group is None or node._group.verdict is not TaskStatus.TIMED_OUT:
         node.error = node.exception = None
