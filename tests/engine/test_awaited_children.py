@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from tests.engine.spawned import run, work
@@ -16,6 +18,7 @@ from treetask import (
     TaskNode,
     TreeFailed,
     TreeTaskConfig,
+    TreeTaskError,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -119,3 +122,39 @@ async def test_child_may_need_a_static_child_that_can_run(parallel: bool, wait: 
     await AsyncExecutor(tree).run()
 
     assert tree.get_stats()["done"] == 5
+
+
+@pytest.mark.parametrize("has_loop", [True, False])
+async def test_child_awaited_in_another_thread_is_refused(has_loop: bool) -> None:
+    """It would wait for ever there, on an event loop of its own or on none."""
+    tree = Registry("r")
+    messages: list[str] = []
+
+    @tree.task(static=False)
+    async def slow() -> None:
+        await anyio.sleep(1)
+
+    @tree.task
+    async def body(node: TaskNode) -> None:
+        child = node.spawn(slow)
+
+        async def wait() -> None:
+            await child
+
+        def elsewhere() -> None:
+            try:
+                if has_loop:
+                    anyio.run(wait)
+                else:
+                    wait().send(None)
+            except TreeTaskError as error:
+                messages.append(str(error))
+
+        await anyio.to_thread.run_sync(elsewhere)
+
+    await tree.run()
+
+    assert messages == [
+        "child 'r/body/slow' is awaited in another thread than its run is in; "  # noqa: ISC004
+        "await it in a body on the event loop, or from a thread by anyio.from_thread.run"
+    ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.lowlevel
 
-from treetask._errors import DuplicateNodeError, ResourceError, RunTimeoutError
+from treetask._errors import DuplicateNodeError, ResourceError, RunTimeoutError, TreeTaskError
 from treetask.engine._bounds import Bound
 from treetask.engine._failures import tree_failed
 from treetask.engine._grace import Grace
@@ -409,6 +409,12 @@ class Run:
     async def wait_for(self, child: Child[Any]) -> None:
         """Wait for a child's end without a slot; its failure is the waiting body's affair."""
         node = child.node
+        if not self._questions.are_needless():
+            # Nobody would wake it: it would wait on an event loop of its own, or on none.
+            raise TreeTaskError(
+                f"child '{node.id}' is awaited in another thread than its run is in; await it in a body on the event "
+                "loop, or from a thread by anyio.from_thread.run"
+            )
         body = current_node.get(None)
         worker: Worker | None = None if body is None or body._tree is not self.tree else body._attempt
         end_wait: Callable[[], None] | None = None
