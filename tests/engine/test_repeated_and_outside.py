@@ -272,6 +272,22 @@ def test_one_that_the_group_waits_for_is_told_at_once() -> None:
     assert desk.begin_all() == ["behind"]
 
 
+def test_one_that_the_group_waits_for_is_below_who_is_told_at_once() -> None:
+    """Nothing waits for that one itself, but for what begins only after it."""
+    desk = desk_of(
+        branch("group", leaf("b"), leaf("c", "inner"), max_retries=1),
+        branch("outside", leaf("inner"), depends_on=["b"]),
+    )
+    assert desk.begin_all() == ["b"]
+
+    desk.end("b", status=FAILED)
+
+    assert reasons(desk.tree)["outside"] == "'b' failed"
+    assert desk.begin_all() == ["b"]
+    desk.end("b")
+    assert statuses(desk.tree)["group"] == "done"
+
+
 def test_two_groups_that_wait_for_each_other_by_what_is_held() -> None:
     """The second of the news closes the circle, and is told at once."""
     one = branch("one", leaf("a"), leaf("b", "after_c"), parallel=True, max_retries=1)

@@ -48,10 +48,10 @@ class News:
                 continue
             needed.add(node)
             left += node.children
-            if node in self.awaited:
-                left.append(self.awaited[node])
             for above in (node, *node.get_ancestors()):
                 left += [*self._dependencies(above), *self._siblings_before(above)]
+                if above in self.awaited:
+                    left.append(self.awaited[above])
         return needed.union(*(node.get_ancestors() for node in needed))
 
     def _siblings_before(self, node: TaskNode) -> list[TaskNode]:

@@ -174,6 +174,8 @@ class Deadlocks:
     def _may_be_waited_for(self, node: TaskNode, by: TaskNode) -> bool:
         if self._waiting.features.has_always:
             return True
+        if any(below in self._waiting.dependents or below in self._awaited for below in node.walk()):
+            return True
         above = set(by.get_ancestors())
         one = node
         while one.parent is not None and one not in above:
