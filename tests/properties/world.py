@@ -145,8 +145,8 @@ class World:
         self.story.append(f"{node.id} {old} -> {new}{f' ({node.reason})' if node.reason else ''}")
         assert at == self.facts.now or new is PENDING or old is not WORKING
         facts = self.facts
-        if new is WORKING and old is RETRYING and (node in facts.told or node in facts.giving_up):
-            assert any(child.options.always for child in node.children)
+        cleans_up = any(child.options.always for child in node.children)
+        if new is WORKING and old is RETRYING and cleans_up and (node in facts.told or node in facts.giving_up):
             facts.note_clean_up(node)
         elif new is WORKING:
             check_start(facts, node, old)
