@@ -283,6 +283,18 @@ class TestReset:
         assert (tree.get_stats()["total"], tree.get_stats()["pending"]) == (3, 3)
         assert not tree.was_folded("a")
 
+    def test_forgets_what_was_folded_below_what_a_body_adds_again(self) -> None:
+        """Also where the list of ids below was the longer one, and took in the other."""
+        tree = TaskTree(TaskNode("root"))
+        group = tree.root.add_child(TaskNode("group", status="done"))
+        leaves = [group.add_child(TaskNode(f"leaf{number}", status="done")) for number in range(3)]
+        tree.fold(group, leaves)
+        tree.fold(tree.root, [group], added=[group])
+
+        tree.reset()
+
+        assert not any(map(tree.was_folded, ("group", "leaf0", "leaf1", "leaf2")))
+
 
 class TestDigests:
     def test_hold_what_was_put_in_and_not_taken_out(self) -> None:

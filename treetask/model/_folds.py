@@ -227,8 +227,8 @@ class Folds:
             if shape is not None:
                 self._take_in_spawned(child, shape, fold)
             else:
-                for node in list(child.walk()) if child._children else (child,):
-                    fold.digests.append(self._take_in(node, fold))
+                digests = [self._take_in(node, fold) for node in (list(child.walk()) if child._children else (child,))]
+                fold.digests.extend(digests)  # only now: what it takes in may put another list in place of its own
         self._unlink(group, children, start)
         if has_groups:
             self._tidy_recent()
@@ -251,7 +251,8 @@ class Folds:
             one = Fold()
             nodes = list(child.walk())
             digest = self._take_in(child, one)
-            one.digests.extend(self._take_in(node, one) for node in nodes[1:])
+            digests = [self._take_in(node, one) for node in nodes[1:]]
+            one.digests.extend(digests)
             fold.include(one)
             sums = one.sums
         else:
