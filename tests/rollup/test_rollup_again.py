@@ -7,8 +7,8 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from tests.engine.crawler import MANY, MOST_KEPT, crawler
 from tests.engine.support import ended, sleeps, turns
+from tests.rollup.crawler import MANY, MOST_KEPT, crawler
 from treetask import JOIN, AsyncExecutor, Registry, Spawns, TaskNode, TreeBuilder, optional
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]

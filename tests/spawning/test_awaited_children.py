@@ -6,8 +6,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.engine.spawned import run, work
 from tests.engine.support import ended, node_of, until
+from tests.spawning.spawned import run, work
 from treetask import (
     JOIN,
     AsyncExecutor,

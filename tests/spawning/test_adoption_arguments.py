@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.engine.repeated import recorded, starts
 from tests.engine.support import turns
 from tests.properties.recount import check_counters
+from tests.spawning.repeated import recorded, starts
 from treetask import JOIN, AsyncExecutor, Child, Registry, Return, Spawns, TaskNode, TaskTree
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]

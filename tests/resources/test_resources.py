@@ -10,8 +10,8 @@ from contextvars import ContextVar
 import anyio
 import pytest
 
-from tests.engine.resources import noted, told_of
 from tests.engine.support import Log, cancelled_after, ended, reasons, statuses
+from tests.resources.resources import noted, told_of
 from treetask import (
     AsyncExecutor,
     Registry,

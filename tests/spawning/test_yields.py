@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.engine.spawned import plain, run, work
 from tests.engine.support import cancelled_after, statuses
+from tests.spawning.spawned import plain, run, work
 from treetask import (
     JOIN,
     AsyncExecutor,

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from tests.engine.failing import broken, forever, leaves_of
-from tests.engine.spawned import work
 from tests.engine.support import ended, node_of, statuses
+from tests.spawning.spawned import work
 from treetask import (
     JOIN,
     AsyncExecutor,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.engine.repeated import fetch, flaky, recorded, starts
 from tests.engine.support import ended, node_of, reasons, statuses
 from tests.properties.recount import check_counters
+from tests.spawning.repeated import fetch, flaky, recorded, starts
 from treetask import (
     JOIN,
     AsyncExecutor,

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import BACKENDS, Backend
 from tests.engine.gate import Gate
-from tests.engine.resources import noted
 from tests.engine.support import Log, ended, turns, until
+from tests.resources.resources import noted
 from treetask import AsyncExecutor, Registry, SyncSpawns, TreeTaskConfig
 from treetask.testing import VirtualClock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.engine.spawned import plain, run, work
+from tests.spawning.spawned import plain, run, work
 from treetask import JOIN, AsyncExecutor, Child, Registry, Return, Spawns, SyncSpawns, TaskNode, TreeTaskConfig
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]

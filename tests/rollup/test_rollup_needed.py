@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.engine.crawler import MANY, crawler
 from tests.engine.support import node_of, ok, turns
+from tests.rollup.crawler import MANY, crawler
 from tests.sentences import exactly
 from treetask import (
     JOIN,

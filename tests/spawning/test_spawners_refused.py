@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.spawned import run, work
 from tests.engine.support import ended
+from tests.spawning.spawned import run, work
 from treetask import (
     AsyncExecutor,
     Child,

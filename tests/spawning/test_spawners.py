@@ -7,8 +7,8 @@ import threading
 import anyio
 import pytest
 
-from tests.engine.spawned import plain, run, work
 from tests.engine.support import ended, statuses, turns
+from tests.spawning.spawned import plain, run, work
 from treetask import JOIN, AsyncExecutor, Child, Registry, Return, SpawnError, Spawns, SyncSpawns, TaskNode, TreeFailed
 from treetask.testing import Recorder, VirtualClock
 

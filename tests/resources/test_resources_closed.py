@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 import anyio
 import pytest
 
-from tests.engine.resources import noted, told_of
 from tests.engine.support import Log, cancelled_after, ended, statuses
+from tests.resources.resources import noted, told_of
 from tests.sentences import exactly
 from treetask import (
     AsyncExecutor,

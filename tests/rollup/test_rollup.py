@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 from tests.engine.by_hand import ByHand
-from tests.engine.crawler import MANY, MOST_KEPT, crawler
 from tests.engine.support import AsyncBody, ended, fail, ok, statuses, turns
+from tests.rollup.crawler import MANY, MOST_KEPT, crawler
 from treetask import (
     JOIN,
     AsyncExecutor,
