@@ -134,7 +134,7 @@ async def test_body_that_is_being_stopped_may_spawn_it() -> None:
         await log.body(1)(node)
 
     @registry.task
-    async def work(node: TaskNode) -> None:
+    async def works(node: TaskNode) -> None:
         try:
             await anyio.sleep_forever()
         finally:
@@ -143,5 +143,5 @@ async def test_body_that_is_being_stopped_may_spawn_it() -> None:
     tree = registry.build()
     await cancelled_after(1, tree)
 
-    assert log == ["root/work/frees begins", "root/work/frees ends"]
-    assert statuses(tree) == {"root": "cancelled", "root/work": "cancelled", "root/work/frees": "done"}
+    assert log == ["root/works/frees begins", "root/works/frees ends"]
+    assert statuses(tree) == {"root": "cancelled", "root/works": "cancelled", "root/works/frees": "done"}

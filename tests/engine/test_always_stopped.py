@@ -370,7 +370,7 @@ async def test_clean_up_that_is_spawned_in_haste_does_not_start() -> None:
         log.append("frees")
 
     @registry.task
-    async def work(node: TaskNode) -> None:
+    async def works(node: TaskNode) -> None:
         try:
             await anyio.sleep_forever()
         finally:
@@ -382,4 +382,4 @@ async def test_clean_up_that_is_spawned_in_haste_does_not_start() -> None:
     await cancelled_after(1, tree, hurried_after=1)
 
     assert log == []
-    assert statuses(tree) == {"root": "cancelled", "root/work": "cancelled", "root/work/frees": "cancelled"}
+    assert statuses(tree) == {"root": "cancelled", "root/works": "cancelled", "root/works/frees": "cancelled"}
