@@ -145,9 +145,11 @@ class Scheduler(Endings):
             self._start_bodiless(node)
             self._drain()
         parent = node.parent
-        if node._children or (parent is not None and parent._group.watch is not None):
+        if parent is not None and parent._group.watch is not None:
             self._start(node, at)
         else:
+            if node._children:
+                node._group = Group(node)
             self.tree.move_to_working(node, at)
         return node
 
@@ -242,9 +244,10 @@ class Scheduler(Endings):
                 self._agenda.append((self._tell_stuck, ()))
         if not is_selected:
             self._agenda.append((self._skip, (child, NOT_SELECTED)))
-        self._waits_have_changed()
+        if self._features.has_places:
+            self._waits_have_changed()
         if parent._status is _WORKING:
-            self._enter(child, self.group_of(parent), at_once=at_once)
+            self._enter(child, parent._group or self.group_of(parent), at_once=at_once)
         if self._agenda:
             self._drain()
 
@@ -284,7 +287,9 @@ class Scheduler(Endings):
 
     def _admit(self, child: TaskNode, group: Group) -> None:
         if group.node.options.parallel:
-            group.let_go(1)
+            group.live += 1
+            if group.watch is not None:
+                group.unstarted += 1
             self._open(child)
         else:
             if not group.gate_open:
@@ -466,6 +471,15 @@ class Scheduler(Endings):
 
     def _let_go(self, group: Group, children: list[TaskNode]) -> int:
         """Let those children go ahead that are held, all of them or one after another; return how many."""
+        if len(children) == 1 and not (group.live or group.line):  # what the rest comes to, without lists
+            node = children[0]
+            if node._status is not _PENDING or node._waits < CLOSED:
+                return 0
+            group.live += 1
+            if group.watch is not None:
+                group.unstarted += 1
+            self._open(node)
+            return 1
         if not group.node.options.parallel:
             line = [child for child in children if _is_held(child)]
             group.line_up(line)
