@@ -334,7 +334,10 @@ class Run:
             is_folded = error.node_id == node.id and self.tree.find(node.id) is None
             raise (DuplicateChildError(child.key, parent.id) if is_folded else error) from None
         child._node = node
-        self._advance()
+        # The body of its parent goes on, so nothing has ended that the run would wait for.
+        self._crew.wake()
+        if self._announcer.pending:
+            self._announcer.tell()
         return node
 
     def open_gate(self, node: TaskNode) -> None:

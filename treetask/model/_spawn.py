@@ -178,7 +178,8 @@ class Child(Generic[R_co]):
         these.
         """
         if self._key is None:
-            self._key = self.template.label + arguments_key(self.template.label, self.args, self.kwargs)
+            label = self.template.label
+            self._key = label + arguments_key(label, self.args, self.kwargs)
         return self._key
 
     def is_same_as(self, other: Child[Any]) -> bool:

@@ -359,7 +359,8 @@ class TaskTree:
         Raises `NodeOwnedError` and `DuplicateNodeError`.
         """
         check_free(child, parent)
-        self._check_ids(child, parent)
+        if child._children or child.id in self._index or self.folds is not None:
+            self._check_ids(child, parent)
         if not parent._children:
             # It becomes a group: counted in another row, and with a roll of its own where its parent has one.
             self._counts.exclude(parent)
@@ -372,8 +373,6 @@ class TaskTree:
         self._enter(child)
 
     def _check_ids(self, top: TaskNode, parent: TaskNode | None) -> None:
-        if not top._children and top.id not in self._index and self.folds is None:
-            return
         seen: dict[str, TaskNode] = {}
         for node in (top,) if not top._children else top.walk():
             other = self._index.get(node.id) or seen.get(node.id)
