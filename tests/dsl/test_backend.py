@@ -6,10 +6,11 @@ import threading
 from collections.abc import Generator
 from typing import Literal
 
+import anyio
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import JOIN, Registry, Return, SyncSpawns, TaskFailed, TaskNode, TreeCancelled
+from treetask import Registry, Return, SyncSpawns, TaskFailed, TaskNode, TreeCancelled
 
 pytestmark = pytest.mark.anyio
 
@@ -78,32 +79,31 @@ async def test_plain_spawner_may_yield_its_result(backend: Literal["inline", "th
     assert closed == ["after it"]
 
 
-async def test_plain_spawner_on_the_event_loop_cleans_up_when_it_is_stopped() -> None:
-    """Its children have ended by then."""
+@pytest.mark.parametrize("backend", ["inline", "thread"])
+async def test_plain_spawner_hears_of_a_cancel_as_its_end(backend: Literal["inline", "thread"]) -> None:
+    """Plain code knows no cancellation: it is closed, wherever it is stepped, when its children have ended."""
     tree = Registry("t")
-    closed: list[str] = []
+    seen: list[str] = []
 
-    @tree.task
+    @tree.task(static=False)
     async def stop(node: TaskNode) -> None:
         assert node.parent is not None
         node.parent.cancel()
+        await anyio.sleep_forever()
 
-    @tree.group(backend="inline", allow_failure=True)
+    @tree.group(parallel=False, backend=backend)
     def spawn() -> SyncSpawns[None]:
+        child = stop.child()
         try:
-            yield stop.child()
-            yield [stop.child().keyed("second")]
-            while True:
-                yield stop.child().keyed(f"more {len(closed)}")
-                closed.append("x")
-
-                yield JOIN
-        finally:
-            closed.append("closed")
+            yield child
+        except BaseException as error:
+            seen.append(f"{type(error).__name__}, the child {child.node.status}")
+            raise
 
     with pytest.raises(TreeCancelled):
         await tree.run()
-    assert closed[-1] == "closed"
+
+    assert seen == ["GeneratorExit, the child cancelled"]
 
 
 @pytest.mark.parametrize(

@@ -259,3 +259,29 @@ async def test_that_takes_what_no_run_of_this_registry_has_is_refused() -> None:
     with pytest.raises(TreeFailed) as caught:
         await spawns.run()
     assert why in str(caught.value.exceptions[0])
+
+
+async def test_what_it_waits_for_is_waited_for_no_more_afterwards() -> None:
+    """The options that spawned nodes share are made anew on both sides of the `with`."""
+    own = Registry("own")
+
+    @own.task(allow_failure=True)
+    async def broken() -> int:
+        raise OSError("broken")
+
+    @own.task(static=False)
+    async def work(number: int) -> int:
+        return number
+
+    async def needs(number: int, *, other: int = broken.output) -> int:
+        return number + other
+
+    @own.group
+    async def spawns() -> Spawns[None]:
+        yield work.child(1)
+
+    stand_in: Any = needs
+    with work.override(stand_in):
+        assert (await own.run()).all(work) == []
+
+    assert (await own.run()).all(work) == [1]

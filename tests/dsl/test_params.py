@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 
@@ -115,6 +115,21 @@ async def test_value_that_does_not_fit_is_refused_before_the_run(values: dict[st
 
     with pytest.raises(TypeError, match=exactly(message)):
         await tree.run(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_annotated_field_is_of_the_type_that_is_annotated() -> None:
+    """What is said besides is not looked at."""
+
+    @dataclass
+    class Some:
+        number: Annotated[int, "of pages"] = 3
+
+    tree = Registry("t")
+    tree.params(Some)
+
+    tree.build(number=4)
+    with pytest.raises(TypeError, match=r"number is 'x'; expected typing\.Annotated\[int, 'of pages'\] for 'Some'"):
+        tree.build(number="x")
 
 
 def test_whole_numbers_are_numbers() -> None:

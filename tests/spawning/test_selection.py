@@ -189,6 +189,33 @@ async def test_selectors_that_have_meant_nothing_are_known_afterwards() -> None:
     assert (tree.selection.unmet, tree.selection.has_met) == (["crawl/page[x]", "**/nothing[*]"], True)
 
 
+async def test_reset_forgets_what_the_last_run_has_met() -> None:
+    """A second run that spawns nothing that is selected says so, though the first one did."""
+    names = ["a"]
+
+    registry = Registry("root")
+
+    @registry.task
+    async def leaf(name: str) -> None: ...
+
+    @registry.group
+    async def spawns() -> Spawns[None]:
+        yield [leaf.child(name) for name in names]
+
+    tree = registry.build()
+    tree.select(only=["**/leaf[a]"])
+    await AsyncExecutor(tree).run()
+    assert tree.selection is not None
+    assert tree.selection.unmet == []
+
+    tree.reset()
+    assert tree.selection.unmet == ["**/leaf[a]"]
+    names[:] = ["b"]
+    await AsyncExecutor(tree).run()
+
+    assert tree.selection.unmet == ["**/leaf[a]"]
+
+
 async def test_node_that_a_body_adds_is_selected_as_well() -> None:
     """Whatever its id is; what waits for one that is left out does not."""
 

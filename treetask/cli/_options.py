@@ -65,8 +65,8 @@ SEL is checks/lint (a task, with all below it), checks/*, **/fetch[*], tag:net,
 +publish (with what it needs) or crawl+ (with what needs it). What holds a
 selected task runs as well; what is spawned and not selected is skipped.
 
-Ctrl-C cancels the run and lets its tasks clean up; a second one does not wait
-for that, a third leaves at once.
+Ctrl-C cancels the run and lets its tasks clean up; a second one hurries them,
+a third leaves at once.
 
 exit codes: 0 all well, 1 a task failed, 2 wrong usage or a pipeline that
 cannot run, 5 nothing selected, 124 the run's timeout; 129, 130 and 143 after

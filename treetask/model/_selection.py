@@ -49,6 +49,8 @@ class Selection:
         #: The paths of the nodes that came in last, and of their parent.
         self._recent: dict[TaskNode, str] = {}
         self._shared: tuple[NodeOptions, NodeOptions] | None = None
+        #: What is above as it was before the run.
+        self._at_first: tuple[dict[str, bool], frozenset[TaskNode]] = {}, frozenset()
 
     @property
     def unmet(self) -> list[str]:
@@ -64,6 +66,15 @@ class Selection:
         """Let go nodes that were folded."""
         if self._held:
             self._held.difference_update(nodes)
+
+    def begin_anew(self) -> None:
+        """Forget what a run has brought: the tree is to run again."""
+        gone, held = self._at_first
+        self._unmet, self._recent = list(self._open), {}
+        self._gone.clear()
+        self._gone.update(gone)
+        self._held.clear()
+        self._held.update(held)
 
     # -- before the run ----------------------------------------------------------------------------------------------
 
@@ -94,6 +105,7 @@ class Selection:
             self._refuse_inputs(node, gone)
         self._gone.update(gone)
         self._held.update(held for held in kept if not kept[held])
+        self._at_first = gone, frozenset(self._held)
         for node in kept:
             self._forget_dependencies(node)
             _detach(node, kept)

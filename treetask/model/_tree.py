@@ -474,6 +474,8 @@ class TaskTree:
         """
         if self.folds is not None:
             self.folds.forget_all()
+        if self.selection is not None:
+            self.selection.begin_anew()
         first, last = self._came_in_run
         for node in self.walk():
             added = [child for child in node._children if first < child._order <= last]
