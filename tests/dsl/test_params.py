@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -158,7 +159,7 @@ def test_field_without_a_default_has_to_be_given() -> None:
 
 
 async def test_task_alone_needs_only_what_it_takes() -> None:
-    """Also its resources' parameters; a child that turns up and takes more fails by name."""
+    """Also its resources' parameters, and theirs; a child that turns up and takes more fails by name."""
 
     @dataclass
     class Needed:
@@ -171,6 +172,18 @@ async def test_task_alone_needs_only_what_it_takes() -> None:
     async def takes(n: int, token: str = needed.output.token) -> str:
         return f"{token} {n}"
 
+    @tree.resource
+    async def account(token: str = needed.output.token) -> AsyncGenerator[str, None]:
+        yield token
+
+    @tree.resource
+    async def session(opened: str = account.output) -> AsyncGenerator[str, None]:
+        yield opened
+
+    @tree.task
+    async def uses(opened: str = session.output) -> str:
+        return opened
+
     @tree.task
     async def alone() -> int:
         return 3
@@ -182,6 +195,9 @@ async def test_task_alone_needs_only_what_it_takes() -> None:
     assert (await alone.run()).value == 3
     with pytest.raises(TypeError, match=r"^takes\.build\(\) needs 'token' for 'Needed'"):
         takes.build(1)
+    with pytest.raises(TypeError, match=r"^uses\.build\(\) needs 'token' for 'Needed'"):
+        uses.build()
+    assert (await uses.run(token="x", config=None)).value == "x"
     with pytest.raises(TreeFailed) as caught:
         await spawns.run()
     assert [str(error) for error in caught.value.exceptions] == [

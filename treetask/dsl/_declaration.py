@@ -36,6 +36,11 @@ class Given:
         self.registry: Final = registry
         self.place: Final = place
 
+    @property
+    def references(self) -> Mapping[str, Referent]:
+        """What it takes itself, by parameter."""
+        return {}
+
     def check_attribute(self, name: str) -> None:
         """Raise `AttributeError` for one that its value cannot have."""
 

@@ -105,7 +105,8 @@ class Params(Provided, Generic[T_co]):
 def declare_params(registry: Declaration, cls: object, place: Place) -> Settings:
     """Return the parameters that a dataclass declares, entered in a registry.
 
-    Raises `TypeError` for what is no dataclass, and `DefinitionError` for a name that is taken.
+    Raises `TypeError` for what is no dataclass, and `DefinitionError` for one that is not made from its fields and for
+    a name that is taken.
     """
     owner = f"params({cls!r}) ({place})"
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
@@ -161,15 +162,16 @@ def make_given(top: Declaration, values: Mapping[str, object], owner: str) -> di
 
 
 def _used(top: Declaration) -> set[Given]:
-    """Return what the declarations take that have a node in the tree of `top`, as bodies or conditions."""
+    """Return what the declarations take that have a node in the tree of `top`, and what that takes itself."""
     bodies = (body for declared, _ in top.placed() for body in (declared.current, declared.condition))
-    return {
-        reference.target
-        for body in bodies
-        if body is not None
-        for reference in body.references.values()
-        if isinstance(reference.target, Given)
-    }
+    taken = [reference.target for body in bodies if body is not None for reference in body.references.values()]
+    used: set[Given] = set()
+    while taken:
+        one = taken.pop()
+        if isinstance(one, Given) and one not in used:
+            used.add(one)
+            taken += [reference.target for reference in one.references.values()]
+    return used
 
 
 def split_values(declared: Declaration, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

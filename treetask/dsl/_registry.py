@@ -76,7 +76,8 @@ class Registry(Scope):
         """Make the fields of a dataclass parameters of the pipeline: `settings = tree.params(Settings)`.
 
         Declarations take one as `env: str = settings.output.env`; a run is given it as `tree.run(env="prod")`, the
-        command as `--env prod` or `--set env=prod`. Raises `DefinitionError` for a field whose name another has.
+        command as `--env prod` or `--set env=prod`. Raises `TypeError` for what is no dataclass, `DefinitionError` for
+        a field whose name another has or nobody could use.
         """
         return Params(declare_params(self._declared, cls, Place.of_caller()))
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, cast
 from typing_extensions import TypeVar
 
 from treetask._errors import DefinitionError
-from treetask.dsl._declaration import Body, Declaration, Given, Provided, Reference, standing_in
+from treetask.dsl._declaration import Body, Declaration, Given, Provided, Reference, Referent, standing_in
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import body_name, inspect_resource
 from treetask.dsl._place import Place
@@ -39,9 +39,14 @@ class Shared(Given):
         return self.stand_ins[-1] if self.stand_ins else self.body
 
     @property
+    def references(self) -> Mapping[str, Referent]:
+        """What its function takes."""
+        return self.current.references
+
+    @property
     def needs(self) -> tuple[Shared, ...]:
         """The resources that it takes itself."""
-        targets = [reference.target for reference in self.current.references.values()]
+        targets = [reference.target for reference in self.references.values()]
         return tuple(dict.fromkeys(each for each in targets if isinstance(each, Shared)))
 
     def open(self, given: Mapping[Any, Any]) -> AsyncGenerator[Any, Any]:
