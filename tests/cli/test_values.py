@@ -107,7 +107,13 @@ def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, w
         ),
         (["--pages"], "--pages needs a value: --pages=VALUE"),
         (["--dry", "plan"], "--dry is true or false, found 'plan'; write --dry=true before 'plan'"),
+        (["--dry=maybe"], "--dry is true or false, found 'maybe'"),
+        (["--set", "dry=plan"], "--set dry is true or false, found 'plan'"),
         (["--max-depth"], "--max-depth needs a value: --max-depth=VALUE"),
+        (["--pages", "-x", "plan"], "--pages needs a value: --pages=VALUE"),
+        (["--pages", "-j", "2", "plan"], "--pages needs a value: --pages=VALUE"),
+        (["--pages", "--display", "plain", "7"], f"unexpected '7'; expected TARGET [run|list|plan]; {HELP}"),
+        (["--folder", "--only", "show"], "--folder needs a value: --folder=VALUE"),
         (["--set", "number=3"], "--set number: a value of type complex cannot be told from text; give it in code"),
         (["--color", "x"], "--color is not available in this version; a parameter of that name needs --set"),
         (["--", "--env", "x"], f"unexpected '--env'; expected TARGET [run|list|plan]; {HELP}"),
@@ -124,6 +130,16 @@ def test_what_does_not_fit_is_refused_before_the_run(project: Project, words: li
     project.write("app.py", APP)
 
     assert project.treetask("app:tree", *words).refusal == [f"treetask: {message}"]
+
+
+@pytest.mark.parametrize("option", [["-x"], ["-j", "2"], ["--display", "plain"], ["--only=show"], ["--set", "pages=3"]])
+def test_option_between_a_flag_and_a_command_keeps_them_apart(project: Project, option: list[str]) -> None:
+    """A plan was asked for, so nothing runs: the command is no value of the flag."""
+    project.write("app.py", APP)
+
+    outcome = project.treetask("app:tree", "--dry", *option, "plan")
+
+    assert (outcome.code, outcome.out.splitlines()[-1], outcome.err) == (0, "1 task would run", "")
 
 
 def test_own_parameters_of_a_task_are_given_in_the_same_way(project: Project) -> None:

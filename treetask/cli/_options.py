@@ -44,6 +44,8 @@ _EXPECTED: Final = f"; expected TARGET [{'|'.join(COMMANDS)}]"
 _NUMBER: Final = re.compile(r"-\.?\d")
 #: What `--set ` becomes for argparse.
 _MARK: Final = "--set\0"
+#: At the end of a parameter that another option follows, which argparse takes away: what comes next is no value of it.
+_NO_VALUE: Final = "\0"
 _HELP: Final = "'treetask --help' shows how it is used"
 
 # Help is read on terminals of 80 columns.
@@ -81,6 +83,8 @@ class Param(NamedTuple):
     text: str | None
     #: As it was written, for messages.
     option: str
+    #: Whether the value is a word of its own, which may have been meant otherwise.
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,12 @@ def option_names() -> list[str]:
 
 
 def _marked(arguments: Sequence[str]) -> list[str]:
-    """Return the words with each `--set NAME=VALUE` in one that argparse does not know, and so leaves in its place."""
+    """Return the words with each `--set NAME=VALUE` in one that argparse does not know, and so leaves in its place.
+
+    A parameter that an option follows is marked as one without a value.
+    """
     words: list[str] = []
+    known = option_names()
     waiting = list(arguments)[::-1]
     while waiting:
         word = waiting.pop()
@@ -210,9 +218,16 @@ def _marked(arguments: Sequence[str]) -> list[str]:
             raise CommandProblem(f"--set: expected NAME=VALUE; {_HELP}")
         if word == "--set":
             words.append(_MARK + waiting.pop())
+        elif word.startswith("--set="):
+            words.append(_MARK + word.removeprefix("--set="))
         else:
-            words.append(_MARK + word.removeprefix("--set=") if word.startswith("--set=") else word)
+            is_bare = word.startswith("--") and "=" not in word and word not in known
+            words.append(word + _NO_VALUE if is_bare and waiting and not _is_value(waiting[-1]) else word)
     return words
+
+
+def _is_value(word: str) -> bool:
+    return not word.startswith("-") or _NUMBER.match(word) is not None
 
 
 def _told_apart(rest: list[str]) -> tuple[list[str], list[Param]]:
@@ -221,7 +236,8 @@ def _told_apart(rest: list[str]) -> tuple[list[str], list[Param]]:
     params: list[Param] = []
     waiting = rest[::-1]
     while waiting:
-        word = waiting.pop()
+        marked = waiting.pop()
+        word = marked.removesuffix(_NO_VALUE)
         name, is_whole, value = word.partition("=")
         if word == "--":
             return [*words, *waiting[::-1]], params
@@ -235,10 +251,11 @@ def _told_apart(rest: list[str]) -> tuple[list[str], list[Param]]:
             raise CommandProblem(f"unknown option '{name}'; {_HELP}")
         else:
             text: str | None = value if is_whole else None
-            if not is_whole and waiting and (not waiting[-1].startswith("-") or _NUMBER.match(waiting[-1])):
+            is_apart = not is_whole and word == marked and bool(waiting) and _is_value(waiting[-1])
+            if is_apart:
                 text = waiting.pop()
             # `--max-pages` is `max_pages`.
-            params.append(Param(name.removeprefix("--").replace("-", "_"), text, name))
+            params.append(Param(name.removeprefix("--").replace("-", "_"), text, name, is_apart))
     return words, params
 
 

@@ -38,14 +38,15 @@ def values_for(
             values[name] = _converted(f"{_FROM_FILE} {name}", value, types[name])
         elif is_own:
             raise CommandProblem(f"{_FROM_FILE} has '{name}', which is no parameter{_hint(name, list(types))}")
-    for name, text, option in given:
+    for name, text, option, is_apart in given:
         if name not in types:
             own = [f"--{each}" for each in types]
             raise _unknown(option, _hint(f"--{name}", own, option_names()))
         if text is None and types[name] is not bool:
             raise CommandProblem(f"{option} needs a value: {option}=VALUE")
         if types[name] is bool and text not in _TRUTHS:
-            raise CommandProblem(f"{option} is true or false, found '{text}'; write {option}=true before '{text}'")
+            fix = f"; write {option}=true before '{text}'" if is_apart else ""
+            raise CommandProblem(f"{option} is true or false, found '{text}'{fix}")
         values[name] = _converted(option, "true" if text is None else text, types[name])
     missing = [name for name in required if name not in values]
     if missing:
@@ -85,7 +86,7 @@ def described(pipeline: object) -> Iterator[str]:
 
 def refuse_misspelt(given: Iterable[Param]) -> None:
     """Raise `CommandProblem` for a name that is nearly that of an option of the command."""
-    for _, _, option in given:
+    for _, _, option, _ in given:
         close = closest(option, option_names())
         if close is not None:
             raise _unknown(option, f" (did you mean {close}?)")
