@@ -109,6 +109,7 @@ def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, w
         (["--dry", "plan"], "--dry is true or false, found 'plan'; write --dry=true before 'plan'"),
         (["--dry=maybe"], "--dry is true or false, found 'maybe'"),
         (["--set", "dry=plan"], "--set dry is true or false, found 'plan'"),
+        (["--colour", "green"], "--colour is 'green'; expected Colour (there are RED, BLUE)"),
         (["--max-depth"], "--max-depth needs a value: --max-depth=VALUE"),
         (["--pages", "-x", "plan"], "--pages needs a value: --pages=VALUE"),
         (["--pages", "-j", "2", "plan"], "--pages needs a value: --pages=VALUE"),

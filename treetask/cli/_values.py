@@ -127,7 +127,9 @@ def _converted(what: str, value: object, wanted: object) -> object:
             return convert(msgspec.json.decode(value))
         with suppress(msgspec.MsgspecError):
             return convert(value.split(",") if value else [])
-    raise CommandProblem(f"{what} is {value!r}; expected {_shown(wanted)} ({_lowered(problem)})")
+    names = [] if not isinstance(wanted, EnumMeta) else [*wanted.__members__]
+    why = f"there are {', '.join(names)}" if names else _lowered(problem)
+    raise CommandProblem(f"{what} is {value!r}; expected {_shown(wanted)} ({why})")
 
 
 def _made(kind: type[Any], value: object) -> object:
