@@ -118,9 +118,9 @@ class TestByHandle:
         assert result.all(Handle("page")) == [0, 2]
         assert result.all(Handle("load")) == []
 
-    @pytest.mark.parametrize("asked", ["a", None, Registry("root")])
+    @pytest.mark.parametrize("asked", ["a", None, Registry("root"), Registry("root").group("a").output])
     def test_what_is_no_task_is_refused(self, asked: object) -> None:
-        """An id, or a registry, which has no body and so no result."""
+        """An id, a registry, which has no body and so no result, or what stands for a result as a default."""
         result: Any = ExecutionResult(ended(a="done", root="done"))
         message = exactly(
             f"the result of 'root' was asked for {asked!r}; expected a declared task or group, as in result[task]; "
