@@ -187,6 +187,14 @@ def test_segments_are_kept_apart(selector: str, path: list[str]) -> None:
         ([], ["+lode"], DefinitionError, "there is no task 'lode' to select (did you mean 'load'?)@lode"),
         (["lint"], [], DefinitionError, "there is no task 'lint' to select (did you mean 'checks/lint'?)@lint"),
         (["lode/x"], [], DefinitionError, "there is no task 'lode/x' to select (did you mean 'load'?)"),
+        (["crawl/"], [], DefinitionError, "there is no task 'crawl/' to select (did you mean 'crawl'?)"),
+        ([], ["crawl/"], DefinitionError, "there is no task 'crawl/' to select (did you mean 'crawl'?)"),
+        (
+            ["page[1]"],
+            [],
+            DefinitionError,
+            "there is no task 'page[1]' to select (there are {all}); what is spawned is '**/page[1]'",
+        ),
         (
             ["x*"],
             [],

@@ -85,7 +85,9 @@ class Selection:
         found: dict[Selector, set[TaskNode]] = {}
         for selector in (*self._only, *self._skip):
             meant = [node for node in nodes if selector.matches(paths[node], node.options.tags)]
-            makers = [] if meant else [node for node in nodes if _may_make(selector, node, paths[node])]
+            # An id that ends in a slash is that of a group with a slash too many.
+            could_come = not (meant or selector.words.endswith("/"))
+            makers = [node for node in nodes if could_come and _may_make(selector, node, paths[node])]
             if not meant and not makers and (selector.is_name or selector.tag is not None):
                 raise self._nothing_meant(selector, nodes, paths)
             if selector in self._only and not meant:
@@ -139,7 +141,8 @@ class Selection:
         inner = next((each for each in ids if each.endswith(f"/{selector.words}")), None)
         close = did_you_mean(selector.words, ids) if inner is None else f" (did you mean '{inner}'?)"
         spawned = any(node._body is not None and kind_of(node._body).yields for node in nodes)
-        hint = f"; what is spawned is '**/{selector.words}[*]'" if spawned and "/" not in selector.words else ""
+        child = selector.words if selector.words.endswith("]") else f"{selector.words}[*]"
+        hint = f"; what is spawned is '**/{child}'" if spawned and "/" not in selector.words else ""
         return DefinitionError(f"there is no task '{selector.words}' to select{close}{hint}")
 
     def _nothing_selected(self, nodes: list[TaskNode], paths: dict[TaskNode, str]) -> str:
