@@ -13,7 +13,7 @@ import pytest
 from typing_extensions import ParamSpec
 
 import treetask
-from tests.dsl.sentences import exactly
+from tests.dsl.sentences import at, exactly
 from treetask import Registry, TaskNode
 from treetask.dsl import BodyError
 from treetask.dsl._declaration import Body
@@ -256,6 +256,34 @@ def test_object_without_a_name_needs_an_id() -> None:
     tree.task(id="first")(functools.partial(_annotated, url="u"))
     tree.task(id="second")(Fetcher())
     assert tree.build().ids() == ["t", "t/first"]
+
+
+_sources = Registry("sources")
+
+
+@_sources.task
+async def _loaded() -> str:
+    return "u"
+
+
+async def _by_url(url: str) -> None: ...
+
+
+@pytest.mark.parametrize("value", [_loaded.output, [_loaded.maybe]])
+def test_partial_takes_references_by_name_only(value: Any) -> None:  # noqa: ANN401 - what a type checker lets pass
+    """One by position is no default of a parameter: the body would get the reference itself."""
+    tree = Registry("t")
+
+    with pytest.raises(
+        BodyError,
+        match=exactly(
+            f"'_by_url' ({at(_by_url)}) cannot be a task: the partial holds {value!r} by position, where nothing "
+            "fills it in; hand it to the partial by the name of its parameter"
+        ),
+    ):
+        tree.task(id="first")(functools.partial(_by_url, value))
+    body = inspected(functools.partial(_by_url, url=_loaded.output))
+    assert list(body.references) == ["url"]
 
 
 # -- what is no body --------------------------------------------------------------------------------------------------

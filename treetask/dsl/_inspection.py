@@ -81,6 +81,10 @@ def _checked_parameters(function: Callable[..., Any], name: str, place: Place) -
     except (ValueError, TypeError):
         raise BodyError(name, place, "its parameters cannot be read", "call it from a `def` of your own") from None
     _refuse_shape(function, parameters, name, place)
+    for value in function.args if isinstance(function, functools.partial) else ():
+        if isinstance(value, Reference) or _holds_reference(value):
+            problem = f"the partial holds {value!r} by position, where nothing fills it in"
+            raise BodyError(name, place, problem, "hand it to the partial by the name of its parameter")
     return parameters
 
 
