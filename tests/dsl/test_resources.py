@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from tests.dsl.sentences import at, exactly
-from treetask import BodyError, DefinitionError, MisplacedDependencyError, Registry, Resource, TaskNode
+from treetask import (
+    AsyncExecutor,
+    BodyError,
+    DefinitionError,
+    MisplacedDependencyError,
+    Registry,
+    Resource,
+    TaskNode,
+    TreeFailed,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -301,6 +310,41 @@ async def test_another_one_stands_in() -> None:
             assert (await tree.run())[load].url == "bare"
         assert (await tree.run())[load].url == "fake of db://local"
     assert (await tree.run())[load].url == "db://local"
+
+
+async def test_tree_that_was_built_for_a_stand_in_is_told_what_it_lacks() -> None:
+    """The parameters are those of its building; a function that takes others needs another tree."""
+    own = Registry("own")
+
+    @dataclass
+    class Needed:
+        url: str
+
+    needed = own.params(Needed)
+
+    @own.resource
+    async def connection(url: str = needed.output.url) -> AsyncGenerator[str, None]:
+        yield url
+
+    @own.group
+    async def jobs() -> None: ...
+
+    @jobs.task
+    async def job(conn: str = connection.output) -> None: ...
+
+    async def fake() -> AsyncGenerator[str, None]:
+        yield "fake"
+
+    with connection.override(fake):
+        built = jobs.build()
+    with pytest.raises(TreeFailed) as caught:
+        await AsyncExecutor(built).run()
+    place = at(connection.fn)
+    (error,) = caught.value.exceptions
+    assert str(error) == (
+        f"resource 'connection' ({place}) takes 'url' from the output of 'Needed.url', which its tree was not given: "
+        "another function stood in for it then; build the tree again"
+    )
 
 
 def test_what_cannot_stand_in() -> None:

@@ -52,6 +52,10 @@ class Shared(Given):
     def open(self, given: Mapping[Any, Any]) -> AsyncGenerator[Any, Any]:
         """Return what opens it up to its `yield`, and closes it after that."""
         body = self.current
+        for name, each in body.references.items():
+            if each.target not in given:
+                why = "which its tree was not given: another function stood in for it then"
+                raise TypeError(f"{self} takes '{name}' from the {each}, {why}; build the tree again")
         values = {name: each.read(given[each.target]) for name, each in body.references.items()}
         return cast("AsyncGenerator[Any, Any]", body.fn(**values))
 
