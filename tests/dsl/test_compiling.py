@@ -344,6 +344,31 @@ def test_edge_into_a_template_group_is_refused_from_outside() -> None:
         folder.task(spawned)
 
 
+def test_edge_to_what_is_around_it_is_refused_inside_a_template() -> None:
+    """At once, since no plan has it: that ends after what is in it."""
+    tree = Registry("t")
+
+    @tree.group
+    async def folder(name: str) -> None: ...
+
+    @folder.group
+    async def deep() -> None: ...
+
+    async def inside(raw: None = folder.output) -> None: ...
+
+    why = "which is around it and ends after it; take what it needs itself, or remove this dependency"
+    with pytest.raises(
+        MisplacedDependencyError,
+        match=exactly(f"task 't/folder/inside' ({at(inside)}) takes 'raw' from the output of 't/folder', {why}"),
+    ):
+        folder.task(inside)
+    with pytest.raises(
+        MisplacedDependencyError,
+        match=exactly(f"task 't/folder/deep/nothing' ({at(nothing)}) depends on 't/folder/deep', {why}"),
+    ):
+        deep.task(depends_on=[deep.optional])(nothing)
+
+
 def test_edge_that_leaves_the_tree_is_refused_when_it_is_built() -> None:
     """R15: run a group that has both, or give the value."""
     tree = Registry("t")

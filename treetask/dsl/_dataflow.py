@@ -73,6 +73,8 @@ def _why_misplaced(declared: Declaration, target: Declaration) -> str | None:
     template = target.template()
     if template is None:
         return None
+    if declared is not target and declared.is_within(target):
+        return "which is around it and ends after it; take what it needs itself, or remove this dependency"
     if template is not target:
         if template is declared.template():
             return None
