@@ -11,13 +11,16 @@ import pytest
 
 from tests.dsl.sentences import at, exactly
 from treetask import (
+    JOIN,
     DefinitionError,
     DependencyCycleError,
     MisplacedDependencyError,
     NoResultError,
     Outcome,
     Registry,
+    Return,
     Spawns,
+    TaskFailed,
     TaskNode,
     TreeFailed,
 )
@@ -283,6 +286,28 @@ async def test_condition_of_spawned_children() -> None:
     result = await tree.run()
 
     assert sorted(result.all(fetch)) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_child_whose_condition_is_false_is_no_failure_of_its_parent(parallel: bool) -> None:
+    """R21: the body goes on behind the yield, side by side and in sequence; who asks for the result is told."""
+    tree = Registry("t")
+
+    @tree.task
+    async def step(number: int) -> int:
+        return number
+
+    @tree.group(parallel=parallel)
+    async def steps() -> Spawns[str]:
+        yield (never := step.child(1).with_options(when=lambda: False))
+        yield [step.child(2).with_options(when=lambda: False), step.child(3)]
+        assert (yield JOIN) == [3]
+        try:
+            await never
+        except TaskFailed as error:
+            yield Return(str(error))
+
+    assert (await tree.run())[steps] == "child 't/steps/step[1]' was skipped: its condition was false"
 
 
 async def plain() -> bool:

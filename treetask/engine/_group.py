@@ -11,7 +11,6 @@ from treetask.model import (
     BAD_ENDINGS,
     CLOSED,
     FAILURES,
-    NOT_SELECTED,
     Child,
     OnFailure,
     TaskNode,
@@ -181,11 +180,6 @@ def because(node: TaskNode) -> str:
 def is_allowed(node: TaskNode) -> bool:
     """Whether a node's failure is none of its parent's."""
     return node.options.allow_failure and node._status in FAILURES
-
-
-def is_left_out(node: TaskNode) -> bool:
-    """Whether a node came in though it is not selected."""
-    return node._status is TaskStatus.SKIPPED and node.reason == NOT_SELECTED
 
 
 def is_claimed(node: TaskNode) -> bool:

@@ -22,7 +22,7 @@ import anyio
 import anyio.lowlevel
 
 from treetask._errors import DependencyCycleError, TreeTaskError
-from treetask.engine._group import Group, handle_of, is_allowed, is_left_out
+from treetask.engine._group import Group, handle_of, is_allowed
 from treetask.engine._step import FINISHED, calls, resume
 from treetask.engine._threads import Threads
 from treetask.model import (
@@ -281,7 +281,8 @@ class Spawner:
                 if end_wait is not None:
                     end_wait()
             self._raise_failures()
-            if node.status is not TaskStatus.DONE and not is_allowed(node) and not is_left_out(node):
+            # One that was skipped has not failed: the sequence goes on, as one that is declared does.
+            if node.status not in (TaskStatus.DONE, TaskStatus.SKIPPED) and not is_allowed(node):
                 child.claimed = True
                 raise TaskFailed(child)
             return
