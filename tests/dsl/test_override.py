@@ -96,6 +96,34 @@ async def test_of_a_spawner_by_a_plain_async_function() -> None:
         assert (await tree.run())[crawl] == 7
 
 
+async def test_may_leave_out_a_parameter_of_the_pipeline_where_its_group_is_run() -> None:
+    """R18: a name that the body and the pipeline share is still that of the pipeline, for those who take it."""
+    own = Registry("own")
+
+    @dataclass
+    class Settings:
+        pages: int = 3
+
+    settings = own.params(Settings)
+
+    @own.group
+    async def visit(pages: int = settings.output.pages) -> str:
+        raise AssertionError(pages)
+
+    @visit.task
+    async def show(pages: int = settings.output.pages) -> int:
+        return pages
+
+    async def visited() -> str:
+        return "visited"
+
+    stand_in: Any = visited
+    with visit.override(stand_in):
+        result = await visit.run(pages=7)
+        assert (result.value, result[show]) == ("visited", 7)
+        assert (await visit.run()).value == "visited"
+
+
 async def test_of_a_sync_body_by_an_async_one() -> None:
     """R18: sync by sync or async."""
 

@@ -219,7 +219,8 @@ def defaults_of(declared: Declaration) -> dict[str, object]:
 
 
 def _is_same(declared: Declaration, name: str) -> bool:
-    reference = declared.references.get(name)
+    # As declared: what stands in for its body may leave it out, and is given the rest all the same.
+    reference = None if declared.body is None else declared.body.references.get(name)
     return reference is not None and isinstance(reference.target, Settings) and reference.attributes == (name,)
 
 
