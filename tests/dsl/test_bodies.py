@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from typing import Annotated, Any, Optional, Protocol, TypeVar, Union, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from typing_extensions import ParamSpec
@@ -284,6 +285,14 @@ def test_partial_takes_references_by_name_only(value: Any) -> None:  # noqa: ANN
         tree.task(id="first")(functools.partial(_by_url, value))
     body = inspected(functools.partial(_by_url, url=_loaded.output))
     assert list(body.references) == ["url"]
+
+
+@pytest.mark.parametrize("mock", [Mock(), AsyncMock(return_value=b"")], ids=["plain", "async"])
+def test_mock_that_takes_anything_is_refused(mock: Callable[..., Any]) -> None:
+    """It has all attributes that are asked for, and no signature to check."""
+    message = r"^'.*Mock.*' \(.*test_bodies\.py:\d+\) cannot be a task: '\*args' hides what it takes; "
+    with pytest.raises(BodyError, match=message):
+        _loaded.override(mock)
 
 
 # -- what is no body --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Final
 
 from treetask._errors import short_path
@@ -24,7 +25,8 @@ class Place:
         """Return where a function is defined, seen through decorators; the caller's line if it has no source."""
         inner: Any = inspect.unwrap(function) if callable(function) else function
         code = getattr(getattr(inner, "func", inner), "__code__", None)
-        return cls.of_caller() if code is None else cls(code.co_filename, code.co_firstlineno)
+        # A mock has whatever is asked for, and says that it is one.
+        return cls(code.co_filename, code.co_firstlineno) if type(code) is CodeType else cls.of_caller()
 
     @classmethod
     def of_caller(cls) -> Place:
