@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -313,7 +314,19 @@ class TestOutsideARun:
         with pytest.raises(TreeRunningError, match=problem):
             TaskTree(TaskNode("a")).root.cancel("enough")
 
-    @pytest.mark.parametrize("task", [print, Registry("r").task(body).child(), Registry("r"), "fetch"])
+    def test_call_that_is_spawned_is_refused_with_the_fix(self) -> None:
+        """And closed, so that nothing else complains that nobody awaits it."""
+        call = body(TaskNode("a"))
+        node: Any = TaskNode("a")
+        with pytest.raises(
+            TypeError, match=exactly("node 'a': you spawned a call of 'body'; write: node.spawn(body, ...)")
+        ):
+            node.spawn(call)
+        assert inspect.getcoroutinestate(call) == inspect.CORO_CLOSED
+
+    @pytest.mark.parametrize(
+        "task", [print, Registry("r").task(body).child(), Registry("r").task(body).output, Registry("r"), "fetch"]
+    )
     def test_only_a_task_can_be_spawned(self, task: object) -> None:
         """A function that was not declared, or a child with its arguments in it, is refused by name."""
         message = f"node 'a': spawn({task!r}): expected a task and its arguments: spawn(task, ...)"

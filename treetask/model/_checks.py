@@ -6,6 +6,7 @@ declared (`_options.py`, `_config.py`, `_limit.py`, `_retry.py`).
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -70,3 +71,14 @@ def check_count(
     if value < least:
         hint = f"; None means {none}" if optional else ""
         raise ValueError(f"{owner}: {name} is {value}; expected at least {least}{hint}")
+
+
+def check_spawnable(node_id: str, task: object) -> None:
+    """Raise `TypeError` for what a node cannot spawn; a coroutine is closed."""
+    if inspect.iscoroutine(task):
+        task.close()
+        name = task.__name__
+        raise TypeError(f"node '{node_id}': you spawned a call of '{name}'; write: node.spawn({name}, ...)")
+    # What stands for the result of a task has every attribute, and none that could be called.
+    if not callable(getattr(task, "child", None)):
+        raise TypeError(f"node '{node_id}': spawn({task!r}): expected a task and its arguments: spawn(task, ...)")

@@ -14,7 +14,7 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from treetask._errors import FinishedParentError, NodeOwnedError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
-from treetask.model._checks import checked_body, checked_progress, checked_status
+from treetask.model._checks import check_spawnable, checked_body, checked_progress, checked_status
 from treetask.model._children import NO_CHILDREN, Children, append, remove
 from treetask.model._driver import Driver, left_behind, reason_to_wait
 from treetask.model._options import DEFAULT_OPTIONS, NodeKeywords, NodeOptions, node_options
@@ -337,8 +337,7 @@ class TaskNode:
 
         Raises `TreeRunningError` outside a run, and what `yield task.child(...)` would raise.
         """
-        if not hasattr(task, "child"):
-            raise TypeError(f"node '{self.id}': spawn({task!r}): expected a task and its arguments: spawn(task, ...)")
+        check_spawnable(self.id, task)
         child: Child[T] = task.child(*args, **kwargs)
         self._driver("spawn").spawn(child, self)
         return child
