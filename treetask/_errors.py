@@ -41,10 +41,18 @@ class NodeOwnedError(DefinitionError):
 
 
 class UnknownDependencyError(DefinitionError):
-    """A dependency on an id that no node of the tree has."""
+    """A dependency on an id that no node of the tree has.
 
-    def __init__(self, node_id: str, dependency: str, known: Iterable[str]) -> None:
-        super().__init__(f"task '{node_id}' depends on unknown task '{dependency}'{did_you_mean(dependency, known)}")
+    `around` is what has it, where the tree is only a part of that.
+    """
+
+    def __init__(self, node_id: str, dependency: str, known: Iterable[str], around: str | None = None) -> None:
+        what, fix = f"unknown task '{dependency}'", ""
+        if around is None:
+            fix = did_you_mean(dependency, known)
+        else:
+            what, fix = f"'{dependency}'", f", which is not part of this run; run '{around}', which has both"
+        super().__init__(f"task '{node_id}' depends on {what}{fix}")
         self.node_id = node_id
         self.dependency = dependency
 

@@ -167,6 +167,33 @@ async def test_task_runs_alone_with_its_arguments() -> None:
     assert (await spawner.run(number=4)).value == 4
 
 
+async def test_part_that_spawns_what_needs_more_names_what_has_both() -> None:
+    """What a spawner needs is known when its children come in; the fix is the same as for declared ones."""
+    tree = Registry("t")
+
+    with tree.group("in") as sources:
+
+        @sources.task
+        async def load() -> str:
+            return "raw"
+
+        @sources.task
+        async def fetch(url: str, raw: str = load.output) -> str:
+            return url + raw
+
+        @sources.group
+        async def crawl() -> Spawns[str]:
+            yield (page := fetch.child("u "))
+            yield Return(await page)
+
+    assert (await sources.run())[crawl] == "u raw"
+    with pytest.raises(TreeFailed) as caught:
+        await crawl.run()
+    assert [str(error) for error in caught.value.exceptions] == [
+        "task 't/in/crawl/fetch[u ]' depends on 't/in/load', which is not part of this run; run 't/in', which has both"
+    ]
+
+
 async def test_failure_is_raised_with_the_result() -> None:
     """R34: what depends on the failed task is skipped; a body that catches a child's failure goes on."""
     tree = Registry("t", on_failure="continue")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from copy import copy
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Final, TypeAlias
 
 from treetask._errors import DefinitionError, DependencyCycleError, UnknownDependencyError
@@ -140,7 +140,8 @@ class Dependencies:
                 _refuse_to_look_up(node, wanted)
                 continue  # it is done
             if dependency is None:
-                raise UnknownDependencyError(node.id, wanted, (name for name in self._tree.ids() if name != node.id))
+                known = (name for name in self._tree.ids() if name != node.id)
+                raise UnknownDependencyError(node.id, wanted, known, _around(self._tree, wanted))
             found.append(dependency)
         return tuple(found)
 
@@ -300,3 +301,11 @@ def _refuse_to_look_up(node: TaskNode, wanted: str) -> None:
 def in_turn(parent: TaskNode) -> list[TaskNode]:
     """Return the children of a sequential parent in the order in which they run."""
     return sorted(parent._children, key=goes_last)
+
+
+def _around(tree: TaskTree, wanted: str) -> str | None:
+    """Return the id of what has a tree and what is wanted in it, where it was made of a part of some declarations."""
+    if tree.made_from is None or wanted.startswith(f"{tree.root.id}/"):
+        return None
+    pairs = zip(tree.root.id.split("/"), wanted.split("/"), strict=False)
+    return "/".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) or None
