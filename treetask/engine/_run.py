@@ -118,6 +118,7 @@ class Run:
                 Run.open,
                 Run.wait_for,
                 Run.run_process,
+                Spawner.places_at_once,
                 Run.post,
                 Resources._keep,
                 Timers._keep,
@@ -227,10 +228,10 @@ class Run:
             # A plain function may hand back a coroutine, as a lambda around an async one does.
             return await run_in(context, awaited, result) if hasattr(result, "__await__") else result
         generator = context.run(body, node)
+        spawner = Spawner(self, worker, node)
         if kind is BodyKind.SPAWNER:
-            return await Spawner(self, worker, node, AsyncSteps(generator, context)).drive()
-        steps = ThreadSteps(generator, context, self._threads, self.loop.cancelled)
-        return await Spawner(self, worker, node, steps).drive()
+            return await spawner.drive(AsyncSteps(generator, context, spawner.places_at_once))
+        return await spawner.drive(ThreadSteps(generator, context, self._threads, self.loop.cancelled))
 
     async def _open_first(self, node: TaskNode, body: object) -> None:
         """Open what a body takes, if it takes such; an async one does so itself."""

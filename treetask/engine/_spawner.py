@@ -23,7 +23,7 @@ import anyio.lowlevel
 
 from treetask._errors import DependencyCycleError, TreeTaskError
 from treetask.engine._group import Group, handle_of, is_allowed
-from treetask.engine._step import FINISHED, calls, resume
+from treetask.engine._step import FINISHED, calls, resume, yields
 from treetask.engine._threads import Threads
 from treetask.model import (
     JOIN,
@@ -65,13 +65,16 @@ class Steps(Protocol):
 
 
 class AsyncSteps:
-    """An async generator, stepped on the loop in the body's context."""
+    """An async generator, stepped on the loop in the body's context.
 
-    def __init__(self, generator: Any, context: Context) -> None:
+    A step does not end at a yield that `is_served` there and then.
+    """
+
+    def __init__(self, generator: Any, context: Context, is_served: Callable[[Any], bool] | None = None) -> None:
         self.result: Any = None
         self._generator = generator
         self._context = context
-        self._calls = calls(self)
+        self._calls = calls(self) if is_served is None else yields(self, generator, is_served)
 
     def send(self, value: object) -> Coroutine[Any, Any, Any]:
         return self._step(self._generator.asend, value)
@@ -157,11 +160,10 @@ class ThreadSteps:
 class Spawner:
     """One attempt of a yielding body."""
 
-    def __init__(self, run: Run, worker: Worker, node: TaskNode, steps: Steps) -> None:
+    def __init__(self, run: Run, worker: Worker, node: TaskNode) -> None:
         self._run: Final = run
         self._worker: Final = worker
         self._node: Final = node
-        self._steps: Final = steps
         self._group: Final[Group] = run.scheduler.watch(node, self)
         self._is_parallel: Final = node.options.parallel
         #: Whether children may end as soon as they come in: back from an earlier attempt, or not selected.
@@ -178,18 +180,18 @@ class Spawner:
         self._until: Callable[[], bool] | None = None
         self._woken: anyio.Event | None = None
 
-    async def drive(self) -> object:
+    async def drive(self, steps: Steps) -> object:
         """Run the body to its end; return its result."""
-        step = self._steps.send(None)
+        step = steps.send(None)
         while True:
             try:
                 yielded = await step
             except Ended as end:
                 return self._result if self._has_result else end.value
             try:
-                step = self._steps.send(yielded if self._places_at_once(yielded) else await self._serve(yielded))
+                step = steps.send(await self._serve(yielded))
             except BaseException as error:
-                step = self._steps.throw(error)
+                step = steps.throw(error)
 
     # -- told by the scheduler ---------------------------------------------------------------------------------------
 
@@ -209,8 +211,11 @@ class Spawner:
 
     # -- serving a yield ---------------------------------------------------------------------------------------------
 
-    def _places_at_once(self, yielded: object) -> bool:
-        """Make a node of a child that has to wait for nothing; return False for all that is left to `_serve`."""
+    def places_at_once(self, yielded: object) -> bool:
+        """Make a node of a child that has to wait for nothing; return False for all that is left to `_serve`.
+
+        Called in the context of the body, which goes on if this returns True.
+        """
         group = self._group
         if (
             type(yielded) is not Child

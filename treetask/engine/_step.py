@@ -56,6 +56,23 @@ def _calls(seat: Seat) -> Generator[Any, Any, None]:
         seat.result = yield from function(argument)
 
 
+@coroutine
+def _yields(seat: Seat, generator: Any, is_served: Callable[[Any], bool]) -> Generator[Any, Any, None]:
+    step: Callable[[Any], Generator[Any, Any, Any]]
+    while True:
+        step, argument = yield FINISHED
+        while True:
+            value = yield from step(argument)
+            try:
+                if not is_served(value):
+                    break
+                step, argument = generator.asend, value
+            except BaseException as error:
+                step, argument = generator.athrow, error
+        seat.result = value
+        del argument, value
+
+
 def bodies(seat: Seat) -> Steppable:
     """Return what runs the bodies of nodes, one after another. It is sent a node, in the context of its body.
 
@@ -67,6 +84,14 @@ def bodies(seat: Seat) -> Steppable:
 def calls(seat: Seat) -> Steppable:
     """Return the same for functions whose return value is awaited. It is sent a function with its argument."""
     return _begun(_calls(seat))
+
+
+def yields(seat: Seat, generator: Any, is_served: Callable[[Any], bool]) -> Steppable:
+    """Return the same for the methods of an async generator, which goes on at once from what `is_served` there.
+
+    What that raises is thrown in. A step by itself costs as much as all else that a generator does at a yield.
+    """
+    return _begun(_yields(seat, generator, is_served))
 
 
 def _begun(generator: Any) -> Steppable:
@@ -92,7 +117,7 @@ def resume(context: Context, steps: Steppable, trap: Any) -> Generator[Any, Any,
 
 
 #: The functions of the engine that are on the stack between it and a body.
-STEPS: Final = (_bodies, _calls, resume)
+STEPS: Final = (_bodies, _calls, _yields, resume)
 
 
 class _Seat:
