@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from tests.properties.bounds import check_bound, check_grace
 from tests.properties.capacity import (
@@ -118,16 +119,10 @@ class World:
         self.facts.last_chance = self.tape.pick(3) / 2
         return self.facts.last_chance
 
-    # -- told by a spawner's watch -----------------------------------------------------------------------------------
-
-    def child_started(self) -> None:
-        """Take no note."""
-
-    def child_ended(self, child: TaskNode) -> None:
-        """Wake the body that waits for all children, if that was the last of them."""
-        parent = child.parent
-        if parent in self.joining and parent._group.is_down:
-            self.joining.discard(parent)
+    def look_at_children(self, spawner: TaskNode) -> None:
+        """Wake a body that waits for all its children, if a child that has started or ended was the last of them."""
+        if spawner in self.joining and spawner._group.is_down:
+            self.joining.discard(spawner)
 
     # -- told at the door --------------------------------------------------------------------------------------------
 
@@ -230,7 +225,7 @@ class World:
         if bound is not None:
             self.bound(node, bound)
         if kind_of(node) in SPAWNERS:
-            self.scheduler.watch(node, self)
+            self.scheduler.watch(node).watch = partial(self.look_at_children, node)
 
     def end_one(self) -> None:
         """A body ends: well, badly, or because it was interrupted."""
@@ -382,7 +377,7 @@ class World:
         spawners = by_order(
             node
             for node in self.facts.running - self.facts.interrupted
-            if node._group is not None and node._group.watch is not None
+            if node._group is not None and node._group.is_watched
         )
         return self.tape.one_of(spawners) if spawners else None
 

@@ -301,14 +301,14 @@ class Endings:
                 return
             if node._waits < CLOSED:
                 group.live -= 1
-                if was_pending and group.watch is not None:
+                if was_pending and group.is_watched:
                     group.unstarted -= 1
             if status is not _DONE:
                 self._note_bad(group, node, status)
             if group.line:
                 self._advance(group)
             if group.watch is not None:
-                group.watch.child_ended(node)
+                group.watch()
             if group.live or group.line:
                 return
             if not group.body_ended:
@@ -372,7 +372,7 @@ class Endings:
         group.note_bad([child])
         if status is _CANCELLED or group.stopping is not None or group.verdict is not None or is_claimed(child):
             return
-        if group.watch is not None:
+        if group.is_watched:
             group.note_undelivered(child)
         policy = self.policy(group.node)
         if policy is not OnFailure.CONTINUE and group.stopped is None:

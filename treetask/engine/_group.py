@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, Final, NoReturn, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn
 
 from treetask._errors import InternalError
 from treetask.model import (
@@ -17,17 +17,6 @@ from treetask.model import (
     TaskStatus,
     TreeTaskConfig,
 )
-
-
-class ChildWatch(Protocol):
-    """A body that yields children and has to know how they stand."""
-
-    def child_started(self) -> None:
-        """One child less is unstarted."""
-
-    def child_ended(self, child: TaskNode) -> None:
-        """A child reached a terminal status."""
-
 
 #: What is empty of a group's lists, as most are: one object for all. Nothing is appended to it, see `Group.note_bad`.
 _NONE: Final[Any] = ()
@@ -43,6 +32,7 @@ class Group:
         "gate_open",
         "is_cleaning_up",
         "is_final",
+        "is_watched",
         "kept_by",
         "line",
         "live",
@@ -84,9 +74,12 @@ class Group:
         self.is_cleaning_up = False
         #: How the attempt ends, whatever the children do; None leaves it to them.
         self.verdict: TaskStatus | None = None
-        #: Children that were let go ahead and have not started; counted for a spawner only.
+        #: Whether the body yields children and has to know how they stand.
+        self.is_watched = False
+        #: Children that were let go ahead and have not started; counted where that is watched.
         self.unstarted = 0
-        self.watch: ChildWatch | None = None
+        #: Called when a child of a watched group has started or ended, as long as the body waits for such.
+        self.watch: Callable[[], None] | None = None
         #: Who kept the node, which is done, from being folded with all below it, when that was looked at last.
         self.kept_by: TaskNode | None = None
 
@@ -98,7 +91,7 @@ class Group:
     def let_go(self, count: int) -> None:
         """Count children that may go ahead from now on."""
         self.live += count
-        if self.watch is not None:
+        if self.is_watched:
             self.unstarted += count
 
     def line_up(self, children: Iterable[TaskNode]) -> None:

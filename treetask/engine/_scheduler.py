@@ -20,7 +20,7 @@ from typing import Any, Final
 from treetask._errors import FinishedParentError, words_of
 from treetask.engine._bounds import Bound, bound_of
 from treetask.engine._endings import Endings
-from treetask.engine._group import ChildWatch, Group, is_allowed
+from treetask.engine._group import Group, is_allowed
 from treetask.engine._ranks import Ranks
 from treetask.engine._slots import Slots
 from treetask.engine._world import World
@@ -144,13 +144,13 @@ class Scheduler(Endings):
             self._at = at
             self._start_bodiless(node)
             self._drain()
+        # `_start` written out: a call here is felt in every run.
+        if node._children:
+            node._group = Group(node)
         parent = node.parent
-        if parent is not None and parent._group.watch is not None:
-            self._start(node, at)
-        else:
-            if node._children:
-                node._group = Group(node)
-            self.tree.move_to_working(node, at)
+        if parent is not None and parent._group.is_watched and node._status is _PENDING:
+            self._note_start(parent._group)
+        self.tree.move_to_working(node, at)
         return node
 
     def body_done(self, node: TaskNode, kind: BodyKind, at: float) -> None:
@@ -288,7 +288,7 @@ class Scheduler(Endings):
     def _admit(self, child: TaskNode, group: Group) -> None:
         if group.node.options.parallel:
             group.live += 1
-            if group.watch is not None:
+            if group.is_watched:
                 group.unstarted += 1
             self._open(child)
         else:
@@ -351,10 +351,10 @@ class Scheduler(Endings):
             self._ranks = Ranks(self.tree, self._waiting)
             self.slots.sort_by(self._ranks.of)
 
-    def watch(self, node: TaskNode, watch: ChildWatch) -> Group:
-        """Tell a spawner's driver about its children from now on."""
+    def watch(self, node: TaskNode) -> Group:
+        """Count, for the driver of a spawner, which of its children have not started; return where that is kept."""
         group = self.group_of(node)
-        group.watch = watch
+        group.is_watched = True
         return group
 
     def _open(self, node: TaskNode) -> None:
@@ -429,12 +429,16 @@ class Scheduler(Endings):
     def _start(self, node: TaskNode, at: float) -> None:
         if node._children:
             node._group = Group(node)
-        was_pending = node._status is _PENDING
-        self.tree.move_to_working(node, at)
         parent = node.parent
-        if parent is not None and parent._group.watch is not None and was_pending:
-            parent._group.unstarted -= 1
-            parent._group.watch.child_started()
+        if parent is not None and parent._group.is_watched and node._status is _PENDING:
+            self._note_start(parent._group)
+        self.tree.move_to_working(node, at)
+
+    @staticmethod
+    def _note_start(group: Group) -> None:
+        group.unstarted -= 1
+        if group.watch is not None:
+            group.watch()
 
     def let_children_go(self, node: TaskNode, at: float) -> None:
         """A body asks for its static children while it goes on."""
@@ -476,7 +480,7 @@ class Scheduler(Endings):
             if node._status is not _PENDING or node._waits < CLOSED:
                 return 0
             group.live += 1
-            if group.watch is not None:
+            if group.is_watched:
                 group.unstarted += 1
             self._open(node)
             return 1
@@ -511,7 +515,7 @@ class Scheduler(Endings):
             elif group.stopped is None or node.options.always:
                 line.popleft()
                 group.live += 1
-                if group.watch is not None:
+                if group.is_watched:
                     group.unstarted += 1
                 self._open(node)
                 return

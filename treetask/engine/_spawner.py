@@ -164,7 +164,7 @@ class Spawner:
         self._run: Final = run
         self._worker: Final = worker
         self._node: Final = node
-        self._group: Final[Group] = run.scheduler.watch(node, self)
+        self._group: Final[Group] = run.scheduler.watch(node)
         self._is_parallel: Final = node.options.parallel
         #: Whether children may end as soon as they come in: back from an earlier attempt, or not selected.
         self._may_end_at_once: Final = node in run.scheduler.left_over.of or run.tree.selection is not None
@@ -176,9 +176,6 @@ class Spawner:
         self._has_result = False
         self._has_refused = False
         self._result: object = None
-        #: What the body waits for at its yield, and what wakes it, as long as nothing has.
-        self._until: Callable[[], bool] | None = None
-        self._woken: anyio.Event | None = None
 
     async def drive(self, steps: Steps) -> object:
         """Run the body to its end; return its result."""
@@ -192,22 +189,6 @@ class Spawner:
                 step = steps.send(await self._serve(yielded))
             except BaseException as error:
                 step = steps.throw(error)
-
-    # -- told by the scheduler ---------------------------------------------------------------------------------------
-
-    def child_started(self) -> None:
-        if self._woken is not None:
-            self._look(self._woken)
-
-    def child_ended(self, child: TaskNode) -> None:
-        if self._woken is not None:
-            self._look(self._woken)
-
-    def _look(self, woken: anyio.Event) -> None:
-        if self._until is not None and self._until():
-            woken.set()
-            # Until the body has its turn nobody needs to look again.
-            self._woken = None
 
     # -- serving a yield ---------------------------------------------------------------------------------------------
 
@@ -375,13 +356,19 @@ class Spawner:
         self._has_refused = True
 
     async def _sleep(self, until: Callable[[], bool]) -> None:
-        self._until = until
+        def look() -> None:
+            if until():
+                woken.set()
+                # Until the body has its turn nobody needs to look again.
+                self._group.watch = None
+
         try:
             while not until():
-                self._woken = woken = anyio.Event()
+                woken = anyio.Event()
+                self._group.watch = look
                 await woken.wait()
         finally:
-            self._until = self._woken = None
+            self._group.watch = None
 
 
 def _is_child(value: object) -> TypeGuard[Child[Any]]:
