@@ -56,10 +56,8 @@ def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
     if top.quick_bind is not None and len(args) == 1 and not (kwargs or child.options or top.stand_ins):
         # What the rest comes to for most: siblings that differ in one argument.
         assert top.body is not None
-        node = TaskNode(node_id, child.key, task_fn=top.quick_bind(top, top.body, args))
         assert top.shared_options is not None
-        node.options = top.shared_options
-        return node
+        return TaskNode.of_checked(node_id, child.key, top.quick_bind(top, top.body, args), top.shared_options)
     references = top.references
     name = child.key if top.name is None else top.name + child.key[len(top.label) :]
     filled = top.parameters.given(args, kwargs) if references else ()

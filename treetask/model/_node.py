@@ -36,6 +36,8 @@ CLOSED: Final = 1 << 30
 
 _PENDING: Final = TaskStatus.PENDING
 
+_new: Final = object.__new__
+
 #: What `TaskNode` takes beside the options.
 _PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", "progress", "error", "task_fn"})
 
@@ -105,22 +107,49 @@ class TaskNode:
         if data is not None and not isinstance(data, dict):
             raise TypeError(f"node '{id}': data is {data!r}; expected a dict")
         self.id: Final = id
+        self._set_out(
+            name,
+            None if task_fn is None else checked_body(id, task_fn),
+            DEFAULT_OPTIONS
+            if parallel is True and not options
+            else node_options(f"node '{id}'", _PARAMETERS, parallel=parallel, **options),
+        )
+        if status is not _PENDING:
+            self._status = checked_status(id, status)
+        if progress is not None:
+            self._progress: tuple[int, int] | None = checked_progress(id, progress)
+        self._data = data
+        self.retry_count = retry_count
+        if error is not None:
+            self.error = error
+        if children is not None:
+            for child in children:
+                self.add_child(child)
+        if parent is not None:
+            parent.add_child(self)
+
+    @classmethod
+    def of_checked(cls, id: str, name: str | None, body: TaskFunction | None, options: NodeOptions) -> TaskNode:
+        """Return a node of parts that were checked before, in half the time."""
+        node = _new(cls)
+        node.id = id  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue] - it is new
+        node._set_out(name, body, options)
+        return node
+
+    def _set_out(self, name: str | None, body: TaskFunction | None, options: NodeOptions) -> None:
+        """Fill in what a node begins with."""
         self._name = name
-        self._status = _PENDING if status is _PENDING else checked_status(id, status)
+        self._status = _PENDING
         self._children: Children = NO_CHILDREN
         self.parent: TaskNode | None = None
         self._tree: TaskTree | None = None
         #: What the body gets to know beside its arguments; a dict that it returns is merged in.
-        self._data = data
-        self._progress = None if progress is None else checked_progress(id, progress)
+        self._data = None
+        self._progress = None
         #: Attempts that failed and were repeated.
-        self.retry_count = retry_count
-        self._body = None if task_fn is None else checked_body(id, task_fn)
-        self.options: NodeOptions = (
-            DEFAULT_OPTIONS
-            if parallel is True and not options
-            else node_options(f"node '{id}'", _PARAMETERS, parallel=parallel, **options)
-        )
+        self.retry_count = 0
+        self._body = body
+        self.options = options
         #: What the body returned.
         self.result: Any = None
         self.started_at: float | None = None
@@ -134,13 +163,6 @@ class TaskNode:
         self._attempt: Any = None
         self._child: Any = None
         self._order = 0
-        if error is not None:
-            self.error = error
-        if children is not None:
-            for child in children:
-                self.add_child(child)
-        if parent is not None:
-            parent.add_child(self)
 
     # -- what it is ----------------------------------------------------------------------------------------------
 
