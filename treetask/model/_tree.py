@@ -26,7 +26,6 @@ from treetask.model._counts import (
     does_work,
     note_change,
     note_move,
-    row_of,
     settled,
     units,
     unroll,
@@ -100,7 +99,7 @@ class TaskTree:
         self._has_run = False
         self._listener: Listener | None = None
         self._check_ids(root, None)
-        self._enter(root)
+        self._enter_all(root)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -361,16 +360,19 @@ class TaskTree:
         check_free(child, parent)
         if child._children or child.id in self._index or self.folds is not None:
             self._check_ids(child, parent)
-        if not parent._children:
+        if parent._children:
+            parent.adopt(child)
+        else:
             # It becomes a group: counted in another row, and with a roll of its own where its parent has one.
             self._counts.exclude(parent)
             parent.adopt(child)
             self._counts.include(parent)
             if parent.parent is not None and parent.parent._roll is not None and parent._roll is None:
                 parent._roll = Roll()
+        if child._children:
+            self._enter_all(child)
         else:
-            parent.adopt(child)
-        self._enter(child)
+            self._enter(child)
 
     def _check_ids(self, top: TaskNode, parent: TaskNode | None) -> None:
         seen: dict[str, TaskNode] = {}
@@ -382,31 +384,34 @@ class TaskTree:
                 self.folds.refuse(node.id, _place(node.parent or parent))
             seen[node.id] = node
 
-    def _enter(self, top: TaskNode) -> None:
+    def _enter_all(self, top: TaskNode) -> None:
         """Index and count a subtree whose top is linked and whose ids were checked."""
-        index, counts, entered = self._index, self._counts, self._entered
-        cells, listener = counts.cells, self._listener
-        for node in (top,) if not top._children else top.walk():
-            index[node.id] = node
-            node._tree = self
-            entered += 1
-            node._order = entered
-            if node._progress is None:
-                cells[row_of(node) + node._status.slot] += 1
-            else:
-                counts.include(node)
-            if node._status is not _PENDING:
-                self._note_status(node)
-            parent = node.parent
-            if parent is not None and parent._roll is not None:
-                if node._children:
-                    node._roll = Roll()
-                if does_work(node):
-                    note_change(node, node._status.slot, 1, *units(node))
-            if listener is not None:
-                listener.node_added(node)
-        self._entered = entered
+        for node in top.walk():
+            self._enter(node)
+
+    def _enter(self, node: TaskNode) -> None:
+        self._index[node.id] = node
+        node._tree = self
+        self._entered = node._order = self._entered + 1
         self.version += 1
+        if node._progress is None:
+            # `row_of` written out, as in `move`.
+            row = 0 if not node._children else 8
+            if node._body is not None:
+                row += 16
+            self._counts.cells[row + node._status.slot] += 1
+        else:
+            self._counts.include(node)
+        if node._status is not _PENDING:
+            self._note_status(node)
+        parent = node.parent
+        if parent is not None and parent._roll is not None:
+            if node._children:
+                node._roll = Roll()
+            if does_work(node):
+                note_change(node, node._status.slot, 1, *units(node))
+        if self._listener is not None:
+            self._listener.node_added(node)
 
     def _note_status(self, node: TaskNode) -> None:
         """Keep the lists of nodes by status for a node that comes in with one."""
@@ -509,7 +514,7 @@ class TaskTree:
             nodes.clear()
         for node in self.walk():
             node._roll = None
-        self._enter(self.root)
+        self._enter_all(self.root)
 
     def register_node(self, node: TaskNode) -> None:
         """Accept a node that `add_child` has already entered; there is nothing left to do.
