@@ -101,8 +101,10 @@ class Group:
 
     def note_added(self, child: TaskNode) -> None:
         """A child came in while the body ran."""
-        self.added = self.added or []
-        self.added.append(child)
+        if self.added:
+            self.added.append(child)
+        else:
+            self.added = [child]
 
     def note_bad(self, children: Iterable[TaskNode]) -> None:
         """Children failed, timed out or were cancelled."""

@@ -205,18 +205,19 @@ class Slots:
     def kind(self, node: TaskNode) -> BodyKind:
         """Return how the body of a node has to be driven."""
         body: Any = node._body
+        known: object = getattr(body, "kind", None)
+        if type(known) is BodyKind:  # else it may be an attribute of the user's own
+            return known
         if body is None:
             return BodyKind.ASYNC
-        kind = getattr(body, "kind", None)
-        if not isinstance(kind, BodyKind):  # it may be an attribute of the user's own
-            try:
-                kind = self._kinds.get(body)
-            except TypeError:  # a callable object that cannot be hashed
-                return kind_of(body)
-            if kind is None:
-                if len(self._kinds) >= _MOST_KINDS:
-                    self._kinds.clear()
-                kind = self._kinds[body] = kind_of(body)
+        try:
+            kind = self._kinds.get(body)
+        except TypeError:  # a callable object that cannot be hashed
+            return kind_of(body)
+        if kind is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            kind = self._kinds[body] = kind_of(body)
         self._last_body, self._last_kind = body, kind
         return kind
 

@@ -170,7 +170,9 @@ class Spawner:
         self._may_end_at_once: Final = node in run.scheduler.left_over.of or run.tree.selection is not None
         #: How many did since others had their turn.
         self._ended_at_once = 0
-        self._places_quickly: Final = self._is_parallel and not self._may_end_at_once
+        #: Whether a child comes in without any wait as long as few enough are unstarted, and whether it may still.
+        self._places_quickly = self._is_parallel and not self._may_end_at_once
+        self._max_queued: Final = node.options.max_queued
         #: Whether lists of children and of results are handed over; else nobody is to hold so many.
         self._keeps_done: Final = node.options.keep_done is KeepDone.ALL
         self._has_result = False
@@ -201,13 +203,11 @@ class Spawner:
         if (
             type(yielded) is not Child
             or not self._places_quickly
+            or group.unstarted >= self._max_queued
             or group.stopping is not None
-            or self._has_result
-            or group.unstarted >= self._node.options.max_queued
+            or group.undelivered
         ):
             return False
-        if group.undelivered:
-            self._raise_failures()
         self._run.place(yielded, self._node)  # pyright: ignore[reportUnknownArgumentType]
         return True
 
@@ -223,6 +223,7 @@ class Spawner:
             raise SpawnError(f"'{self._node.id}' yielded after Return: only clean-up may follow it")
         if isinstance(yielded, Return):
             self._has_result, self._result = True, cast("Return[object]", yielded).value
+            self._places_quickly = False
             return None
         if yielded is JOIN or yielded is None:
             return await self._join()
@@ -272,7 +273,7 @@ class Spawner:
                 child.claimed = True
                 raise TaskFailed(child)
             return
-        limit = self._node.options.max_queued
+        limit = self._max_queued
         if self._group.unstarted >= limit:
             await self._wait(lambda: self._group.unstarted < limit, list)
             self._raise_failures()
