@@ -336,7 +336,8 @@ class Run:
             raise (DuplicateChildError(child.key, parent.id) if is_folded else error) from None
         child._node = node
         # The body of its parent goes on, so nothing has ended that the run would wait for.
-        self._crew.wake()
+        if not self._crew.has_spare:
+            self._crew.wake()
         if self._announcer.pending:
             self._announcer.tell()
         return node

@@ -219,24 +219,24 @@ class Scheduler(Endings):
 
         Raises what `TaskNode.add_child` says; nothing has changed then.
         """
-        if parent._status.is_terminal or parent._tree is not self.tree:
-            is_ours = parent._tree is self.tree or parent.get_root() is self.tree.root  # folded, that is
+        tree, group = self.tree, parent._group
+        if parent._status.is_terminal or parent._tree is not tree:
+            is_ours = parent._tree is tree or parent.get_root() is tree.root  # folded, that is
             status = parent.status if is_ours else "discarded"
             raise FinishedParentError(parent.id, status, child.id)
-        if parent._group is not None and parent._group.is_cleaning_up and not child.options.always:
+        if group is not None and group.is_cleaning_up and not child.options.always:
             raise FinishedParentError(parent.id, "cleaning up", child.id)
         self._at = at
-        selection = self.tree.selection
-        is_selected = selection is None or selection.admit(child, parent)
+        is_selected = tree.selection is None or tree.selection.admit(child, parent)
         if self.left_over.of:
             self._tell_orphans(self.left_over.make_way(child))
-        self.tree.attach(child, parent)
+        tree.attach(child, parent)
         if not self._waiting.include_plain(child):
             try:
-                self._deadlocks.refuse_branch(child, self.tree.find)
+                self._deadlocks.refuse_branch(child, tree.find)
                 self._skip_lost(self._waiting.include(child))
             except Exception:
-                self.tree.remove(child)
+                tree.remove(child)
                 raise
             self._use_features()
             self._deadlocks.note_change()
@@ -247,7 +247,7 @@ class Scheduler(Endings):
         if self._features.has_places:
             self._waits_have_changed()
         if parent._status is _WORKING:
-            self._enter(child, parent._group or self.group_of(parent), at_once=at_once)
+            self._enter(child, group or self.group_of(parent), at_once=at_once)
         if self._agenda:
             self._drain()
 
@@ -268,24 +268,20 @@ class Scheduler(Endings):
             # It comes in as it is; nobody will run it.
             if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
                 group.note_bad([child])
-        elif child.options.always and not self.is_hurried:
-            if at_once or (self._last_are_on(group) if goes_last(child) else group.gate_open or group.is_cleaning_up):
-                self._admit(child, group)
+            return
+        if child.options.always and not self.is_hurried:
+            goes = at_once or (
+                self._last_are_on(group) if goes_last(child) else group.gate_open or group.is_cleaning_up
+            )
         elif group.stopping is not None or group.stopped is not None:
             self._stop(child, _CANCELLED, group.stopping or "a sibling failed")
-        elif (at_once or group.gate_open) and group.verdict is None:
-            self._admit(child, group)
-        elif not group.body_ended:
-            self._deadlocks.note_held_back(group.node)
-
-    @staticmethod
-    def _last_are_on(group: Group) -> bool:
-        """Whether what goes last has been let go ahead; what comes in now goes with it."""
-        if not group.is_cleaning_up:
-            return False
-        return all(child._status.is_terminal or goes_last(child) for child in group.node._children)
-
-    def _admit(self, child: TaskNode, group: Group) -> None:
+            return
+        else:
+            goes = (at_once or group.gate_open) and group.verdict is None
+            if not goes and not group.body_ended:
+                self._deadlocks.note_held_back(group.node)
+        if not goes:
+            return
         if group.node.options.parallel:
             group.live += 1
             if group.is_watched:
@@ -296,6 +292,13 @@ class Scheduler(Endings):
                 self._deadlocks.note_overtaking(group.node)
             group.line_up([child])
             self._advance(group)
+
+    @staticmethod
+    def _last_are_on(group: Group) -> bool:
+        """Whether what goes last has been let go ahead; what comes in now goes with it."""
+        if not group.is_cleaning_up:
+            return False
+        return all(child._status.is_terminal or goes_last(child) for child in group.node._children)
 
     def fold(self) -> None:
         """Fold some children that are done into groups that say so; all who listen have been told of their ends."""

@@ -176,7 +176,7 @@ class Crew:
         self.context: Final = copy_context()
         self._workers = 0
         self.generators: Final = OpenGenerators()
-        self._has_spare = False
+        self.has_spare = False
         self._turn_began = 0.0
 
     def wake(self) -> None:
@@ -184,11 +184,11 @@ class Crew:
 
         What is left in the queue at the end of a run is stale, and whoever still calls then finds no place for a task.
         """
-        if not self._has_spare and self.scheduler.slots.can_start_more() and not self.scheduler.is_over:
+        if not self.has_spare and self.scheduler.slots.can_start_more() and not self.scheduler.is_over:
             self._ask_for_spare()
 
     def _ask_for_spare(self) -> None:
-        self._has_spare = True
+        self.has_spare = True
         self._workers += 1
         # A task starts with a copy of the context that it is made in, and this may be called by a body.
         self.context.copy().run(self._loop.start, self._work)
@@ -209,7 +209,7 @@ class Crew:
                 node = scheduler.take(at)
                 if node is None:
                     break
-                if not self._has_spare and slots.can_start_more():
+                if not self.has_spare and slots.can_start_more():
                     self._ask_for_spare()
                 worker.node = node
                 worker.kind = kind = slots.taken_kind
@@ -256,7 +256,7 @@ class Crew:
         self._leave(worker, crash)
 
     def _enter(self) -> Worker:
-        self._has_spare = False
+        self.has_spare = False
         self._turn_began = self._loop.now()
         worker = Worker(self)
         self._loop.occupy(worker)
