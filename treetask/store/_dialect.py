@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, ClassVar, Final
 
@@ -25,8 +26,9 @@ from treetask.store._errors import StoreError, StoreUnavailableError
 Row = tuple[Any, ...]
 Values = Sequence[Any]
 
-#: Rows of one `INSERT ... VALUES`: few different sizes, so that the driver knows the statement again.
-_CHUNKS: Final = (512, 64, 8, 1)
+#: Rows of one `INSERT ... VALUES`. Few different sizes, so that the driver knows the statement again; powers of two, so
+#: that any number of rows is divided among few statements.
+_CHUNKS: Final = tuple(2**power for power in range(10, -1, -1))
 
 
 class Connection(ABC):
@@ -44,6 +46,11 @@ class Connection(ABC):
         self.shown = shown
         self._lock = lock
         self._in_transaction = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended by itself; the next transaction begins with another one."""
+        return False
 
     @abstractmethod
     def execute(self, sql: str, parameters: Values = ()) -> int:
@@ -107,9 +114,9 @@ class Connection(ABC):
         for size in _CHUNKS:
             if size > 1 and size * len(columns) > self.most_values:
                 continue
-            sql = insert_statement(table, tuple(columns), size, on_conflict)
             while len(rows) - start >= size:
-                self.execute(sql, [value for row in rows[start : start + size] for value in row])
+                sql = insert_statement(table, tuple(columns), size, on_conflict)
+                self.execute(sql, list(chain.from_iterable(rows[start : start + size])))
                 start += size
 
     @contextmanager

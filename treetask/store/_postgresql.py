@@ -62,6 +62,10 @@ class PostgreSQLConnection(Connection):
         self._filled: set[str] = set()
         self._connection = self._connected()
 
+    @property
+    def is_lost(self) -> bool:
+        return self._connection.closed and not self._is_closed
+
     def insert_new(self, table: str, columns: Sequence[str], values: Values) -> int:
         found = self.row(insert_statement(table, tuple(columns), 1, " returning id"), values)
         return 0 if found is None else int(found[0])
