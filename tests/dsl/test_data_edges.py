@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -178,6 +179,54 @@ def test_private_attribute_is_refused(name: str) -> None:
         ),
     ):
         getattr(load.output.links, name)
+
+
+#: What a type checker lets pass with a number, or a list.
+_COMPUTING: list[Callable[[Any], object]] = [
+    lambda words: words == 3,
+    lambda words: words != 3,
+    lambda words: words > 2,
+    lambda words: not words,
+    lambda words: words or 3,
+    lambda words: words + 1,
+    lambda words: 2 * words,
+    lambda words: -words,
+    lambda words: f"{words}",
+    lambda words: words[0],
+    lambda words: 3 in words,
+    len,
+    int,
+    lambda words: words(),
+    lambda words: [*words],
+]
+
+
+@pytest.mark.parametrize("compute", _COMPUTING)
+def test_what_computes_with_a_reference_is_refused(compute: Callable[[Any], object]) -> None:
+    """The type checker takes it for the result; nothing is known of that yet, so no answer would be right."""
+    tree = Registry("t")
+
+    @tree.task
+    async def load() -> Page:
+        return Page(3)
+
+    message = "<output of 't/load.words'> has a value only in a run; take it as it is, and do the rest in the body"
+    with pytest.raises(TypeError, match=exactly(message)):
+        compute(load.output.words)
+    assert len({load.output.words, load.output.words}) == 2
+
+
+def test_functions_that_take_references_can_be_compared() -> None:
+    """As decorators and mocks compare signatures: a reference is the same as itself."""
+    tree = Registry("t")
+
+    @tree.task
+    async def load() -> int:
+        return 3
+
+    def show(words: int = load.output) -> None: ...
+
+    assert inspect.signature(show) == inspect.signature(show)
 
 
 async def test_reference_may_be_copied() -> None:

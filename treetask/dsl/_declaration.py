@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
 from treetask.dsl._place import Place
@@ -101,6 +101,35 @@ class Reference:
     def __repr__(self) -> str:
         return f"<{self.__referent}>"
 
+
+def _is_same(reference: Reference, other: object) -> bool:
+    """Compare what signatures hold, with themselves."""
+    return reference is other or _refuse_to_compute(reference)
+
+
+def _is_other(reference: Reference, other: object) -> bool:
+    return not _is_same(reference, other)
+
+
+def _refuse_to_compute(reference: Reference, *_: object) -> NoReturn:
+    """Raise `TypeError`: the type checker lets pass what it does with a result, and there is none yet."""
+    raise TypeError(f"{reference!r} has a value only in a run; take it as it is, and do the rest in the body")
+
+
+#: What would else give an answer at once, as `settings.output.env == "prod"` would: always False.
+_COMPUTED: Final = (
+    *("lt", "le", "gt", "ge", "bool", "format", "len", "getitem", "call"),
+    *("neg", "pos", "abs", "invert", "round", "int", "float", "index"),
+    *(
+        f"{side}{name}"
+        for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+        for side in ("", "r")
+    ),
+)
+for _name in _COMPUTED:
+    setattr(Reference, f"__{_name}__", _refuse_to_compute)
+for _name, _compare in (("eq", _is_same), ("ne", _is_other)):
+    setattr(Reference, f"__{_name}__", _compare)
 
 _REFERENT: Final = "_Reference__referent"
 

@@ -79,6 +79,6 @@ def check_spawnable(node_id: str, task: object) -> None:
         task.close()
         name = task.__name__
         raise TypeError(f"node '{node_id}': you spawned a call of '{name}'; write: node.spawn({name}, ...)")
-    # What stands for the result of a task has every attribute, and none that could be called.
-    if not callable(getattr(task, "child", None)):
+    # What stands for the result of a task has every attribute, but not by its type.
+    if not hasattr(type(task), "child"):
         raise TypeError(f"node '{node_id}': spawn({task!r}): expected a task and its arguments: spawn(task, ...)")

@@ -99,8 +99,8 @@ class ExecutionResult(Generic[R_co]):
         return [node.result for node in self._nodes_of(task) if node.status is TaskStatus.DONE]
 
     def _nodes_of(self, task: Handle[Any]) -> list[TaskNode]:
-        # A reference has every attribute, and none that could be called.
-        if not callable(getattr(task, "nodes_in", None)):
+        # What stands for the result of a task has every attribute, but not by its type.
+        if not hasattr(type(task), "nodes_in"):
             raise TypeError(
                 f"the result of '{self.tree.root.id}' was asked for {task!r}; expected a declared task or group, as in "
                 "result[task]; the node of an id is result.tree.find(id)"
