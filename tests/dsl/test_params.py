@@ -265,9 +265,22 @@ def test_dataclass_that_is_not_made_from_its_fields() -> None:
         _first: int = 3
 
     tree = Registry("t")
+
+    @tree.task
+    async def load() -> int:
+        return 3
+
+    @dataclass
+    class Late:
+        first: int = load.output
+
     for cls, problem in (
         (Once, ": 'first' is an InitVar, which nobody can refer to; make it a field"),
         (Own, " is not made from its fields; leave __init__ to the dataclass"),
+        (
+            Late,
+            f": the default of 'first' is {load.output!r}, which has a value only in a run; take it in a task",
+        ),
         (Hidden, ": '_first' begins with '_', so nobody can refer to it; rename it"),
     ):
         with pytest.raises(DefinitionError) as caught:

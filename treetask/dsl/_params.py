@@ -118,7 +118,12 @@ def declare_params(registry: Declaration, cls: object, place: Place) -> Settings
             raise DefinitionError(f"{settings}: '{name}' is an InitVar, which nobody can refer to; make it a field")
     if set(inspect.signature(cls).parameters) != set(settings.fields):
         raise DefinitionError(f"{settings} is not made from its fields; leave __init__ to the dataclass")
-    for name in settings.fields:
+    for name, field in settings.fields.items():
+        if isinstance(field.default, Reference):
+            raise DefinitionError(
+                f"{settings}: the default of '{name}' is {field.default!r}, which has a value only in a run; take it "
+                "in a task"
+            )
         if name.startswith("_"):
             raise DefinitionError(f"{settings}: '{name}' begins with '_', so nobody can refer to it; rename it")
         if name in RESERVED:
