@@ -200,6 +200,17 @@ def test_group_without_a_body_has_none_to_override() -> None:
         checks.override(nothing)
 
 
+def test_handle_and_reference_are_no_functions() -> None:
+    """The fix is the function of the handle; of a result there is none."""
+    why = "it is the task 'app/count'; hand over its function: handle.fn"
+    with pytest.raises(BodyError, match=exactly(f"'count' ({at(count)}) cannot be a task: {why}")):
+        count.override(count)
+    reference: Any = extract.output
+    message = r"^'<output of 'app/extract'>' \(.*\) cannot be a task: it is the output of 'app/extract', a value; .*$"
+    with pytest.raises(BodyError, match=message):
+        count.override(reference)
+
+
 def test_contexts_may_be_left_in_any_order() -> None:
     """The newest that is still open stands in, and in the end none does."""
 

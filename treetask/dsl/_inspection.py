@@ -181,6 +181,10 @@ def body_name(fn: object) -> str:
 
 
 def _checked_function(fn: object, name: str, place: Place, *, may_be_lambda: bool = False) -> Callable[..., Any]:
+    if isinstance(fn, Reference):
+        raise BodyError(name, place, f"it is the {referent_of(fn)}, a value", "declare a `def` or `async def`")
+    if isinstance(fn, Declared):
+        raise BodyError(name, place, f"it is the task '{fn._declared.path}'", "hand over its function: handle.fn")
     if inspect.isclass(fn):
         raise BodyError(name, place, "it is a class", "declare a function that makes or uses one")
     is_bound = inspect.ismethod(fn) or (inspect.isbuiltin(fn) and inspect.isclass(fn.__self__))
