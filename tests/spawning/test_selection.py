@@ -156,6 +156,26 @@ async def test_whoever_takes_what_is_left_out_is_refused_when_it_comes_in() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("only", "skip", "inside"),
+    [
+        (["+crawl/section[s]/takes"], [], ["before", "takes"]),
+        (["+**/takes"], [], ["before", "takes"]),
+        (["**/before+"], [], ["before", "after", "takes"]),
+        (["crawl/section[s]"], ["crawl/section[s]/before+", "**/page[*]"], []),
+    ],
+)
+async def test_what_comes_in_is_selected_with_what_it_needs_in_it(
+    only: list[str], skip: list[str], inside: list[str]
+) -> None:
+    """Both ways out do what the refusal says, and so does a plus in the other direction."""
+    tree = await run(*only, skip=tuple(skip))
+
+    section = tree.find("site/crawl/section[s]")
+    assert section is not None
+    assert [node.name for node in section.children if node.status == "done"] == inside
+
+
 async def test_skipped_children_are_no_failures_of_a_sequence() -> None:
     """It goes on with the next."""
     await run("slowly/page[b]")

@@ -11,14 +11,14 @@ that means something in the tree keeps no others: a name would run whatever may 
 at like the tree was: if it is not selected, nor could anything below it be, it is skipped, and what is declared below
 it does not even come in. That is no failure of its parent; who awaits it is told.
 
-What a selector with `+` means in addition goes by the dependencies that the tree has before the run, optional ones as
-well, from and to what is above and below. The order of a sequence is no need.
+What a selector with `+` means in addition goes by the dependencies that the tree has before the run, and by those
+inside of what comes in, optional ones as well, from and to what is above and below. The order of a sequence is no need.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask._errors import DefinitionError, NothingSelectedError, did_you_mean
@@ -92,7 +92,7 @@ class Selection:
                 raise self._nothing_meant(selector, nodes, paths)
             if selector in self._only and not meant:
                 self._open.append(selector)
-            found[selector] = self._with_others(selector, meant, makers, nodes)
+            found[selector] = _with_others(selector, meant, makers, nodes, self._tree.find)
         self._unmet = list(self._open)
         kept, skipped = self._keep(
             nodes,
@@ -111,27 +111,6 @@ class Selection:
         for node in kept:
             self._forget_dependencies(node)
             _detach(node, kept)
-
-    def _with_others(
-        self, selector: Selector, meant: list[TaskNode], makers: list[TaskNode], nodes: list[TaskNode]
-    ) -> set[TaskNode]:
-        """Return what a selector means, with what it means in addition."""
-        found = set(meant)
-        if selector.with_needs:
-            found |= _reached(meant, makers, self._needs)
-        if selector.with_needers:
-            needers: dict[TaskNode, list[TaskNode]] = {}
-            for node in nodes:
-                for needed in self._needs(node):
-                    needers.setdefault(needed, []).append(node)
-            found |= _reached(meant, makers, lambda node: needers.get(node, ()))
-        return found
-
-    def _needs(self, node: TaskNode) -> Iterator[TaskNode]:
-        for wanted in node.options.depends_on:
-            needed = self._tree.find(wanted)
-            if needed is not None:
-                yield needed
 
     def _nothing_meant(self, selector: Selector, nodes: list[TaskNode], paths: dict[TaskNode, str]) -> DefinitionError:
         if selector.tag is not None:
@@ -173,8 +152,8 @@ class Selection:
             self._unmet.remove(selector)
         kept, skipped = self._keep(
             nodes,
-            lambda node: any(_means(selector, node, paths[node]) for selector in self._only),
-            lambda node: any(_means(selector, node, paths[node]) for selector in self._skip),
+            _meant_of(self._only, nodes, paths).__contains__,
+            _meant_of(self._skip, nodes, paths).__contains__,
             lambda node: any(_may_make(selector, node, paths[node]) for selector in self._open),
             is_inside=parent not in self._held,
         )
@@ -286,6 +265,41 @@ def _paths(
 
 def _ids(nodes: list[TaskNode], paths: dict[TaskNode, str]) -> list[str]:
     return [paths[node].replace(BETWEEN, "/") or node.id for node in nodes]
+
+
+def _with_others(
+    selector: Selector,
+    meant: list[TaskNode],
+    makers: list[TaskNode],
+    nodes: list[TaskNode],
+    find: Callable[[str], TaskNode | None],
+) -> set[TaskNode]:
+    """Return what a selector means, with what it means in addition of the nodes that are found by their ids."""
+
+    def needs(node: TaskNode) -> list[TaskNode]:
+        needed = map(find, node.options.depends_on)
+        return [each for each in needed if each is not None]
+
+    found = set(meant)
+    if selector.with_needs:
+        found |= _reached(meant, makers, needs)
+    if selector.with_needers:
+        needers: dict[TaskNode, list[TaskNode]] = {}
+        for node in nodes:
+            for needed in needs(node):
+                needers.setdefault(needed, []).append(node)
+        found |= _reached(meant, makers, lambda node: needers.get(node, ()))
+    return found
+
+
+def _meant_of(selectors: Iterable[Selector], nodes: list[TaskNode], paths: Mapping[TaskNode, str]) -> set[TaskNode]:
+    """Return what selectors mean of a branch, with what they mean in addition inside of it."""
+    here = {node.id: node for node in nodes}
+    found: set[TaskNode] = set()
+    for selector in selectors:
+        meant = [node for node in nodes if _means(selector, node, paths[node])]
+        found |= _with_others(selector, meant, [], nodes, here.get) if meant else set()
+    return found
 
 
 def _means(selector: Selector, node: TaskNode, path: str) -> bool:
