@@ -291,3 +291,34 @@ def test_output_of_a_narrow_encoding_gets_other_signs(shop: Project, monkeypatch
 
     assert main(["names:tree", "plan"]) == 0
     assert raw.getvalue().decode("latin-1").splitlines() == ["t", "`-- größe \\u6570", "0 tasks would run"]
+
+
+def test_list_ends_with_the_resources(project: Project) -> None:
+    """Of the whole registry, whatever part is looked at: their names, and what they say about themselves."""
+    project.write(
+        "app.py",
+        """
+        from treetask import Registry
+
+        tree = Registry("app")
+
+        @tree.resource
+        async def session():
+            \"\"\"Connect.
+
+            And disconnect.
+            \"\"\"
+            yield 3
+
+        @tree.resource
+        async def cache(of=session.output):
+            yield of
+
+        @tree.task
+        async def load(session=session.output): ...
+        """,
+    )
+
+    expected = ["", "resources", "  session  Connect.", "  cache"]
+    assert project.treetask("app:tree", "list").out.splitlines() == ["app   group", "load  task", *expected]
+    assert project.treetask("app:load", "list").out.splitlines()[-4:] == expected

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from treetask.cli._outline import Entry
+from treetask.cli._outline import Entry, first_words
 from treetask.display import DEEPEST_PREFIX, clip, display_width, safe_text, theme_for
 from treetask.model import TreeTaskConfig
 
@@ -24,6 +24,13 @@ def table(entries: Sequence[Entry], width: int | None) -> Iterator[str]:
     root = entries[0].id
     rows = [(safe_text(relative_id(entry.id, root)), _kind(entry), _remarks(entry)) for entry in entries]
     yield from _aligned(rows, width)
+
+
+def resources(functions: Mapping[str, Callable[..., object]], width: int | None) -> Iterator[str]:
+    """Yield a line for each resource: its name and what its function says about itself."""
+    rows = [(f"  {safe_text(name)}", safe_text(first_words(function))) for name, function in functions.items()]
+    if rows:
+        yield from _aligned(rows, width)
 
 
 def _kind(entry: Entry) -> str:

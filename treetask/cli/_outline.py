@@ -113,7 +113,7 @@ def _of_node(node: TaskNode, parent: int, declared: Declaration | None) -> Entry
         has_body=body is not None,
         spawns=body is not None and kind_of(body).yields,
         is_spawned=False,
-        doc=_doc(body.fn if isinstance(body, BoundBody) else body),
+        doc=first_words(body.fn if isinstance(body, BoundBody) else body),
         is_declared=declared is not None,
     )
 
@@ -137,7 +137,7 @@ def _of_template(declared: Declaration, parent: int, above: Entry, template_id: 
         has_body=declared.body is not None,
         spawns=declared.body is not None and declared.body.kind.yields,
         is_spawned=True,
-        doc=_doc(None if declared.body is None else declared.body.fn),
+        doc=first_words(None if declared.body is None else declared.body.fn),
         is_declared=True,
     )
 
@@ -146,6 +146,7 @@ def _is_group(declared: Declaration) -> bool:
     return "parallel" in declared.option_names
 
 
-def _doc(function: object) -> str:
+def first_words(function: object) -> str:
+    """Return the first line of what a function says about itself."""
     said = inspect.getdoc(function) if inspect.isroutine(function) else None
     return (said or "").strip().partition("\n")[0].strip()

@@ -19,7 +19,7 @@ from treetask.dsl._decorators import (
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
-from treetask.dsl._resource import Resource
+from treetask.dsl._resource import Resource, resources_of
 from treetask.dsl._run import Runner, install_runner
 from treetask.dsl._task import AsyncTask, SyncTask, Task
 
@@ -45,4 +45,5 @@ __all__ = [
     "parameter_defaults",
     "parameter_types",
     "required_parameters",
+    "resources_of",
 ]

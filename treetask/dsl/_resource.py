@@ -145,3 +145,8 @@ def _refuse_circle(shared: Shared, body: Body, place: Place) -> None:
             if isinstance(target, Shared) and target not in seen:
                 seen.add(target)
                 waiting += target.needs
+
+
+def resources_of(declared: Declaration) -> dict[str, Callable[..., object]]:
+    """Return the functions of the resources that the registry of a declaration has, by name, in their order."""
+    return {each.label: each.body.fn for each in declared.registry().given if isinstance(each, Shared)}
