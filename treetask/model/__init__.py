@@ -45,6 +45,7 @@ from treetask.model._result import (
     unhandled,
 )
 from treetask.model._retry import Retry, RetryOn
+from treetask.model._secret import HIDDEN, Secret, mentions_secret, secrets_may_travel
 from treetask.model._snapshot import NodeDict, TreeDict
 from treetask.model._spawn import (
     GONE,
@@ -91,6 +92,7 @@ __all__ = [
     "DEFAULT_TREE_CHARS",
     "FAILURES",
     "GONE",
+    "HIDDEN",
     "JOIN",
     "NEXT",
     "NOT_SELECTED",
@@ -130,6 +132,7 @@ __all__ = [
     "Return",
     "RunEnded",
     "RunStarted",
+    "Secret",
     "Selector",
     "Spawnable",
     "Spawns",
@@ -159,9 +162,11 @@ __all__ = [
     "kind_of",
     "leaf_exceptions",
     "left_behind",
+    "mentions_secret",
     "node_options",
     "optional",
     "refuse_later_option",
+    "secrets_may_travel",
     "text_lines",
     "unhandled",
 ]
