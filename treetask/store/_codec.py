@@ -16,7 +16,7 @@ import msgspec
 
 from treetask._errors import TreeTaskError, words_of
 from treetask.model import Secret, mentions_secret
-from treetask.store._difference import LEAVES, are_same_builtins, difference, type_name
+from treetask.store._difference import LEAVES, a_kind, are_same_builtins, difference, type_name
 
 #: Decoders that are kept: a pipeline has fewer types.
 _KEPT: Final = 1024
@@ -61,7 +61,7 @@ def encode_result(value: object, wanted: object = Any, *, max_bytes: int | None 
     return data
 
 
-def decode_result(data: bytes, wanted: object = Any) -> Any:  # noqa: ANN401 - what `wanted` says
+def decode_result(data: bytes, wanted: object = Any) -> Any:
     """Return what was stored, of the type that is declared. Raises `NotReadable` if it is no such thing."""
     try:
         return _decoder(wanted).read(data)
@@ -147,11 +147,11 @@ def _kept(make: Callable[[Any], Any], wanted: object) -> _Reader:
 _reader: Final = functools.lru_cache(maxsize=_KEPT)(_Reader)
 
 
-def _packed(wanted: Any) -> msgspec.msgpack.Decoder[Any]:  # noqa: ANN401 - any type
+def _packed(wanted: Any) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(wanted, dec_hook=_made)
 
 
-def _json(wanted: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - any type
+def _json(wanted: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(wanted, dec_hook=_made)
 
 
@@ -170,13 +170,14 @@ def _as_known(value: object) -> object:
         fix = f"return {base.__name__}(...) of it"
     else:
         fix = "return numbers, texts, lists, dicts, or a dataclass of these"
-    raise NotStorable(f"there is a {type_name(kind)} in it, which cannot be written; {fix}")
+    raise NotStorable(f"there is {a_kind(kind)} in it, which cannot be written; {fix}")
 
 
-def _made(kind: Any, value: object) -> object:  # noqa: ANN401 - a type, or an alias of one
+def _made(kind: Any, value: object) -> object:
     """Return what msgspec knows nothing of, out of what stands for it."""
-    if kind is object:
-        return value
+    origin = typing.get_origin(kind) or kind
+    if isinstance(origin, type) and isinstance(value, origin):
+        return value  # as a list is an Iterable
     if isinstance(value, str) and PurePath in getattr(kind, "__mro__", ()):
         return kind(value)
     raise NotImplementedError(f"nothing makes a {shown_type(kind)} of what is stored")

@@ -51,11 +51,11 @@ def difference(value: object, back: object) -> str | None:
         if kind is not kind_back:
             if kind is int and kind_back is float and one == other:
                 continue  # only where a float was declared, for which an int may stand
-            return f"{_a(kind)} comes back as {_a(kind_back)}{_at(path)}"
+            return f"{a_kind(kind)} comes back as {a_kind(kind_back)}{_at(path)}"
         if kind not in LEAVES:
             waiting += _parts(kind, one, other, path)
         elif not _are_equal_leaves(one, other):
-            return f"{_a(kind)} comes back changed{_at(path)}"
+            return f"{a_kind(kind)} comes back changed{_at(path)}"
     return None
 
 
@@ -65,26 +65,26 @@ class _Verdict(str):
     __slots__ = ()
 
 
-def _parts(kind: type[object], one: Any, other: Any, path: _Path) -> Iterable[_Pair]:  # noqa: ANN401 - of that type
+def _parts(kind: type[object], one: Any, other: Any, path: _Path) -> Iterable[_Pair]:
     """Return what has to be the same for two of one type to be so, at last a verdict if they are not all the same."""
     what = kind  # to the type checkers, `kind` changes below
     if issubclass(kind, (list, tuple)):
         if len(one) != len(other):
-            return ((_Verdict(f"{_a(what)} comes back longer or shorter"), None, path),)
+            return ((_Verdict(f"{a_kind(what)} comes back longer or shorter"), None, path),)
         return () if _are_same_leaves(one, other) else _steps(zip(one, other, strict=True), path)
     if issubclass(kind, dict):
         if len(one) != len(other):
-            return ((_Verdict(f"{_a(what)} comes back with more or fewer keys"), None, path),)
+            return ((_Verdict(f"{a_kind(what)} comes back with more or fewer keys"), None, path),)
         if _are_same_leaves([*one], [*other]) and _are_same_leaves([*one.values()], [*other.values()]):
             return ()
         return _entries(one, other, path)
     if issubclass(kind, (set, frozenset)):
         if one != other:
-            return ((_Verdict(f"{_a(what)} comes back changed"), None, path),)
+            return ((_Verdict(f"{a_kind(what)} comes back changed"), None, path),)
         counterparts: dict[object, object] = {each: each for each in other}
         return ((each, counterparts[each], path) for each in one)
     if issubclass(kind, Enum):
-        return () if one is other else ((_Verdict(f"{_a(what)} comes back as another"), None, path),)
+        return () if one is other else ((_Verdict(f"{a_kind(what)} comes back as another"), None, path),)
     fields = ((getattr(one, name), getattr(other, name), (path, ".", name)) for name in _fields(cast("Hashable", what)))
     problem = _problem(kind, one, other)
     return fields if problem is None else ((_Verdict(problem), None, path), *fields)
@@ -97,7 +97,7 @@ class _NotBuiltInError(Exception):
 class _Form(pickle.Pickler):
     """Writes built-in values only, and runs nobody's code."""
 
-    def reducer_override(self, obj: object) -> Any:  # noqa: ANN401 - nothing, ever
+    def reducer_override(self, obj: object) -> Any:
         raise _NotBuiltInError
 
 
@@ -121,11 +121,11 @@ def _form(value: object) -> bytes:
     return written.getvalue()
 
 
-def _are_equal_leaves(one: Any, other: Any) -> bool:  # noqa: ANN401 - two of LEAVES
+def _are_equal_leaves(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - not a number is not even itself
 
 
-def _are_same_leaves(one: Any, other: Any) -> bool:  # noqa: ANN401 - two lists or tuples
+def _are_same_leaves(one: Any, other: Any) -> bool:
     """Whether all in them are leaves and the same, which for many is told far sooner than one by one."""
     kinds = [*map(type, one)]
     return LEAVES.issuperset(kinds) and kinds == [*map(type, other)] and bool(one == other)
@@ -144,10 +144,10 @@ def _entries(one: Mapping[object, object], other: Mapping[object, object], path:
 
 def _problem(kind: type[object], one: object, other: object) -> str | None:
     if getattr(kind, "__eq__", None) is object.__eq__:
-        return f"{_a(kind)} has no __eq__, so nobody can tell whether it comes back"
+        return f"{a_kind(kind)} has no __eq__, so nobody can tell whether it comes back"
     is_equal: object = one == other
     # Anything else, as the array that the values of some libraries give, is no answer.
-    return None if is_equal is True else f"{_a(kind)} does not come back equal"
+    return None if is_equal is True else f"{a_kind(kind)} does not come back equal"
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -157,7 +157,8 @@ def _fields(kind: Hashable) -> tuple[str, ...]:
     return cast("tuple[str, ...]", getattr(kind, "__struct_fields__", ()))
 
 
-def _a(kind: type[Any]) -> str:
+def a_kind(kind: type[Any]) -> str:
+    """Return a type in words, with its article."""
     if kind is type(None):
         return "None"
     name = type_name(kind)
