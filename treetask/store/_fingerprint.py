@@ -55,8 +55,8 @@ def _types_text(types: object) -> str:
 def code_digest(fn: object) -> str:
     """Return a digest of the code of a function; empty where there is none to see, as of built-in ones.
 
-    Comments, what a docstring says and the place in the file do not count, nor does what the function calls. It holds for one
-    minor version of Python, optimised or not.
+    Comments, what a docstring says and the place in the file do not count, nor does what the function calls. It holds
+    for one minor version of Python, optimised or not.
     """
     forms = [[_code_form(code), _defaults(function)] for function, code in _functions(fn)]
     if not forms:
@@ -82,7 +82,7 @@ def _functions(fn: object) -> Iterator[tuple[Any, CodeType]]:
             function = getattr(function, "__wrapped__", None) or vars(_kind(function)).get("__call__")
 
 
-def _defaults(function: Any) -> list[Any]:  # noqa: ANN401 - a function
+def _defaults(function: Any) -> list[Any]:
     """Return the defaults that can be told."""
     named: dict[str, object] = getattr(function, "__kwdefaults__", None) or {}
     defaults: tuple[object, ...] = getattr(function, "__defaults__", None) or ()
@@ -98,7 +98,7 @@ def _code_form(code: CodeType) -> list[Any]:
     ]
 
 
-def _constant(value: Any) -> Any:  # noqa: ANN401 - lists, texts and numbers
+def _constant(value: Any) -> Any:
     """Return what tells a constant: the compiler makes some that nobody would hand over as an argument."""
     kind = _kind(value)
     if kind is CodeType:

@@ -47,7 +47,7 @@ def stable_name(kind: type[Any]) -> str:
     return f"{module}.{kind.__qualname__}"
 
 
-def typed_form(value: object) -> Any:  # noqa: ANN401 - lists, texts and numbers
+def typed_form(value: object) -> Any:
     """Return lists of texts and numbers that tell a value and the types of all its parts. Raises `Untellable`."""
     kind: type[Any] = type(value)
     if value is None or kind in (bool, str, float, bytes):
