@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from treetask.store._dialect import Connection
-from treetask.store._errors import NewerSchemaError, StoreCorruptedError
+from treetask.store._errors import NewerSchemaError, StatementError, StoreCorruptedError
 
 #: Takes the tables from one version to the next, in a transaction that has begun.
 Step = Callable[[Connection], None]
@@ -94,13 +94,21 @@ def version_of(connection: Connection) -> int:
     ours = there & TABLES
     if not (ours if connection.is_shared_with_others else there):
         return 0
-    found = connection.row("select value from meta where name = 'schema'") if ours >= {"meta", "runs"} else None
-    if found is None or not found[0].isdecimal():
+    found = _recorded(connection) if ours >= {"meta", "runs"} else None
+    if found is None:
         table = min(ours or there)
         raise StoreCorruptedError(
             connection.shown, f"it has a table '{table}' that is not TreeTask's", connection.alien_fix
         )
-    return int(found[0])
+    return found
+
+
+def _recorded(connection: Connection) -> int | None:
+    try:
+        row = connection.row("select value from meta where name = 'schema'")
+    except StatementError:  # somebody else's table has other columns
+        return None
+    return int(row[0]) if row is not None and str(row[0]).isdecimal() else None
 
 
 def _refuse_newer(connection: Connection, found: int, known: int) -> None:

@@ -135,13 +135,10 @@ def _postgresql(text: str) -> Address:
     shown += "" if match["database"] is None else f"/{match['database']}"
     told = "&".join(f"{name}={value}" for name, _, value in options if name.lower() in _TELLING)
     passwords = [match["password"] or "", *(value for name, _, value in options if "password" in name.lower())]
-    secrets = {form for each in passwords if each for form in (each, unquote(each))}
-    return Address(
-        Kind.SERVER,
-        clean(shown + (f"?{told}" if told else "")),
-        url=text,
-        secrets=tuple(sorted(secrets, key=len, reverse=True)),
-    )
+    shown = clean(shown + (f"?{told}" if told else ""))
+    # A password that is the user's name, say, is shown anyhow, and messages are to name the user.
+    secrets = {form for each in passwords for form in (each, unquote(each)) if form not in shown}
+    return Address(Kind.SERVER, shown, url=text, secrets=tuple(sorted(secrets, key=len, reverse=True)))
 
 
 def _without_password(text: str) -> str:
