@@ -167,7 +167,10 @@ class PostgreSQLConnection(Connection):
             connection.execute(f"set lock_timeout = {round(self._busy_timeout * 1000)}".encode())
             connection.execute(b"set client_min_messages = warning")
         except psycopg.Error as error:
-            raise self._translated(error) from error
+            text = self._words_of(error)
+            # What was said with the password in it is not to be seen in a traceback either.
+            cause = None if "***" in text else error
+            raise StoreUnavailableError(self.shown, text, _FIX) from cause
         return connection
 
     @contextmanager
@@ -179,7 +182,7 @@ class PostgreSQLConnection(Connection):
 
     def _translated(self, error: psycopg.Error | UnicodeEncodeError) -> StoreError:
         """Return our error for one of psycopg's, or of the server's."""
-        text = " ".join(clean(self._address.without_secrets(str(error))).split())
+        text = self._words_of(error)
         if isinstance(error, psycopg.IntegrityError):
             return ConflictError(self.shown, text)
         if isinstance(error, psycopg.errors.LockNotAvailable):
@@ -192,6 +195,10 @@ class PostgreSQLConnection(Connection):
         if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
             return StoreUnavailableError(self.shown, text, _FIX)
         return StatementError(self.shown, text)
+
+    def _words_of(self, error: Exception) -> str:
+        """Return what an error says, in one line and without the password."""
+        return " ".join(clean(self._address.without_secrets(str(error))).split())
 
 
 @lru_cache(maxsize=512)
