@@ -252,3 +252,76 @@ def test_table_of_parameters_that_is_none(project: Project) -> None:
     project.write("pyproject.toml", "[tool.treetask]\nparams = 3\n")
 
     assert project.treetask().refusal == ["treetask: pyproject.toml: [tool.treetask] params is 3; expected a table"]
+
+
+SECRETS = """
+from dataclasses import dataclass, field
+from treetask import Registry, Secret
+
+@dataclass(frozen=True)
+class Access:
+    token: Secret[str]
+    pin: Secret[int] = Secret(0)
+    words: list[Secret[str]] = field(default_factory=list)
+    plain: Secret[str] = Secret("default")
+
+tree = Registry("app")
+access = tree.params(Access)
+
+@tree.task
+def show(access: Access = access.output) -> None:
+    print(access, access.token.reveal(), access.pin.reveal(), [each.reveal() for each in access.words])
+
+@tree.task(static=False)
+def fetch(key: Secret[str], note: Secret[str] = Secret("")) -> None:
+    print(key, key.reveal())
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (
+            ["app:tree", "--token", "t", "--pin", "12"],
+            "Access(token=***, pin=***, words=[], plain=***) t 12 []\n",
+        ),
+        (
+            ["app:tree", "--token=null", "--words", "a,b"],
+            "Access(token=***, pin=***, words=[***, ***], plain=***) null 0 ['a', 'b']\n",
+        ),
+        (["app:tree.fetch", "--key", "k", "--token", "t"], "*** k\n"),
+    ],
+)
+def test_text_for_a_secret_is_wrapped(project: Project, words: list[str], shown: str) -> None:
+    """Of a pipeline's parameters and of a task's own, by the type that is inside."""
+    project.write("app.py", SECRETS)
+
+    outcome = project.treetask(*words, *QUIET)
+
+    assert (outcome.code, outcome.out, outcome.err) == (0, shown, "")
+
+
+def test_text_that_is_no_such_secret_is_not_shown(project: Project) -> None:
+    """The message has stars for it."""
+    project.write("app.py", SECRETS)
+
+    outcome = project.treetask("app:tree", "--token", "t", "--pin", "hunter2", *QUIET)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("treetask: --pin is ***; expected ")
+    assert "hunter2" not in outcome.err
+
+
+def test_list_has_stars_for_the_defaults_of_secrets(project: Project) -> None:
+    """Its type is told, what it is by default is not."""
+    project.write("app.py", SECRETS)
+
+    assert project.treetask("app:tree.fetch", "list", "--key", "k", "--token", "t").out.splitlines()[-7:] == [
+        "parameters",
+        "  --key    Secret[str]",
+        "  --note   Secret[str]        default ***",
+        "  --token  Secret[str]",
+        "  --pin    Secret[int]        default ***",
+        "  --words  list[Secret[str]]",
+        "  --plain  Secret[str]        default ***",
+    ]

@@ -24,6 +24,7 @@ from treetask import (
     Resource,
     Retry,
     Return,
+    Secret,
     Spawns,
     SyncSpawns,
     Task,
@@ -258,10 +259,13 @@ async def joined(
 class Settings:
     env: str = "dev"
     pages: int = 3
+    token: Secret[str] = Secret("")
 
 
 settings = tree.params(Settings)
 assert_type(settings, Params[Settings])
+assert_type(settings.output.token, Secret[str])
+assert_type(Secret(b"").reveal(), bytes)
 assert_type(settings.output, Settings)
 assert_type(settings.output.env, str)
 assert_type(with_node.output, bytes)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import EnumMeta
 from pathlib import PurePath
+from types import UnionType
 from typing import Any, Final, cast
 
 from treetask.cli._options import Param, option_names
 from treetask.cli._problem import CommandProblem, closest
 from treetask.display import display_width, safe_text
 from treetask.dsl import Registry, Task, parameter_defaults, parameter_types, required_parameters
+from treetask.model import HIDDEN, Secret, mentions_secret
 
 #: What a truth may be given as.
 _TRUTHS: Final = (None, "true", "false", "True", "False", "1", "0")
@@ -80,7 +82,8 @@ def described(pipeline: object) -> Iterator[str]:
     rows = [(f"--set {name}=" if f"--{name}" in taken else f"--{name}", _shown(types[name]), name) for name in types]
     columns = [max(map(display_width, each), default=0) for each in zip(*rows, strict=True)]
     for option, wanted, name in rows:
-        default = f"  default {safe_text(repr(defaults[name]))}" if name in defaults else ""
+        text = HIDDEN if mentions_secret(types[name]) else repr(defaults.get(name))
+        default = f"  default {safe_text(text)}" if name in defaults else ""
         yield f"  {option:{columns[0]}}  {safe_text(wanted):{columns[1]}}{default}".rstrip()
 
 
@@ -104,7 +107,20 @@ def _hint(name: str, own: list[str], options: Iterable[str] = ()) -> str:
 
 
 def _converted(what: str, value: object, wanted: object) -> object:
-    """Return a value of the type that is wanted."""
+    """Return a value of the type that is wanted. What is to be secret is in no message."""
+    if not mentions_secret(wanted):
+        return _read(what, value, wanted)
+    members = typing.get_args(wanted) if typing.get_origin(wanted) in (typing.Union, UnionType) else (wanted,)
+    kind = next(each for each in members if mentions_secret(each))
+    try:
+        if kind is Secret or typing.get_origin(kind) is Secret:
+            return Secret(_read(what, value, *(typing.get_args(kind) or (str,))))
+        return _read(what, value, wanted)
+    except CommandProblem:
+        raise CommandProblem(f"{what} is {HIDDEN}; expected {_shown(wanted)}") from None
+
+
+def _read(what: str, value: object, wanted: object) -> object:
     if wanted is Any or wanted is object or (wanted is str and isinstance(value, str)):
         return value
     if isinstance(wanted, EnumMeta) and isinstance(value, str) and value in wanted.__members__:
@@ -134,7 +150,9 @@ def _converted(what: str, value: object, wanted: object) -> object:
 
 def _made(kind: type[Any], value: object) -> object:
     """Return what msgspec knows nothing of."""
-    if issubclass(kind, PurePath) and isinstance(value, str):
+    if kind is Secret or typing.get_origin(kind) is Secret:
+        return Secret(_read("", value, *(typing.get_args(kind) or (str,))))
+    if isinstance(kind, type) and issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
     raise NotImplementedError
 
@@ -142,7 +160,7 @@ def _made(kind: type[Any], value: object) -> object:
 def _shown(wanted: object) -> str:
     if isinstance(wanted, type) and typing.get_origin(wanted) is None:  # `list[str]` is a type on 3.10
         return wanted.__name__
-    return str(wanted).replace("typing.", "")
+    return str(wanted).replace("typing.", "").replace(f"{Secret.__module__}.", "")
 
 
 def _lowered(sentence: str) -> str:

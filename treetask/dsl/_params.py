@@ -19,6 +19,7 @@ from treetask._errors import DefinitionError, did_you_mean
 from treetask.dsl._declaration import Declaration, Given, Provided, Reference
 from treetask.dsl._inspection import RESERVED, type_of
 from treetask.dsl._place import Place
+from treetask.model import HIDDEN, Secret, mentions_secret
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -46,7 +47,8 @@ class Settings(Given):
         try:
             return typing.get_type_hints(holder, localns=dict(vars(self.cls)), include_extras=True)[name]
         except Exception:  # noqa: BLE001 - an annotation may hold any expression
-            return Any
+            # Whatever it says besides, what it calls a secret is not shown.
+            return Secret if isinstance(wanted, str) and "Secret" in wanted else Any
 
     def is_required(self, name: str) -> bool:
         """Whether a field has no default."""
@@ -67,19 +69,28 @@ class Settings(Given):
         if missing:
             names = " and ".join(f"'{name}'" for name in missing)
             raise TypeError(f"{owner} needs {names} for {self}; give it: run({missing[0]}=...), or give it a default")
-        given = {name: values[name] for name in self.fields if name in values}
+        kinds = {name: self.type_of(name) for name in self.fields}
+        given = {name: _wrapped(values[name], kinds[name]) for name in self.fields if name in values}
         for name, value in given.items():
-            wanted = self.type_of(name)
-            if not _fits(value, wanted):
-                shown = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
-                raise TypeError(f"{owner}: {name} is {value!r}; expected {shown or wanted} for {self}")
+            if not _fits(value, kinds[name]):
+                said = _said(value, kinds[name])
+                raise TypeError(f"{owner}: {name} is {said}; expected {_shown(kinds[name])} for {self}")
+        made = self._made(given, owner)
+        for name, wanted in kinds.items():
+            # Nobody but the class itself has said it.
+            if mentions_secret(wanted) and name not in given and not _fits(getattr(made, name), wanted):
+                fix = f"expected {_shown(wanted)}; write Secret(...)"
+                raise DefinitionError(f"{self}: the default of '{name}' is {HIDDEN}, no Secret; {fix}")
+        return made
+
+    def _made(self, given: Mapping[str, object], owner: str) -> object:
         try:
             return self.cls(**given)
         except ValueError as error:
             # What the class says of its values, in its own words.
             raise DefinitionError(f"{error} ({self.label}, {self.place})") from error
         except (Exception, SystemExit) as error:
-            said = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            said = ", ".join(f"{name}={_said(value, self.type_of(name))}" for name, value in given.items())
             why = f"{type(error).__name__}: {error}"
             raise DefinitionError(f"{owner}: {self.label}({said}) raised {why} ({self.place})") from error
 
@@ -229,6 +240,34 @@ def _is_same(declared: Declaration, name: str) -> bool:
     return reference is not None and isinstance(reference.target, Settings) and reference.attributes == (name,)
 
 
+def _said(value: object, wanted: object) -> str:
+    return HIDDEN if mentions_secret(wanted) else repr(value)
+
+
+def _wrapped(value: object, wanted: object) -> object:
+    """Return a value as a `Secret` where one is wanted and it is none."""
+    given = value  # to the type checkers, `value` changes
+    if isinstance(value, Secret) or not mentions_secret(wanted):
+        return given
+    origin = typing.get_origin(wanted)
+    if wanted is Secret or origin is Secret:
+        return Secret(value)
+    if origin is typing.Annotated:
+        return _wrapped(value, typing.get_args(wanted)[0])
+    if origin is typing.Union or origin is types.UnionType:
+        kinds = typing.get_args(wanted)
+        if any(_fits(value, each) for each in kinds if not mentions_secret(each)):
+            return value
+        return _wrapped(value, next(each for each in kinds if mentions_secret(each)))
+    return value
+
+
+def _shown(wanted: object) -> str:
+    if isinstance(wanted, type) and typing.get_origin(wanted) is None:  # `list[str]` is a type on 3.10
+        return wanted.__name__
+    return str(wanted).replace(f"{Secret.__module__}.", "")
+
+
 def _fits(value: object, wanted: object) -> bool:
     """Whether a value is certainly not of another type than an annotation says; what is not plain passes."""
     origin = typing.get_origin(wanted)
@@ -245,6 +284,8 @@ def _fits(value: object, wanted: object) -> bool:
     kind = origin if isinstance(origin, type) else wanted
     if not isinstance(kind, type) or is_typeddict(kind) or is_protocol(kind):
         return True
+    if isinstance(value, Secret) and origin is Secret:
+        return _fits(cast("Secret[object]", value).reveal(), typing.get_args(wanted)[0])
     if kind in (int, float) and isinstance(value, bool):
         return False
     if kind is float:
