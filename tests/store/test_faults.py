@@ -14,6 +14,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -205,10 +206,11 @@ def test_row_held_by_another_process(postgresql_url: str) -> None:
         change = "update runs set status = 'x'"
 
         message = "another process has held a row for longer than 0.01 s; end that one, or name another database"
-        with first.transaction() as connection, second.transaction() as other:
+        with first.transaction() as connection:
             connection.execute(change)
             with pytest.raises(StoreUnavailableError, match=exactly(f"store {second.url}: {message}")):
-                other.execute(change)
+                with second.transaction() as other:
+                    other.execute(change)
         with second.transaction() as other:
             assert other.execute(change) == 1
 
@@ -342,6 +344,24 @@ def test_database_that_is_not_there() -> None:
 
     with pytest.raises(StoreUnavailableError, match=rf'FATAL: database "treetask_nowhere" does not exist; {FIX}\Z'):
         Store(url)
+
+
+def test_database_of_another_encoding() -> None:
+    """Found when it is opened, not when the first emoji comes."""
+    if not SERVER:
+        pytest.skip("TREETASK_TEST_POSTGRES names no server")
+    name = f"treetask_{uuid4().hex}"
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        options = "encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0"
+        connection.execute(f"create database {name} {options}".encode())
+        try:
+            message = (
+                "its encoding is LATIN1, in which not every text can be kept; name a database whose encoding is UTF8"
+            )
+            with pytest.raises(StoreUnavailableError, match=message):
+                Store(SERVER.partition("?")[0].rpartition("/")[0] + f"/{name}")
+        finally:
+            connection.execute(f"drop database {name}".encode())
 
 
 def test_server_that_is_not_there() -> None:

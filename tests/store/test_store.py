@@ -50,6 +50,36 @@ def test_transaction_in_a_transaction_is_refused(store: Store) -> None:
         pass
 
 
+def test_transaction_with_a_failure_that_was_caught_is_not_committed(store: Store) -> None:
+    """PostgreSQL would undo it without a word; here both kinds say so."""
+    message = f"store {store.url}: nothing is committed, as a statement of the transaction has failed"
+
+    with pytest.raises(StatementError, match=exactly(message)) as raised, store.transaction() as connection:
+        put(connection, (1, "a", "done", 2))
+        with pytest.raises(ConflictError):
+            connection.insert("nodes", COLUMNS, [(1, "a", "done", 2)])
+
+    assert isinstance(raised.value.__cause__, ConflictError)
+    with store.transaction() as connection:
+        assert nodes(connection) == []
+        put(connection, (1, "a", "done", 2))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\udc80b"])
+def test_text_that_cannot_be_kept(store: Store, text: str) -> None:
+    """It comes back as it was, or is refused; many rows are no other than one."""
+    rows = [(1, str(number), text) for number in range(100)]
+    for count in (1, 100):
+        try:
+            with store.transaction() as connection:
+                connection.insert("nodes", ("run", "key", "error"), rows[:count])
+                assert connection.row("select error from nodes") == (text,)
+                connection.execute("delete from nodes")
+        except StatementError:
+            with store.reading() as connection:
+                assert nodes(connection) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 64, 65, 1_500])
 def test_any_number_of_rows_is_inserted(store: Store, count: int) -> None:
     """However the rows are divided among statements, each is there once."""

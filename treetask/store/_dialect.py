@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 from typing_extensions import Self
 
-from treetask.store._errors import StoreError, StoreUnavailableError
+from treetask.store._errors import StatementError, StoreError, StoreUnavailableError
 
 #: A row, or the values for a statement.
 Row = tuple[Any, ...]
@@ -46,6 +46,8 @@ class Connection(ABC):
         self.shown = shown
         self._lock = lock
         self._in_transaction = False
+        #: The first statement of the transaction that failed.
+        self._failure: StoreError | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -124,7 +126,8 @@ class Connection(ABC):
         """Do all or nothing: commit at the end of the block, undo everything if it raises.
 
         In SQLite no other connection writes meanwhile. In PostgreSQL others do, as READ COMMITTED has it: a claim is
-        one conditional UPDATE whose count of rows tells who got it.
+        one conditional UPDATE whose count of rows tells who got it. After a statement that failed nothing is committed,
+        caught or not: PostgreSQL would not do it.
         """
         with self._lock:
             if self._in_transaction:
@@ -133,8 +136,13 @@ class Connection(ABC):
                 )
             self._begin()
             self._in_transaction = True
+            self._failure = None
             try:
                 yield self
+                if self._failure is not None:
+                    raise StatementError(
+                        self.shown, "nothing is committed, as a statement of the transaction has failed"
+                    ) from self._failure
                 self.execute("commit")
             except BaseException:
                 with suppress(StoreError):  # what went wrong is told by the first error, and this undoes it as well

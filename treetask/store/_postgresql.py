@@ -28,6 +28,8 @@ _DEFAULTS: Final[dict[str, str | int]] = {
     "tcp_user_timeout": 10_000,
     "application_name": "treetask",
 }
+#: Those of databases that keep every text; the second one takes any bytes.
+_ENCODINGS: Final = ("UTF8", "SQL_ASCII")
 #: Above this many rows, COPY is worth its three trips to the server.
 _FEW_ROWS: Final = 64
 #: Any number, as long as it is always the same: it keeps two processes from making the tables at once.
@@ -171,6 +173,11 @@ class PostgreSQLConnection(Connection):
             # What was said with the password in it is not to be seen in a traceback either.
             cause = None if "***" in text else error
             raise StoreUnavailableError(self.shown, text, _FIX) from cause
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in _ENCODINGS:
+            connection.close()
+            problem = f"its encoding is {encoding}, in which not every text can be kept"
+            raise StoreUnavailableError(self.shown, problem, "name a database whose encoding is UTF8")
         return connection
 
     @contextmanager
@@ -178,7 +185,8 @@ class PostgreSQLConnection(Connection):
         try:
             yield
         except (psycopg.Error, UnicodeEncodeError) as error:
-            raise self._translated(error) from error
+            self._failure = self._translated(error)
+            raise self._failure from error
 
     def _translated(self, error: psycopg.Error | UnicodeEncodeError) -> StoreError:
         """Return our error for one of psycopg's, or of the server's."""

@@ -146,7 +146,8 @@ class SQLiteConnection(Connection):
             try:
                 yield
             except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
-                raise _translated(self.shown, self._busy_timeout, error) from error
+                self._failure = _translated(self.shown, self._busy_timeout, error)
+                raise self._failure from error
 
 
 def _checked(address: Address, path: Path, *, create: bool) -> Path:
