@@ -21,6 +21,7 @@ from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
 from treetask.dsl._resource import Resource, resources_of
 from treetask.dsl._run import Runner, install_runner
+from treetask.dsl._taken import results_taken, results_taken_by_templates
 from treetask.dsl._task import AsyncTask, SyncTask, Task
 
 __all__ = [
@@ -46,4 +47,6 @@ __all__ = [
     "parameter_types",
     "required_parameters",
     "resources_of",
+    "results_taken",
+    "results_taken_by_templates",
 ]

@@ -13,14 +13,23 @@ from treetask.store._errors import (
     StoreUrlError,
     UnknownRunError,
 )
+from treetask.store._journal import NewRun, ResumedRun, RunJournal, RunsIn
+from treetask.store._runs import Origin, RunRecord, RunStatus
 from treetask.store._store import Store
 
 __all__ = [
     "ConflictError",
     "Connection",
     "JournalError",
+    "NewRun",
     "NewerSchemaError",
+    "Origin",
+    "ResumedRun",
+    "RunJournal",
     "RunOwnedError",
+    "RunRecord",
+    "RunStatus",
+    "RunsIn",
     "StatementError",
     "Store",
     "StoreCorruptedError",

@@ -7,15 +7,20 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import Self
 
+from treetask.model import TaskTree
 from treetask.store._dialect import Connection
 from treetask.store._errors import StoreUnavailableError
 from treetask.store._schema import is_current, prepare
 from treetask.store._sqlite import SQLiteConnection
 from treetask.store._url import Address, Kind, address_of
+
+if TYPE_CHECKING:
+    from treetask.store._journal import ResumedRun, RunJournal
+    from treetask.store._runs import RunRecord
 
 #: Seconds; what others do in one transaction takes milliseconds.
 BUSY_TIMEOUT: Final = 10.0
@@ -64,6 +69,47 @@ class Store:
         if isinstance(self._connection, SQLiteConnection) and self._address.kind is Kind.MEMORY:
             return self._connection.shared()
         return self._opened()
+
+    # What is kept in it: the modules that know it stand above this one, and are loaded when they are needed.
+
+    def open_journal(self, tree: TaskTree, /) -> RunJournal:
+        """Begin the record of a run of a tree. For the engine: `tree.run(store=store)` asks for it."""
+        from treetask.store._journal import NewRun
+
+        return NewRun(self).open_journal(tree)
+
+    def resume(self, run: int | None = None) -> ResumedRun:
+        """Return what lets a run go on, by default the newest: `tree.run(store=store.resume(3))`.
+
+        What was done comes back as it was, with its results; all else runs again. The tree has to be built as it was.
+        Raises `UnknownRunError` here, `RunOwnedError` from the run where another process drives it.
+        """
+        from treetask.store._journal import ResumedRun
+
+        return ResumedRun(self, self.run(run))
+
+    def run(self, run: int | None = None) -> RunRecord:
+        """Return what is known of a run, by default the newest. Raises `UnknownRunError`."""
+        from treetask.store._runs import find_run
+
+        with self.reading() as connection:
+            return find_run(connection, run)
+
+    def runs(self, limit: int | None = None) -> list[RunRecord]:
+        """Return what is known of the runs, the newest first."""
+        from treetask.store._runs import list_runs
+
+        with self.reading() as connection:
+            return list_runs(connection, limit)
+
+    def prune(self, keep: int) -> list[int]:
+        """Delete all but the newest runs and those that run now; return the numbers of those that are gone."""
+        from treetask.store._runs import prune_runs
+
+        if keep < 0:
+            raise ValueError(f"Store.prune: keep is {keep}; expected a number from 0")
+        with self.transaction() as connection:
+            return prune_runs(connection, keep)
 
     def close(self) -> None:
         """Close the connection; closing twice is fine."""

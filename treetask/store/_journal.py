@@ -1,0 +1,307 @@
+"""The journal of one run: what `AsyncExecutor` records in while it runs, written by a thread of its own.
+
+The event loop's thread only notes what happened. The writer's thread makes rows of that, and of everything that it
+finds in one turn a single transaction: of a node that began and ended meanwhile, the end alone. An end is on record
+when that transaction is, and the run is told so once for each.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Final, TypeAlias
+
+from treetask import _clock
+from treetask._errors import words_of
+from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.store._dialect import Connection
+from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer, declaration_of
+from treetask.store._errors import JournalError, RunOwnedError, StoreError
+from treetask.store._past import Past
+from treetask.store._runs import (
+    HEARTBEAT_EVERY,
+    Origin,
+    RunRecord,
+    RunStatus,
+    beat,
+    create_run,
+    end_run,
+    python_version,
+    take_run,
+)
+from treetask.store._store import Store
+from treetask.store._text import clean, key_text
+from treetask.store._writer import Writer
+
+#: Entries that may wait to be written before no further body begins: a fraction of a second's work, a few megabytes.
+_FULL: Final = 10_000
+
+_WORKING: Final = TaskStatus.WORKING
+_RETRYING: Final = TaskStatus.RETRYING
+
+#: A node, its status from then on, when, whether the run waits for it to be on record, and of an attempt that is to be
+#: repeated its number and its error.
+_Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "tuple[int, str | None] | None"]
+
+
+class RunJournal:
+    """The record of one run, as the engine writes it; see `treetask.abc.Journal`."""
+
+    def __init__(
+        self,
+        store: Store,
+        run: int,
+        tree: TaskTree,
+        *,
+        resumes: int = 0,
+        past: Past | None = None,
+        copies_past: bool = False,
+        closes_store: bool = False,
+    ) -> None:
+        #: The number of the run in its store.
+        self.run: Final = run
+        self.past: Final = past
+        self._store: Final = store
+        self._tree: Final = tree
+        self._resumes: Final = resumes
+        #: Whether what comes back is of another run, and has to be on record in this one as well.
+        self._copies_past: Final = copies_past
+        self._closes_store: Final = closes_store
+        self._now: Callable[[], float] = tree.now
+        self._on_recorded: Callable[[Sequence[TaskNode]], None] | None = None
+        self._writer: Writer[_Entry] | None = None
+        self._describer: Describer | None = None
+        #: By declaration, how many of its nodes are done and how long their bodies took in all, in seconds.
+        self._durations: Final[defaultdict[str, list[float]]] = defaultdict(lambda: [0, 0.0])
+
+    # -- on the event loop -------------------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        now: Callable[[], float],
+        on_recorded: Callable[[Sequence[TaskNode]], None],
+        on_failed: Callable[[BaseException], None],
+    ) -> None:
+        self._now = now
+        offset = _clock.wall() - now()
+        self._describer = Describer(self.run, lambda at: at + offset)
+        self._on_recorded = on_recorded
+        self._writer = Writer(
+            self._store.connect,
+            self._write,
+            self._tell,
+            lambda error: on_failed(_journal_error(error)),
+            idle=self._beat,
+            every=HEARTBEAT_EVERY,
+        )
+        if self._copies_past:
+            self._copy(self._tree.root)
+
+    @property
+    def is_full(self) -> bool:
+        return self._writer is not None and self._writer.backlog >= _FULL
+
+    def adopt(self, node: TaskNode) -> None:
+        if self.past is not None:
+            self.past.adopt(node, self._now())
+            if self._copies_past:
+                self._copy(node)
+
+    def _copy(self, top: TaskNode) -> None:
+        """Enter the nodes that have come back, there or below."""
+        for node in top.walk():
+            if node._status.is_terminal:
+                self._put((node, node._status, self._now(), False, None))
+
+    def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
+        if new is _WORKING:
+            self._put((node, new, at, False, None))
+        elif new is _RETRYING:
+            self._put((node, new, at, False, (node.retry_count, node.error)))
+        elif new.is_terminal and (old is not _WORKING or node._body is None):
+            self._put((node, new, at, False, None))  # of all others the engine has asked to record the end
+
+    def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
+        self._put((node, status, at, True, None))
+
+    def _put(self, entry: _Entry) -> None:
+        assert self._writer is not None
+        self._writer.put(entry)
+
+    # -- in the writer's thread --------------------------------------------------------------------------------------
+
+    def _write(self, connection: Connection, batch: list[_Entry]) -> None:
+        describer = self._describer
+        assert describer is not None
+        last = {entry[0]: entry for entry in batch}
+        rows = [describer.row(node, status, at) for node, status, at, _, _ in last.values()]
+        connection.insert("nodes", NODE_COLUMNS, rows, key=NODE_KEY, replace=NODE_CHANGES)
+        self._write_attempts(connection, describer, [entry for entry in batch if entry[4] is not None])
+        self._write_dependencies(connection, [entry[0] for entry in last.values() if entry[0].options.depends_on])
+        self._write_logs(connection, [entry[0] for entry in last.values() if entry[1].is_terminal])
+        for node, status, at, is_asked, _ in last.values():
+            if is_asked and status is TaskStatus.DONE and node.started_at is not None:
+                total = self._durations[declaration_of(node.id)]
+                total[0] += 1
+                total[1] += at - node.started_at
+
+    def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        for node, status, at, _, attempt in entries:
+            if attempt is not None:
+                number, error = attempt
+                said = None if error is None else clean(error)
+                rows.append((self.run, key_text(node.id), number, status.value, describer.to_wall(at), said))
+        columns = ("run", "key", "number", "status", "ended_at", "error")
+        connection.insert("attempts", columns, rows, key=columns[:3], replace=columns[3:])
+
+    def _write_dependencies(self, connection: Connection, nodes: list[TaskNode]) -> None:
+        rows = [
+            (self.run, key_text(node.id), key_text(wanted), int(wanted in node.options.optional))
+            for node in nodes
+            for wanted in node.options.depends_on
+        ]
+        columns = ("run", "key", "needs", "optional")
+        connection.insert("dependencies", columns, rows, key=columns[:3])
+
+    def _write_logs(self, connection: Connection, nodes: list[TaskNode]) -> None:
+        troubled = [node for node in nodes if node._trouble is not None]
+        rows = [(self.run, key_text(node.id), clean("\n".join(node.log))) for node in troubled]
+        columns = ("run", "key", "lines")
+        connection.insert("logs", columns, [row for row in rows if row[2]], key=columns[:2], replace=columns[2:])
+
+    def _tell(self, batch: list[_Entry]) -> None:
+        nodes = [entry[0] for entry in batch if entry[3]]
+        if nodes and self._on_recorded is not None:
+            self._on_recorded(nodes)
+
+    def _beat(self, connection: Connection) -> None:
+        beat(connection, self.run, self._resumes)
+
+    # -- at the end --------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        try:
+            if self._writer is not None:
+                self._close_writer(self._writer)
+            with self._store.transaction() as connection:
+                self._write_end(connection)
+        finally:
+            if self._closes_store:
+                self._store.close()
+
+    @staticmethod
+    def _close_writer(writer: Writer[_Entry]) -> None:
+        try:
+            writer.close()
+        except Exception as error:
+            raise _journal_error(error) from error
+
+    def _write_end(self, connection: Connection) -> None:
+        root = self._tree.root
+        status = _ENDS.get(root.status, RunStatus.FAILED)
+        error = root.error or root.reason
+        counts = self._tree.get_stats()
+        said = None if error is None else clean(error)
+        end_run(connection, self.run, self._resumes, status=status, error=said, counts=counts)
+        rows = [
+            (key_text(root.id), clean(declaration), self.run, int(count), seconds)
+            for declaration, (count, seconds) in self._durations.items()
+        ]
+        columns = ("root", "declaration", "run", "count", "seconds")
+        connection.insert("durations", columns, rows, key=columns[:3], replace=columns[3:])
+
+
+def _journal_error(error: BaseException) -> BaseException:
+    """Return what a run is told that can be recorded no further; that somebody else drives it tells enough itself."""
+    if isinstance(error, RunOwnedError) or not isinstance(error, Exception):
+        return error
+    told = JournalError(words_of(error))
+    told.__cause__ = error
+    return told
+
+
+_ENDS: Final[Mapping[TaskStatus, RunStatus]] = {
+    TaskStatus.DONE: RunStatus.DONE,
+    TaskStatus.FAILED: RunStatus.FAILED,
+    TaskStatus.CANCELLED: RunStatus.CANCELLED,
+    TaskStatus.SKIPPED: RunStatus.CANCELLED,
+    TaskStatus.TIMED_OUT: RunStatus.TIMED_OUT,
+}
+
+
+class NewRun:
+    """Records a run from its beginning: what `store=` takes, once it is known where the run comes from.
+
+    With `past_of` another run, what was done in that comes back as it was, and all else runs.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        origin: Origin | None = None,
+        *,
+        past_of: RunRecord | None = None,
+        closes_store: bool = False,
+    ) -> None:
+        self.journal: RunJournal | None = None
+        self._store: Final = store
+        self._origin: Final = Origin() if origin is None else origin
+        self._past_of: Final = past_of
+        self._closes_store: Final = closes_store
+
+    def open_journal(self, tree: TaskTree, /) -> RunJournal:
+        with self._store.transaction() as connection:
+            name = None if tree.root._name is None else clean(tree.root._name)
+            run = create_run(connection, key_text(tree.root.id), name, self._origin)
+            past = None if self._past_of is None else _past(connection, self._past_of, tree)
+        self.journal = RunJournal(
+            self._store, run, tree, past=past, copies_past=past is not None, closes_store=self._closes_store
+        )
+        return self.journal
+
+
+class RunsIn:
+    """Records a run in the store at a place, which is opened for it and closed after it."""
+
+    def __init__(self, place: str | PathLike[str]) -> None:
+        self._place: Final = place
+
+    def open_journal(self, tree: TaskTree, /) -> RunJournal:
+        store = Store(self._place)
+        try:
+            return NewRun(store, closes_store=True).open_journal(tree)
+        except BaseException:
+            store.close()
+            raise
+
+
+class ResumedRun:
+    """Goes on with a run: what `store=` takes then. What was done comes back as it was; see `Past`.
+
+    Raises `RunOwnedError` where somebody drives it, and `StoreError` for a tree with another root.
+    """
+
+    def __init__(self, store: Store, record: RunRecord) -> None:
+        self.record: Final = record
+        self.journal: RunJournal | None = None
+        self._store: Final = store
+
+    def open_journal(self, tree: TaskTree, /) -> RunJournal:
+        with self._store.transaction() as connection:
+            taken = take_run(connection, self.record.id)
+            past = _past(connection, taken, tree)
+        self.journal = RunJournal(self._store, taken.id, tree, resumes=taken.resumes + 1, past=past)
+        return self.journal
+
+
+def _past(connection: Connection, record: RunRecord, tree: TaskTree) -> Past:
+    """Return what was done in a run, given back to the nodes of a tree that is built like its own."""
+    if key_text(tree.root.id) != record.root:
+        raise StoreError(
+            f"run {record.id} is one of '{record.root}', not of '{tree.root.id}'; go on with it where it comes from"
+        )
+    past = Past(connection, record.id, is_same_python=record.python == python_version())
+    past.adopt_tree(tree, tree.now())
+    return past

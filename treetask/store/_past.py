@@ -1,0 +1,210 @@
+"""What a run has done before: found when it is gone on with, and given back to the tree, node by node.
+
+A node that is done comes back done, with its result, if it is the same: of the same id, arguments and version. Below it
+everything is as it was on record. What is not done runs again, and so does what was done and whose result could not be
+stored, if somebody needs it. What always runs does so again, since it cleans up after a run that was broken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from treetask.dsl import results_taken, results_taken_by_templates
+from treetask.model import TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.store._codec import NotReadable, decode_result
+from treetask.store._dialect import Connection, Row
+from treetask.store._entries import declaration_of
+from treetask.store._fingerprint import arguments_fingerprint, code_digest
+from treetask.store._text import key_text
+from treetask.store._types import result_type
+
+_COLUMNS: Final = (
+    *("key", "fingerprint", "version", "code", "status", "attempts", "started_at", "ended_at", "result", "is_stored"),
+    *("error", "reason"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A node as it was."""
+
+    fingerprint: str | None
+    version: str | None
+    code: str | None
+    status: TaskStatus
+    attempts: int
+    started_at: float | None
+    ended_at: float | None
+    result: bytes | None
+    is_stored: bool
+    error: str | None
+    reason: str | None
+
+
+class Past:
+    """What is on record of the nodes of one run that have ended."""
+
+    def __init__(self, connection: Connection, run: int, *, is_same_python: bool) -> None:
+        rows = connection.rows(f"select {', '.join(_COLUMNS)} from nodes where run = ?", (run,))
+        self._records: Final = {row[0]: _record(row[1:]) for row in rows if TaskStatus(row[4]).is_terminal}
+        self._is_same_python: Final = is_same_python
+        #: How many nodes have come back done.
+        self.adopted = 0
+        #: The declarations whose functions are not the ones that have made results which came back.
+        self.changed: Final[dict[str, None]] = {}
+
+    def adopt_tree(self, tree: TaskTree, at: float) -> None:
+        """Let the nodes of a tree that is about to run be as they were."""
+        done = {node for node in tree.walk() if self._is_same(node)}
+        missing = {node for node in done if not self._records[key_text(node.id)].is_stored}
+        waiting = [node for node in tree.walk() if node not in done]
+        if missing and any(_spawns(node) for node in waiting):
+            by_templates = results_taken_by_templates(tree)
+            waiting += _taken_out({node for node in missing if node.id in by_templates}, missing, done)
+        while waiting:
+            node = waiting.pop()
+            waiting += self._around(node, done)
+            if missing:
+                taken = results_taken(node)
+                children = node._children if _spawns(node) else ()
+                needed = {one for one in missing if one.id in taken or one in children}
+                waiting += _taken_out(needed, missing, done)
+        self._adopt(tree.root, done, at)
+
+    def adopt(self, top: TaskNode, at: float) -> None:
+        """Let a node be as it was that is about to come into the tree while it runs, and what is below it."""
+        record = self._records.get(key_text(top.id)) if self._records else None
+        if record is None and not top._children:
+            return
+        if record is not None and not _has_same_arguments(top, record):
+            return  # nor is anything below it what it was
+        # Whoever lets it come in may ask for any result: what came of none that could be stored runs again.
+        done = {node for node in top.walk() if self._is_same(node) and self._records[key_text(node.id)].is_stored}
+        waiting = [node for node in top.walk() if node not in done]
+        while waiting:
+            waiting += self._around(waiting.pop(), done)
+        self._adopt(top, done, at)
+
+    def _around(self, node: TaskNode, done: set[TaskNode]) -> list[TaskNode]:
+        """What was done and runs again does so within what is around it: let that not come back; return it."""
+        record, parent = self._records.get(key_text(node.id)), node.parent
+        if parent is None or parent not in done or record is None or record.status is not TaskStatus.DONE:
+            return []
+        done.remove(parent)
+        return [parent]
+
+    def _adopt(self, top: TaskNode, done: Container[TaskNode], at: float) -> None:
+        inside: set[TaskNode] = set()
+        for node in list(top.walk()):
+            record = self._records.pop(key_text(node.id), None)
+            if node.parent in inside:
+                inside.add(node)
+                _restore_below(node, record, at)
+            elif node in done and record is not None and self._restore(node, record, at):
+                inside.add(node)
+
+    def _is_same(self, node: TaskNode) -> bool:
+        record = self._records.get(key_text(node.id))
+        return record is not None and record.status is TaskStatus.DONE and not node.options.always
+
+    def _restore(self, node: TaskNode, record: _Record, at: float) -> bool:
+        """Let a node be done again; False if what is stored is not of the type that is declared by now."""
+        result = None
+        if record.is_stored:
+            try:
+                result = decode_result(record.result or b"", result_type(node.task_fn))
+            except NotReadable:
+                return False
+        self._note_change(node, record)
+        _set_status(node, record, at)
+        node.result = result
+        if isinstance(result, dict):
+            node.data.update(cast("dict[str, Any]", result))
+        self.adopted += 1
+        return True
+
+    def _note_change(self, node: TaskNode, record: _Record) -> None:
+        if record.code is None or node.task_fn is None or not self._is_same_python:
+            return
+        if code_digest(node.task_fn) != record.code:
+            self.changed[declaration_of(node.id)] = None
+
+
+def _spawns(node: TaskNode) -> bool:
+    return node.task_fn is not None and kind_of(node.task_fn).yields
+
+
+def _taken_out(nodes: set[TaskNode], *others: set[TaskNode]) -> set[TaskNode]:
+    """Return nodes, which are in other sets no more."""
+    for each in others:
+        each.difference_update(nodes)
+    return nodes
+
+
+def _record(row: Row) -> _Record:
+    fingerprint, version, code, status, attempts, started_at, ended_at, result, is_stored, error, reason = row
+    return _Record(
+        fingerprint=fingerprint,
+        version=version,
+        code=code,
+        status=TaskStatus(status),
+        attempts=attempts,
+        started_at=started_at,
+        ended_at=ended_at,
+        result=result,
+        is_stored=bool(is_stored),
+        error=error,
+        reason=reason,
+    )
+
+
+def _has_same_arguments(node: TaskNode, record: _Record) -> bool:
+    """Whether a node that comes in is the one on record, as far as its arguments tell; one that has none is."""
+    child = node._child
+    if child is None:
+        return True
+    fingerprint = arguments_fingerprint(child)
+    return fingerprint is not None and fingerprint == record.fingerprint
+
+
+def _restore_below(node: TaskNode, record: _Record | None, at: float) -> None:
+    """Let a node below one that is done be as it was, however it ended: it had its say in that."""
+    if record is None:
+        record = _NOTHING
+    _set_status(node, record, at)
+    node.error, node.reason = record.error, record.reason
+    if record.is_stored:
+        with suppress(NotReadable):
+            node.result = decode_result(record.result or b"", result_type(node.task_fn))
+
+
+_NOTHING: Final = _Record(
+    fingerprint=None,
+    version=None,
+    code=None,
+    status=TaskStatus.SKIPPED,
+    attempts=0,
+    started_at=None,
+    ended_at=None,
+    result=None,
+    is_stored=False,
+    error=None,
+    reason="not on record",
+)
+
+
+def _set_status(node: TaskNode, record: _Record, at: float) -> None:
+    tree = node._tree
+    if tree is None:
+        node.status = record.status
+    else:
+        if record.status is TaskStatus.TIMED_OUT:
+            tree.move(node, TaskStatus.WORKING, at)
+        tree.move(node, record.status, at)
+    if record.started_at is not None and record.ended_at is not None:
+        node.started_at = at - (record.ended_at - record.started_at)
+        node.ended_at = at
+    node.retry_count = max(record.attempts - 1, 0)
