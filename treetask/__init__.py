@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from treetask._errors import (
         DefinitionError,
         DependencyCycleError,
@@ -38,12 +40,14 @@ if TYPE_CHECKING:
         TreeTaskError,
         UnknownDependencyError,
     )
+    from treetask.abc import RunStore
     from treetask.builder import TreeBuilder
     from treetask.display import LiveDisplay, TreeRenderer
     from treetask.dsl import (
         AsyncTask,
         BodyError,
         Group,
+        HowToRun,
         MisplacedDependencyError,
         Params,
         Registry,
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
         SyncTask,
         Task,
     )
-    from treetask.engine import AsyncExecutor, ProcessFailed, SpawnError
+    from treetask.engine import AsyncExecutor, EngineRunner, ProcessFailed, SpawnError
     from treetask.model import (
         JOIN,
         Child,
@@ -182,6 +186,8 @@ def __getattr__(name: str) -> _Any:  # noqa: ANN401 - whatever the name stands f
         value = getattr(_import_module(home), name)
         if home == "treetask.dsl":
             _hand_in_the_engine()
+        elif home == "treetask.engine":
+            _hand_in_the_stores()
     else:
         raise AttributeError(f"module 'treetask' has no attribute '{name}'")
     globals()[name] = value
@@ -195,17 +201,32 @@ def _hand_in_the_engine() -> None:
     class Engine:
         """Loads the engine when a declaration is first run."""
 
-        async def run(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[_Any]:
+        async def run(self, tree: TaskTree, how: HowToRun, /) -> ExecutionResult[_Any]:
+            return await self._runner().run(tree, how)
+
+        def run_sync(self, tree: TaskTree, how: HowToRun, /) -> ExecutionResult[_Any]:
+            return self._runner().run_sync(tree, how)
+
+        @staticmethod
+        def _runner() -> EngineRunner:
             from treetask.engine import EngineRunner
 
-            return await EngineRunner().run(tree, config=config)
-
-        def run_sync(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[_Any]:
-            from treetask.engine import EngineRunner
-
-            return EngineRunner().run_sync(tree, config=config)
+            _hand_in_the_stores()
+            return EngineRunner()
 
     install_runner(Engine())
+
+
+def _hand_in_the_stores() -> None:
+    """Let runs be recorded: stores stand on a higher floor than what runs trees."""
+    from treetask.engine import install_stores
+
+    def opened(place: str | PathLike[str]) -> RunStore:
+        from treetask.store import RunsIn
+
+        return RunsIn(place)
+
+    install_stores(opened)
 
 
 def __dir__() -> list[str]:

@@ -105,7 +105,7 @@ async def test_spawned_children_and_groups_run_alone_have_them_too() -> None:
         ({"pages": True}, ": pages is True; expected int for {settings}"),
         ({"env": "live"}, ": env is 'live'; expected typing.Literal['dev', 'prod'] for {settings}"),
         ({"folder": "x"}, ": folder is 'x'; expected pathlib.Path | None for {settings}"),
-        ({"store": "runs.db"}, ": option 'store' is not available in this version of TreeTask"),
+        ({"store": 3}, ": store is 3; expected a path, a URL or a treetask.store.Store"),
         ({"backend": "dask"}, ": option 'backend' is not available in this version of TreeTask"),
     ],
 )

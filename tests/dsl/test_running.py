@@ -16,7 +16,7 @@ from treetask import (
     TreeFailed,
     TreeTaskConfig,
 )
-from treetask.dsl import Runner, install_runner
+from treetask.dsl import HowToRun, Runner, install_runner
 from treetask.dsl import _run as run_module
 from treetask.model import ExecutionResult, TaskTree
 
@@ -267,11 +267,11 @@ class Recording:
     def __init__(self) -> None:
         self.told: list[tuple[str, TreeTaskConfig | None]] = []
 
-    async def run(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[object]:
-        return self.run_sync(tree, config=config)
+    async def run(self, tree: TaskTree, how: HowToRun, /) -> ExecutionResult[object]:
+        return self.run_sync(tree, how)
 
-    def run_sync(self, tree: TaskTree, /, *, config: TreeTaskConfig | None) -> ExecutionResult[object]:
-        self.told.append((tree.root.id, config))
+    def run_sync(self, tree: TaskTree, how: HowToRun, /) -> ExecutionResult[object]:
+        self.told.append((tree.root.id, how.config))
         return ExecutionResult(tree)
 
 

@@ -36,7 +36,7 @@ from treetask import (
     TreeTaskConfig,
     optional,
 )
-from treetask.dsl import AsyncGroup, AsyncTask, OptionalEdge, Runner, Scope, SyncGroup, SyncTask
+from treetask.dsl import AsyncGroup, AsyncTask, HowToRun, OptionalEdge, Runner, Scope, SyncGroup, SyncTask
 from treetask.model import Handle, Spawnable, Template
 from treetask.testing import RecordedResult, Recorder, TreeTaskRun
 
@@ -410,7 +410,7 @@ async def runs(config: TreeTaskConfig, runner: Runner) -> None:
     assert_type(spawning_group.build(3), TaskTree)
     assert_type(steps_of_a_group.run_sync().value, dict[str, int])
     assert_type(named_group.build(word="w"), TaskTree)
-    assert_type((await runner.run(tree.build(), config=config)).success, bool)
+    assert_type((await runner.run(tree.build(), HowToRun(config, None))).success, bool)
 
 
 def results(result: ExecutionResult[None]) -> None:

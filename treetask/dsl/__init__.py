@@ -20,7 +20,7 @@ from treetask.dsl._errors import BodyError, MisplacedDependencyError
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
 from treetask.dsl._resource import Resource, resources_of
-from treetask.dsl._run import Runner, install_runner
+from treetask.dsl._run import HowToRun, Runner, install_runner
 from treetask.dsl._taken import results_taken, results_taken_by_templates
 from treetask.dsl._task import AsyncTask, SyncTask, Task
 
@@ -31,6 +31,7 @@ __all__ = [
     "BoundBody",
     "Declaration",
     "Group",
+    "HowToRun",
     "MisplacedDependencyError",
     "OptionalEdge",
     "Params",

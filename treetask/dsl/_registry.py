@@ -14,7 +14,7 @@ from treetask.dsl._decorators import Policy, Scope
 from treetask.dsl._params import Params, declare_params, make_given
 from treetask.dsl._place import Place
 from treetask.dsl._resource import Resource, declare_resource
-from treetask.dsl._run import options_of_run, runner
+from treetask.dsl._run import HowToRun, StorePlace, options_of_run, runner
 from treetask.model import ExecutionResult, Limit, Retry, TaskTree, TreeTaskConfig
 
 T = TypeVar("T")
@@ -98,23 +98,29 @@ class Registry(Scope):
         """
         return self._build("build", {**params, "config": config})[0]
 
-    async def run(self, /, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
+    async def run(
+        self, /, *, config: TreeTaskConfig | None = None, store: StorePlace | None = None, **params: object
+    ) -> ExecutionResult[None]:
         """Build the tree, run it and return its result.
 
-        Raises what `build` raises, and `TreeFailed` if anything failed.
+        `store` is where the run is recorded: a path or URL that `treetask.store.Store` takes, or such a store; None
+        records nothing. Raises what `build` raises, `StoreError` for a store that cannot be used, and `TreeFailed` if
+        anything failed.
         """
-        tree, config = self._build("run", {**params, "config": config})
-        return await runner().run(tree, config=config)
+        tree, how = self._build("run", {**params, "config": config, "store": store})
+        return await runner().run(tree, how)
 
-    def run_sync(self, /, *, config: TreeTaskConfig | None = None, **params: object) -> ExecutionResult[None]:
+    def run_sync(
+        self, /, *, config: TreeTaskConfig | None = None, store: StorePlace | None = None, **params: object
+    ) -> ExecutionResult[None]:
         """Do what `run` does, on an event loop of its own."""
-        tree, config = self._build("run_sync", {**params, "config": config})
-        return runner().run_sync(tree, config=config)
+        tree, how = self._build("run_sync", {**params, "config": config, "store": store})
+        return runner().run_sync(tree, how)
 
-    def _build(self, called: str, keywords: dict[str, object]) -> tuple[TaskTree, TreeTaskConfig | None]:
+    def _build(self, called: str, keywords: dict[str, object]) -> tuple[TaskTree, HowToRun]:
         owner = f"registry '{self.label}': {called}()"
-        config = options_of_run(owner, keywords)
-        return build_tree(self._declared, (), {}, config, make_given(self._declared, keywords, owner)), config
+        how = options_of_run(owner, keywords, runs=called != "build")
+        return build_tree(self._declared, (), {}, how.config, make_given(self._declared, keywords, owner)), how
 
     def __repr__(self) -> str:
         return f"<Registry '{self.label}' at {self._declared.place}>"

@@ -16,7 +16,7 @@ from treetask.dsl._compile import build_tree, make_node, nodes_of
 from treetask.dsl._declaration import Declaration, Declared, OptionalEdge, Reference, Way
 from treetask.dsl._override import override
 from treetask.dsl._params import make_given, names_of, split_values
-from treetask.dsl._run import options_of_run, runner
+from treetask.dsl._run import HowToRun, StorePlace, options_of_run, runner
 from treetask.model import Child, ExecutionResult, Outcome, TaskNode, TaskTree, TreeTaskConfig
 
 P = ParamSpec("P")
@@ -108,25 +108,30 @@ class Task(Declared, Generic[P, R_co]):
     async def run(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
     @overload
     async def run(self, /, *args: object, config: TreeTaskConfig | None, **kwargs: object) -> ExecutionResult[R_co]: ...
+    @overload
+    async def run(self, /, *args: object, store: StorePlace | None, **kwargs: object) -> ExecutionResult[R_co]: ...
     async def run(self, /, *args: object, **kwargs: object) -> ExecutionResult[R_co]:
         """Build the tree that has this task as its root, run it and return its result.
 
-        The parameters of the pipeline are keywords as well; a type checker lets them pass where `config=` stands beside
-        them (None leaves it to the tree).
+        The parameters of the pipeline are keywords as well; a type checker lets them pass where `config=` or `store=`
+        stands beside them (None leaves it to the tree, and records nothing). `store` is where the run is recorded: a
+        path or URL that `treetask.store.Store` takes, or such a store.
 
-        Raises what `build` raises, and `TreeFailed` if anything failed.
+        Raises what `build` raises, `StoreError` for a store that cannot be used, and `TreeFailed` if anything failed.
         """
-        tree, config = self._build("run", args, kwargs)
-        return await runner().run(tree, config=config)
+        tree, how = self._build("run", args, kwargs)
+        return await runner().run(tree, how)
 
     @overload
     def run_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> ExecutionResult[R_co]: ...
     @overload
     def run_sync(self, /, *args: object, config: TreeTaskConfig | None, **kwargs: object) -> ExecutionResult[R_co]: ...
+    @overload
+    def run_sync(self, /, *args: object, store: StorePlace | None, **kwargs: object) -> ExecutionResult[R_co]: ...
     def run_sync(self, /, *args: object, **kwargs: object) -> ExecutionResult[R_co]:
         """Do what `run` does, on an event loop of its own."""
-        tree, config = self._build("run_sync", args, kwargs)
-        return runner().run_sync(tree, config=config)
+        tree, how = self._build("run_sync", args, kwargs)
+        return runner().run_sync(tree, how)
 
     def override(
         self, fn: Callable[P, Awaitable[R_co]] | NodeBody[P, Awaitable[R_co]], /
@@ -147,16 +152,14 @@ class Task(Declared, Generic[P, R_co]):
         """Return the node that a child becomes, in no tree yet. For the engine."""
         return make_node(self._declared, child, node_id)
 
-    def _build(
-        self, called: str, args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> tuple[TaskTree, TreeTaskConfig | None]:
+    def _build(self, called: str, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[TaskTree, HowToRun]:
         owner = f"{self._declared.label}.{called}()"
-        config = options_of_run(owner, kwargs)
+        how = options_of_run(owner, kwargs, runs=called != "build")
         own, shared = split_values(self._declared, kwargs)
         registry = self._declared.registry()
         self._check_arguments(f".{called}", args, own, names_of(registry))
         given = make_given(self._declared, shared, owner)
-        return build_tree(self._declared, args, own, config, given), config
+        return build_tree(self._declared, args, own, how.config, given), how
 
     def _check_arguments(
         self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], also: Iterable[str] = ()

@@ -8,7 +8,7 @@ Where to look, pure modules first:
     who waits for ever          `_deadlocks`
     one run                     `_run` is the world to the scheduler, and the engine to the tree
     bodies are driven           `_workers`; those that yield: `_spawner`; in threads: `_threads`
-    observers are told          `_observers`
+    observers are told          `_observers`; ends are put on record first: `_recording`
     Ctrl-C                      `_main_thread`; what takes too long to end: `_grace`
 """
 
@@ -18,6 +18,7 @@ from treetask.engine._executor import AsyncExecutor
 from treetask.engine._main_thread import Interrupted, run_in_main, run_sync
 from treetask.engine._runner import EngineRunner
 from treetask.engine._spawner import SpawnError
+from treetask.engine._stores import install_stores
 from treetask.engine._threads import BusyThreads, busy_threads
 
 if _TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "ProcessFailed",
     "SpawnError",
     "busy_threads",
+    "install_stores",
     "run_in_main",
     "run_sync",
 ]

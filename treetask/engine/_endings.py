@@ -4,6 +4,9 @@ The lower half of the scheduler, as pure as the rest of it; the upper one (`_sch
 final status moves up through the parents in one loop; what it means for dependents and siblings waits in `_agenda`
 until that loop is at rest, so that nothing is recursive and no parent is concluded twice.
 
+Where a run is recorded, the end of a body counts only when it is on record: until then it is held back here, and
+nothing else can end its node any more.
+
 What runs whatever happens (`always`) is not reached by a stop from above. What of it goes last is let go ahead when all
 else below its parent is down and the attempt will not be repeated.
 """
@@ -71,6 +74,12 @@ class Endings:
         self._backing_off: Final[dict[TaskNode, tuple[float, TaskStatus]]] = {}
         #: When to look at these: the next attempt is due, or the time of all is up. What is stale stays in it.
         self._due: Final[list[tuple[float, int, TaskNode]]] = []
+        #: Puts the end of a node on record, which `Scheduler.recorded` answers; None where nothing is recorded.
+        self.record: Callable[[TaskNode, TaskStatus, float], None] | None = None
+        #: Why ends are not on record any more.
+        self.lost_record: str | None = None
+        #: Nodes whose attempts are over, with their ends, which are not on record yet.
+        self._unrecorded: dict[TaskNode, TaskStatus] = {}
         #: Called with each node that ends, where somebody waits for it.
         self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
 
@@ -268,9 +277,17 @@ class Endings:
         if node._tree is self.tree:
             self._stop(node, _SKIPPED, reason)
 
-    def _finish(self, node: TaskNode, status: TaskStatus) -> None:  # noqa: C901, PLR0912 - one loop, the hot path
-        """Make a status final, and every status above that follows from it."""
+    def _finish(  # noqa: C901, PLR0912 - one loop, the hot path
+        self, node: TaskNode, status: TaskStatus, *, is_recorded: bool = False
+    ) -> None:
+        """Make a status final once it is on record, where it has to be, and every status above that follows from it."""
         while True:
+            if self.record is not None and not is_recorded:
+                on_record = self._on_record(node, status)
+                if on_record is None:
+                    return
+                status = on_record
+            is_recorded = False
             was_pending = node._status is _PENDING
             if status is _DONE:
                 self.tree.move_to_done(node, self._at)
@@ -320,8 +337,26 @@ class Endings:
                 return
             node, status = parent, _DONE
 
+    def _on_record(self, node: TaskNode, status: TaskStatus) -> TaskStatus | None:
+        """Return the end that a node has now; None if it is to be recorded first.
+
+        That is asked for the ends of bodies. All others follow from these, or the next run comes to them anew.
+        """
+        if node._body is None or node._status is not _WORKING:
+            return status
+        if self.lost_record is None:
+            assert self.record is not None
+            self._unrecorded[node] = status
+            self.record(node, status, self._at)
+            return None
+        if status is _DONE:
+            node.reason = self.lost_record
+            return _CANCELLED
+        return status
+
     def _conclude_if_down(self, group: Group) -> None:
-        if group.node._group is group and group.is_down and group.node._status is _WORKING:
+        node = group.node
+        if node._group is group and group.is_down and node._status is _WORKING and node not in self._unrecorded:
             self._conclude(group)
 
     def _release(self, dependents: list[TaskNode]) -> None:
@@ -414,7 +449,7 @@ class Endings:
         waiting = [top]
         while waiting:
             node = waiting.pop()
-            if node._status.is_terminal:
+            if node._status.is_terminal or node in self._unrecorded:
                 continue
             if node._status is _RETRYING and self._clean_up_instead(node, _CANCELLED, reason):
                 continue

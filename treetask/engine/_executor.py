@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
+from typing import TypeVar
 
-from treetask._errors import TreeRunningError
-from treetask.abc import Observer
+import anyio
+import anyio.to_thread
+
+from treetask._errors import InternalError, TreeRunningError
+from treetask.abc import Journal, Observer, RunStore
 from treetask.engine._observers import Announcer
 from treetask.engine._run import Run
+from treetask.engine._stores import opened
 from treetask.model import BodyKind, TaskNode, TaskStatus, TaskTree, TreeTaskConfig, kind_of
+
+T = TypeVar("T")
 
 
 class AsyncExecutor:
@@ -19,6 +27,9 @@ class AsyncExecutor:
     that raises is logged and not called again.
 
     `config` replaces the tree's own. Raises `ValueError` when the run starts if it is out of range.
+
+    `store` is where the run is recorded: a path or URL that `treetask.store.Store` takes, or such a store. Then a node
+    is done when that is on record, and what was done before the process died need not be done again.
     """
 
     def __init__(
@@ -29,6 +40,7 @@ class AsyncExecutor:
         on_node_complete: Callable[[TaskNode], None] | None = None,
         *,
         config: TreeTaskConfig | None = None,
+        store: RunStore | str | PathLike[str] | None = None,
     ) -> None:
         if not isinstance(tree, TaskTree):
             raise TypeError(f"AsyncExecutor runs a TaskTree, not {tree!r}; TreeBuilder.build() returns one")
@@ -43,7 +55,10 @@ class AsyncExecutor:
         ):
             if callback is not None:
                 _check_listener(name, callback)
+        if store is not None and not isinstance(store, (str, PathLike)) and not hasattr(store, "open_journal"):
+            raise TypeError(f"AsyncExecutor: store is {store!r}; expected a path, a URL or a treetask.store.Store")
         self.tree = tree
+        self._store = store
         self._announcer = Announcer(tree, on_update, on_node_start, on_node_complete)
         self._run: Run | None = None
         self._has_begun = False
@@ -67,8 +82,15 @@ class AsyncExecutor:
         for node in (self.tree.root, *self.tree.active):
             if node.status is not TaskStatus.PENDING:
                 raise TreeRunningError(f"node '{node.id}' is already {node.status}; call tree.reset() before the run")
-        run = Run(self.tree, self.tree.config.validate(), self._announcer)
+        config = self.tree.config.validate()
         self._has_begun = True
+        journal = await self._open_journal()
+        try:
+            run = Run(self.tree, config, self._announcer, journal)
+        except BaseException:
+            if journal is not None:  # the tree cannot run
+                await _in_thread(journal.close)
+            raise
         self._run = run
         run.scheduler.slots.is_paused = self._is_paused
         if self._is_cancelled:
@@ -76,6 +98,11 @@ class AsyncExecutor:
             run.cancel_reason = self._cancel_reason
         await run.execute()
         return self.tree
+
+    async def _open_journal(self) -> Journal | None:
+        """Begin to record the run, where it is to be recorded."""
+        store = self._store
+        return None if store is None else await _in_thread(lambda: _open_journal(store, self.tree))
 
     def subscribe(self, observer: Observer) -> None:
         """Tell an observer every event from now on; see `treetask.abc.Observer`."""
@@ -143,6 +170,19 @@ class AsyncExecutor:
         """Whether starts are held back. A run that was cancelled holds none back, so that it can clean up and end."""
         is_stopped = self._is_cancelled or (self._run is not None and self._run.scheduler.is_cancelled)
         return self._is_paused and not is_stopped
+
+
+async def _in_thread(act: Callable[[], T]) -> T:
+    """Do something that blocks, to its end: a journal is not to be left half open, or half closed."""
+    with anyio.CancelScope(shield=True):
+        return await anyio.to_thread.run_sync(act)
+    raise InternalError("a scope that nobody cancels was cancelled")
+
+
+def _open_journal(store: RunStore | str | PathLike[str], tree: TaskTree) -> Journal:
+    if isinstance(store, (str, PathLike)):
+        store = opened(store)
+    return store.open_journal(tree)
 
 
 def _check_listener(name: str, listener: object) -> None:

@@ -16,12 +16,14 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from os import PathLike
 from types import FrameType
 from typing import Any, Final
 
 import anyio
 
 from treetask._errors import TreeTaskError
+from treetask.abc import RunStore
 from treetask.engine._executor import AsyncExecutor
 from treetask.engine._loop import is_on_loop
 from treetask.model import ExecutionResult, TaskTree, TreeCancelled, TreeFailed, TreeTaskConfig
@@ -68,7 +70,12 @@ def run_in_main(
             raise
 
 
-def run_sync(tree: TaskTree, *, config: TreeTaskConfig | None = None) -> TaskTree:
+def run_sync(
+    tree: TaskTree,
+    *,
+    config: TreeTaskConfig | None = None,
+    store: RunStore | str | PathLike[str] | None = None,
+) -> TaskTree:
     """Run a tree to its end on a new asyncio loop and return it.
 
     Raises what `AsyncExecutor.run` raises; after a signal, and an ordered end, KeyboardInterrupt or `SystemExit` with
@@ -79,7 +86,7 @@ def run_sync(tree: TaskTree, *, config: TreeTaskConfig | None = None) -> TaskTre
             f"'{tree.root.id}': run_sync was called on a running event loop, which it would block; write: await run()"
         )
     try:
-        return run_in_main(AsyncExecutor(tree, config=config))
+        return run_in_main(AsyncExecutor(tree, config=config, store=store))
     except Interrupted as interrupted:
         if interrupted.signum == signal.SIGINT:
             raise KeyboardInterrupt from interrupted

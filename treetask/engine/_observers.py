@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from treetask import _clock
-from treetask.abc import Observer
+from treetask.abc import Journal, Observer
 from treetask.model import (
     Event,
     LogExtended,
@@ -53,6 +53,8 @@ class Announcer:
         self.pending: Final[list[Event]] = []
         self._now: Callable[[], float] = tree.now
         self._raise_at_end: Callable[[BaseException], None] | None = None
+        #: Where the run is recorded; it is told at the door itself, and everything.
+        self.journal: Journal | None = None
 
     def subscribe(self, observer: Observer) -> None:
         """Tell one more observer, from now on; the run may last already."""
@@ -70,7 +72,7 @@ class Announcer:
         self._now = now
         self._raise_at_end = raise_at_end
         self.ask_for_turn = ask_for_turn
-        if self._on_update is not None or self._wants_each_change():
+        if self._on_update is not None or self._listens_always():
             self._tree.listen(self)
         if self._observers:
             self.pending.append(RunStarted(self._tree, now(), _clock.wall()))
@@ -87,6 +89,8 @@ class Announcer:
     # -- at the door -------------------------------------------------------------------------------------------------
 
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
+        if self.journal is not None:
+            self.journal.status_changed(node, old, new, at)
         if self._wants_each_change():
             self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1))
         if not self._turn_is_asked:
@@ -115,6 +119,9 @@ class Announcer:
     def _wants_each_change(self) -> bool:
         return bool(self._observers) or self._on_node_start is not None or self._on_node_complete is not None
 
+    def _listens_always(self) -> bool:
+        return self.journal is not None or self._wants_each_change()
+
     def _ask(self) -> None:
         if self.ask_for_turn is None:
             return
@@ -123,7 +130,7 @@ class Announcer:
         # Who is only told that something has changed need not hear of more before that turn. Not the other way round:
         # one who subscribes at this moment, from another thread, has to be heard of here or to listen after this.
         self._tree.listen(None)
-        if self._wants_each_change():
+        if self._listens_always():
             self._tree.listen(self)
 
     def _take_turn(self) -> None:

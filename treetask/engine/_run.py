@@ -43,7 +43,9 @@ from treetask.model import (
 )
 
 if TYPE_CHECKING:
+    from treetask.abc import Journal
     from treetask.engine._process import Processes
+    from treetask.engine._recording import Recording
     from treetask.model import ProcessOrder, ProcessResult
 
 #: As many bodies in threads as the standard library's own pool would run.
@@ -53,7 +55,9 @@ _DEFAULT_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 class Run:
     """What lives as long as one run. Made on the event loop, in the thread and task that waits for it."""
 
-    def __init__(self, tree: TaskTree, config: TreeTaskConfig, announcer: Announcer) -> None:
+    def __init__(
+        self, tree: TaskTree, config: TreeTaskConfig, announcer: Announcer, journal: Journal | None = None
+    ) -> None:
         self.tree: Final = tree
         self.loop: Final = current_loop()
         self.scheduler: Final = Scheduler(
@@ -91,6 +95,9 @@ class Run:
             on_crash=self._give_up_for,
             on_fatal=self.raise_at_end,
         )
+        self._recording: Recording | None = None
+        if journal is not None:
+            self._record_in(journal)
         self._over: Final = anyio.Event()
         self._crash: BaseException | None = None
         self._interruption: BaseException | None = None
@@ -102,6 +109,19 @@ class Run:
         #: When the scheduler is going to be told that time has passed.
         self._looks: Final[set[float]] = set()
         self._processes: Processes | None = None
+
+    def _record_in(self, journal: Journal) -> None:
+        from treetask.engine._recording import Recording
+
+        self._announcer.journal = journal
+        self._recording = Recording(
+            journal,
+            self.scheduler,
+            now=self.loop.now,
+            post=self.post,
+            advance=self._advance,
+            raise_at_end=self.raise_at_end,
+        )
 
     # -- the run itself ----------------------------------------------------------------------------------------------
 
@@ -127,6 +147,8 @@ class Run:
         )
         self.tree.drive(self)
         self._announcer.begin(self.loop.now, self._call_soon, self.raise_at_end)
+        if self._recording is not None:
+            self._recording.begin()
         try:
             async with self.loop.workers():
                 with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
@@ -139,7 +161,16 @@ class Run:
             self._announcer.end()
             self.tree.drive(None)
             self._questions.refuse()
+            if self._recording is not None:
+                await self._close_recording(self._recording)
         self._raise_outcome()
+
+    async def _close_recording(self, recording: Recording) -> None:
+        try:
+            await recording.close()
+        except Exception as error:  # of the journal, which has told it before unless all else went well
+            if self._crew.fatal is None:
+                self._crew.fatal = error
 
     def _begin(self) -> None:
         at = self.loop.now()
@@ -328,6 +359,8 @@ class Run:
             return adopted
         node = place_child(child, parent, self.tree.find)
         node._child = child
+        if self._recording is not None:
+            self._recording.adopt(node)
         try:
             self.scheduler.add(node, parent, self.loop.now(), at_once=True)
         except DuplicateNodeError as error:
@@ -359,6 +392,8 @@ class Run:
         if not self._questions.are_needless():
             self._questions.answer(partial(self.add, child, parent))
             return
+        if self._recording is not None:
+            self._recording.adopt(child)
         self.scheduler.add(child, parent, self.loop.now())
         # While it waits for the body of its parent, it lets nothing start, and ends nothing. But news that were held
         # may be told because of what it depends on.

@@ -13,7 +13,7 @@ concluded: repeated, or final. That half, the ends, is in `_endings.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import random
 from typing import Any, Final
 
@@ -79,7 +79,8 @@ class Scheduler(Endings):
 
     def is_stuck(self) -> bool:
         """Whether nodes are left that nothing can start: with nothing running, that is a fault of the engine."""
-        return not (self.is_over or self.slots.is_paused or self.slots.has_ready() or self._backing_off)
+        may_go_on = self.slots.is_paused or self.slots.has_ready() or self._backing_off or self._unrecorded
+        return not (self.is_over or may_go_on)
 
     def bound(self, node: TaskNode, at: float) -> Bound | None:
         """Return until when an attempt may last that begins now; None if that is not bounded."""
@@ -201,7 +202,7 @@ class Scheduler(Endings):
         """
         self._at = at
         group = node._group
-        if node._status is not _WORKING or group is None or group.stopping is not None:
+        if node._status is not _WORKING or group is None or group.stopping is not None or node in self._unrecorded:
             return
         if group.verdict is None:
             group.verdict = _TIMED_OUT
@@ -226,6 +227,8 @@ class Scheduler(Endings):
             raise FinishedParentError(parent.id, status, child.id)
         if group is not None and group.is_cleaning_up and not child.options.always:
             raise FinishedParentError(parent.id, "cleaning up", child.id)
+        if parent in self._unrecorded:
+            raise FinishedParentError(parent.id, self._unrecorded[parent], child.id)
         self._at = at
         is_selected = tree.selection is None or tree.selection.admit(child, parent)
         if self.left_over.of:
@@ -250,6 +253,22 @@ class Scheduler(Endings):
             self._enter(child, group or self.group_of(parent), at_once=at_once)
         if self._agenda:
             self._drain()
+
+    def recorded(self, nodes: Sequence[TaskNode], at: float) -> None:
+        """The ends of nodes, held back since `record` was asked, are on record: they count."""
+        self._at = at
+        for node in nodes:
+            self._finish(node, self._unrecorded.pop(node), is_recorded=True)
+        self._drain()
+
+    def recording_failed(self, reason: str, at: float) -> None:
+        """No end will be on record any more: those that are held back count as cancelled, and later ones as well."""
+        self._at = at
+        self.lost_record = reason
+        held, self._unrecorded = self._unrecorded, {}
+        for node, status in held.items():
+            self._finish(node, status)
+        self._drain()
 
     def adopt(self, child: Child[Any], parent: TaskNode, at: float) -> TaskNode | None:
         """Return the node that an earlier attempt of a body has made of a child, if that is done; else None."""

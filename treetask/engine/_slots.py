@@ -43,7 +43,9 @@ class Slots:
     """Capacity for `max_concurrency` bodies (None: any number), of which `max_threads` in threads."""
 
     def __init__(self, max_concurrency: int | None, max_threads: int, owner: Owner) -> None:
-        self.is_paused = False
+        self._is_paused = self._is_held_back = False
+        #: Whether nothing is to start, for one reason or the other.
+        self._is_shut = False
         #: What kind the body is that `take` gave out last.
         self.taken_kind = BodyKind.ASYNC
         self._slots: Final = sys.maxsize if max_concurrency is None else max_concurrency
@@ -91,6 +93,26 @@ class Slots:
             self._places = deadlocks.places = self._gates.use_places(deadlocks.is_deadlocked)
             self.push, self.push_all = self._push_and_rouse, self._push_and_rouse_all
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is to start until somebody says so."""
+        return self._is_paused
+
+    @is_paused.setter
+    def is_paused(self, is_paused: bool) -> None:
+        self._is_paused = is_paused
+        self._is_shut = is_paused or self._is_held_back
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nothing is to start until what has ended is on record."""
+        return self._is_held_back
+
+    @is_held_back.setter
+    def is_held_back(self, is_held_back: bool) -> None:
+        self._is_held_back = is_held_back
+        self._is_shut = is_held_back or self._is_paused
+
     # -- starts ------------------------------------------------------------------------------------------------------
 
     def has_ready(self) -> bool:
@@ -105,7 +127,7 @@ class Slots:
             lacks_only_thread = (lacking.line or lacking.heap) and self._threads_used < self._threads
             if not lacks_only_thread and (gates is None or not gates.is_open):
                 return False
-        return self._slots_used < self._slots and not self.is_paused
+        return self._slots_used < self._slots and not self._is_shut
 
     def take(self, at: float) -> TaskNode | None:
         """Give a slot, and a thread if need be, to the first ready node; None if none may start now.
@@ -114,7 +136,7 @@ class Slots:
         """
         if self._gates is not None:
             return self._take_at_gates(self._gates, at)
-        if self._slots_used >= self._slots or self.is_paused:
+        if self._slots_used >= self._slots or self._is_shut:
             return None
         ready, lacking = self._ready, self._lack_thread
         while True:
@@ -143,7 +165,7 @@ class Slots:
     def _take_at_gates(self, gates: Gates, at: float) -> TaskNode | None:
         """The same where there is more to wait for."""
         self._settle()
-        while self._slots_used < self._slots and not self.is_paused:
+        while self._slots_used < self._slots and not self._is_shut:
             node = self._first(gates.next_queue(at))
             if node is None:
                 if self._settle():
@@ -195,6 +217,8 @@ class Slots:
         """Return what a ready node waits for, in words; nothing changes, whatever thread asks."""
         if self.is_paused:
             return "the run to be resumed"
+        if self.is_held_back:
+            return "the journal"
         gate = None if self._gates is None else self._gates.waited_for(node, at)
         if gate is not None:
             return gate.what
