@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, cast, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -36,6 +36,8 @@ class Task(Declared, Generic[P, R_co]):
 
     def __init__(self, declared: Declaration) -> None:
         self._declared = declared
+        #: Its id among its siblings; ids of spawned children begin with it.
+        self.label: Final = declared.label
         #: Whether one argument by position is all that it needs.
         self._takes_one = declared.parameters.problem((None,), {}) is None
         if declared.body is not None:
@@ -47,11 +49,6 @@ class Task(Declared, Generic[P, R_co]):
             self.__wrapped__ = fn
             # What callers see: without the node.
             self.__signature__ = declared.parameters.signature
-
-    @property
-    def label(self) -> str:
-        """Its id among its siblings; ids of spawned children begin with it."""
-        return self._declared.label
 
     @property
     def fn(self) -> Callable[..., Any]:

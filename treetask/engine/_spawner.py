@@ -380,7 +380,8 @@ def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskN
     """Return the node that a child becomes under a parent, in no tree yet. Raises what its yield raises."""
     if child._node is not None:
         raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
-    key = child.key
+    # A property takes as long as all that is done here, before Python 3.12.
+    key = child._key or child._named()
     node_id = f"{parent.id}/{key}"
     other = find(node_id)
     if other is not None and other.parent is parent:

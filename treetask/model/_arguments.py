@@ -35,7 +35,8 @@ def arguments_key(label: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     if len(args) == 1 and not kwargs:  # as most have
         value = args[0]
         is_plain = type(value) is int or type(value) is str
-        return in_brackets(str(value) if is_plain else _word(label, "1", value))
+        text = str(value) if is_plain else _word(label, "1", value)
+        return in_brackets(text) if "]" in text or len(text) > MAX_KEY_LENGTH else f"[{text}]"
     words = [_word(label, str(place + 1), value) for place, value in enumerate(args)]
     words += [f"{name}={_word(label, repr(name), value)}" for name, value in sorted(kwargs.items())]
     return in_brackets(",".join(words))

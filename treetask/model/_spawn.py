@@ -177,10 +177,13 @@ class Child(Generic[R_co]):
         Raises `UnkeyedArgumentError` for an argument that is no str, number, bool, None, date, Path, Enum or tuple of
         these.
         """
-        if self._key is None:
-            label = self.template.label
-            self._key = label + arguments_key(label, self.args, self.kwargs)
-        return self._key
+        return self._key or self._named()
+
+    def _named(self) -> str:
+        """Return the key, which was not asked for before."""
+        label = self.template.label
+        key = self._key = label + arguments_key(label, self.args, self.kwargs)
+        return key
 
     def is_same_as(self, other: Child[Any]) -> bool:
         """Whether another child is of the same declaration, with the same key and the same arguments."""
