@@ -111,15 +111,16 @@ class _Any(BoundBody):
         return self.fn(node, *self.args, **kwargs) if self.body.wants_node else self.fn(*self.args, **kwargs)
 
 
-# Unpacking arguments takes longer than the rest of the call, and most bodies have none or one.
+# Unpacking arguments takes longer than the rest of the call, and most bodies have none or one. The function is called
+# by way of a variable, since the language looks for a method where it is called as one.
 
 
 class _NodeAndOne(BoundBody):
     __slots__ = ()
 
     def __call__(self, node: TaskNode) -> object:
-        (argument,) = self.args
-        return self.fn(node, argument)
+        fn, (argument,) = self.fn, self.args
+        return fn(node, argument)
 
 
 class _Nothing(BoundBody):
@@ -133,8 +134,8 @@ class _One(BoundBody):
     __slots__ = ()
 
     def __call__(self, node: TaskNode) -> object:
-        (argument,) = self.args
-        return self.fn(argument)
+        fn, (argument,) = self.fn, self.args
+        return fn(argument)
 
 
 #: By how many arguments there are, and whether the body wants the node, too.

@@ -14,7 +14,7 @@ from treetask.dsl._bound import NO_INPUTS, BoundBody, BoundCondition, Inputs, bi
 from treetask.dsl._dataflow import check_body, check_edge, check_reach, dependency_ids, inputs_of, target_of
 from treetask.dsl._declaration import Body, Declaration, Given, OptionalEdge
 from treetask.dsl._options import ReadOptions, read_options
-from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_options
+from treetask.model import Child, NodeOptions, TaskNode, TaskTree, TreeTaskConfig, node_of, node_options
 
 _Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
 _NO_ARGUMENTS: Final[_Arguments] = ((), {})
@@ -53,11 +53,12 @@ def build_tree(
 def make_node(top: Declaration, child: Child[Any], node_id: str) -> TaskNode:
     """Return a child's node, with the nodes of what is declared below it; in no tree yet."""
     args, kwargs = child.args, child.kwargs
-    if top.quick_bind is not None and len(args) == 1 and not (kwargs or child.options or top.stand_ins):
+    bind_one = top.quick_bind
+    if bind_one is not None and len(args) == 1 and not (kwargs or child.options or top.stand_ins):
         # What the rest comes to for most: siblings that differ in one argument.
         assert top.body is not None
         assert top.shared_options is not None
-        return TaskNode.of_checked(node_id, child.key, top.quick_bind(top, top.body, args), top.shared_options)
+        return node_of(node_id, child._key or child.key, bind_one(top, top.body, args), top.shared_options)
     references = top.references
     name = child.key if top.name is None else top.name + child.key[len(top.label) :]
     filled = top.parameters.given(args, kwargs) if references else ()

@@ -361,8 +361,9 @@ class Run:
         node._child = child
         if self._recording is not None:
             self._recording.adopt(node)
+        now = self.loop.now
         try:
-            self.scheduler.add(node, parent, self.loop.now(), at_once=True)
+            self.scheduler.add(node, parent, now(), at_once=True)
         except DuplicateNodeError as error:
             # A sibling of that key that is in the tree no more; else somebody has given its id to a node elsewhere.
             is_folded = error.node_id == node.id and self.tree.find(node.id) is None

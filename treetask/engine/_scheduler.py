@@ -221,7 +221,7 @@ class Scheduler(Endings):
         Raises what `TaskNode.add_child` says; nothing has changed then.
         """
         tree, group = self.tree, parent._group
-        if parent._status.is_terminal or parent._tree is not tree:
+        if (parent._status is not _WORKING and parent._status.is_terminal) or parent._tree is not tree:
             is_ours = parent._tree is tree or parent.get_root() is tree.root  # folded, that is
             status = parent.status if is_ours else "discarded"
             raise FinishedParentError(parent.id, status, child.id)
@@ -234,7 +234,8 @@ class Scheduler(Endings):
         if self.left_over.of:
             self._tell_orphans(self.left_over.make_way(child))
         tree.attach(child, parent)
-        if not self._waiting.include_plain(child):
+        include_plain = self._waiting.include_plain  # called by way of a variable, as `_bodies` does
+        if not include_plain(child):
             try:
                 self._deadlocks.refuse_branch(child, tree.find)
                 self._skip_lost(self._waiting.include(child))
@@ -384,7 +385,8 @@ class Scheduler(Endings):
         node._waits -= CLOSED
         if not node._waits:
             if node._body is not None and node._status is _PENDING and node.options.when is None:
-                self.slots.push(node)  # what `_ready` comes to for most
+                push = self.slots.push
+                push(node)  # what `_ready` comes to for most
             else:
                 self._ready(node)
 

@@ -19,7 +19,7 @@ from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChange
 from treetask.model._features import Features, goes_last
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
 from treetask.model._limit import Limit
-from treetask.model._node import CLOSED, TaskNode
+from treetask.model._node import CLOSED, TaskNode, node_of
 from treetask.model._options import (
     DEFAULT_MAX_QUEUED,
     DEFAULT_PRIORITY,
@@ -163,6 +163,7 @@ __all__ = [
     "leaf_exceptions",
     "left_behind",
     "mentions_secret",
+    "node_of",
     "node_options",
     "optional",
     "refuse_later_option",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from treetask import _clock
 from treetask._errors import DefinitionError, DuplicateNodeError, FinishedParentError, StatusError, TreeRunningError
 from treetask.model._body import TaskFunction
+from treetask.model._children import append
 from treetask.model._config import TreeTaskConfig
 from treetask.model._counts import (
     HAS_BODY,
@@ -361,7 +362,8 @@ class TaskTree:
         if child._children or child.id in self._index or self.folds is not None:
             self._check_ids(child, parent)
         if parent._children:
-            parent.adopt(child)
+            append(parent._children, child)
+            child.parent = parent
         else:
             # It becomes a group: counted in another row, and with a roll of its own where its parent has one.
             self._counts.exclude(parent)
@@ -394,16 +396,16 @@ class TaskTree:
         node._tree = self
         self._entered = node._order = self._entered + 1
         self.version += 1
-        if node._progress is None:
+        if node._progress is None and node._status is _PENDING:
             # `row_of` written out, as in `move`.
             row = 0 if not node._children else 8
             if node._body is not None:
                 row += 16
-            self._counts.cells[row + node._status.slot] += 1
+            self._counts.cells[row + _PENDING_SLOT] += 1
         else:
             self._counts.include(node)
-        if node._status is not _PENDING:
-            self._note_status(node)
+            if node._status is not _PENDING:
+                self._note_status(node)
         parent = node.parent
         if parent is not None and parent._roll is not None:
             if node._children:
