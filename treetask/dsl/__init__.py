@@ -17,6 +17,7 @@ from treetask.dsl._decorators import (
     required_parameters,
 )
 from treetask.dsl._errors import BodyError, MisplacedDependencyError
+from treetask.dsl._late import LateBody, give, late_bodies, refuse_company
 from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
 from treetask.dsl._resource import Resource, resources_of
@@ -32,6 +33,7 @@ __all__ = [
     "Declaration",
     "Group",
     "HowToRun",
+    "LateBody",
     "MisplacedDependencyError",
     "OptionalEdge",
     "Params",
@@ -42,10 +44,13 @@ __all__ = [
     "SyncGroup",
     "SyncTask",
     "Task",
+    "give",
     "install_runner",
+    "late_bodies",
     "options_below",
     "parameter_defaults",
     "parameter_types",
+    "refuse_company",
     "required_parameters",
     "resources_of",
     "results_taken",

@@ -165,16 +165,21 @@ def make_given(top: Declaration, values: Mapping[str, object], owner: str) -> di
     for a name that there is not, and what `make` raises.
     """
     registry = top.registry()
-    names = names_of(registry)
-    for name in values:
-        if name not in names:
-            raise TypeError(f"{owner} has no parameter '{name}'{did_you_mean(name, names)}")
+    check_names(registry, values, owner)
     used = _used(top)
     return {
         each: each.make(values, owner)
         for each in settings_of(registry)
         if top is registry or each in used or not each.lacking(values)
     }
+
+
+def check_names(registry: Declaration, values: Mapping[str, object], owner: str) -> None:
+    """Raise `TypeError` for a name that no parameter of a registry has."""
+    names = names_of(registry)
+    for name in values:
+        if name not in names:
+            raise TypeError(f"{owner} has no parameter '{name}'{did_you_mean(name, names)}")
 
 
 def _used(top: Declaration) -> set[Given]:
