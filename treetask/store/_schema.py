@@ -45,13 +45,18 @@ _VERSION_1: Final = (
     """create table tasks (
         id {text} primary key, user_id {text}, parent_id {text}, name {text} not null, priority {integer},
         inputs {text}, dependencies {text}, status {text} not null, progress {real}, result {text}, error {text},
-        created_at {real}, updated_at {real}, started_at {real}, completed_at {real})""",
+        created_at {real}, updated_at {real}, started_at {real}, completed_at {real}, claim {text})""",
     "create index tasks_by_parent on tasks (parent_id)",
     "create index tasks_by_user on tasks (user_id)",
+    """create table claims (
+        id {text} primary key, root {text}, host {text}, pid {integer}, process_started {real},
+        claimed_at {real}, heartbeat_at {real})""",
 )
 
 #: Tables of ours, by which a database of somebody else is told that happens to use one of these names.
-TABLES: Final = frozenset({"meta", "runs", "nodes", "attempts", "dependencies", "logs", "durations", "cache", "tasks"})
+TABLES: Final = frozenset(
+    {"meta", "runs", "nodes", "attempts", "dependencies", "logs", "durations", "cache", "tasks", "claims"}
+)
 
 
 def _create(connection: Connection) -> None:
