@@ -115,7 +115,7 @@ def test_last_endings_are_shown_though_they_were_folded() -> None:
         "│   ├── ⏳ fetch[3]",
         "│   └── ⏳ fetch[4]",
         "└── ⏳ publish",
-        "Progress: 3/6 (50%) · 2.0s",
+        "Progress: 3/6 (50%) · 2.0s · ETA ~2s",
     ]
 
 

@@ -17,6 +17,7 @@ from treetask.display._standing import NOTHING, Standing, of_node
 from treetask.display._terminal import Size
 from treetask.display._theme import theme_for
 from treetask.display._window import Memory, MoreRow, NodeRow, Window, final_window, take_window
+from treetask.display._words import estimate
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
 
 THEME = theme_for(TreeTaskConfig())
@@ -63,7 +64,7 @@ def test_region_of_a_large_tree() -> None:
         "│   └── … 3,996 more (3,210 done, 13 running, 773 waiting)",
         "├── ⏳ checks          after crawl",
         "└── ⏳ publish         after checks",
-        "Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed",
+        "Progress: 4,211/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed",
     ]
 
 
@@ -79,13 +80,13 @@ def test_fewer_rows_show_what_matters_more() -> None:
         "│   ├── 🔄 fetch[92.html]                                       59.6s",
         "│   └── … 3,997 more (3,210 done, 14 running, 773 waiting)",
         "└── … 1,003 more (1,000 done, 3 waiting)",
-        "Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed",
+        "Progress: 4,211/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed",
     ]
     assert lines_of(hand, rows=1) == [
         "🔄 nightly  1m 12s",
-        "Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed",
+        "Progress: 4,211/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed",
     ]
-    assert lines_of(hand, rows=0) == ["Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed"]
+    assert lines_of(hand, rows=0) == ["Progress: 4,211/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_rows_in_ascii() -> None:
         "|   |-- [>] fetch[92.html]                                       59.6s",
         "|   `-- ... 3,997 more (3,210 done, 14 running, 773 waiting)",
         "`-- ... 1,003 more (1,000 done, 3 waiting)",
-        "Progress: 4,211/5,003 (84%) - 1m 12s - 16 running, 1 failed",
+        "Progress: 4,211/5,003 (84%) - 1m 12s - ETA ~15s - 16 running, 1 failed",
     ]
 
 
@@ -142,7 +143,7 @@ def test_group_that_has_not_started_is_one_row() -> None:
         "│   ├── ✅ Task 1                                        1.5s",
         "│   └── 🔄 Task 2                                        1.5s",
         "└── ⏳ Phase 2",
-        "Progress: 1/4 (25%) · 1.5s · 1 running",
+        "Progress: 1/4 (25%) · 1.5s · ETA ~4s · 1 running",
     ]
 
 
@@ -160,7 +161,7 @@ def test_group_that_is_done_is_one_row() -> None:
         "└── 🔄 Phase 2         ──────────────────────────  0/2",
         "    ├── 🔄 Task 3",
         "    └── ⏳ Task 4",
-        "Progress: 2/4 (50%) · 1m 01s · 1 running",
+        "Progress: 2/4 (50%) · 1m 01s · ETA ~1m · 1 running",
     ]
 
 
@@ -310,7 +311,7 @@ def test_what_is_hidden_is_counted_further_up_where_rows_are_short() -> None:
         "├── 🔄 crawl           ━━━━━━━━━━━━━━━━━━━━╸─────  3,211/4,000  59.6s",
         "│   └── ❌ fetch[7.html]   503 Service Unavailable              31.0s",
         "└── … 5,002 more (4,210 done, 16 running, 776 waiting)",
-        "Progress: 4,211/5,003 (84%) · 1m 12s · 16 running, 1 failed",
+        "Progress: 4,211/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed",
     ]
 
 
@@ -534,3 +535,21 @@ def test_every_status_has_a_place() -> None:
     """A node of each status counts as one node."""
     for status in TaskStatus:
         assert of_node(TaskNode("n", status=status, task_fn=work)).nodes == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1s"),
+        (9.6, "10s"),
+        (12, "10s"),
+        (43, "45s"),
+        (59.7, "55s"),
+        (60, "1m"),
+        (3599, "1h 00m"),
+        (8000, "2h 15m"),
+    ],
+)
+def test_what_is_estimated_is_said_roughly(seconds: float, text: str) -> None:
+    """As exactly as anybody can know it (R51)."""
+    assert estimate(seconds) == text

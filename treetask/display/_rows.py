@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from treetask.display._theme import Theme
 from treetask.display._width import clip, display_width
 from treetask.display._window import MoreRow, NodeRow, Row, Window
-from treetask.display._words import duration, number, percent
+from treetask.display._words import duration, estimate, number, percent
 from treetask.model import TaskStatus
 
 #: Below this many columns a row has no time, and the last line no words.
@@ -171,7 +171,10 @@ def bar(current: float, total: float, columns: int, theme: Theme) -> str:
 
 
 def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
-    """Return `Progress: 4,214/5,003 (84%) · 1m 12s · 16 running, 1 failed`; the numbers alone where it is narrow."""
+    """Return `Progress: 4,214/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed`.
+
+    The numbers alone where it is narrow.
+    """
     share = percent(window.current, window.total, ended=window.ended)
     count = f"{number(window.current)}/{number(window.total)}"
     if width < _NARROW:
@@ -180,6 +183,9 @@ def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
     if window.started_at is not None:
         until = now if window.ended_at is None else window.ended_at
         facts.append(duration(until - window.started_at))
+    if window.remaining is not None:
+        # It was as long when the window was taken, which may be a while ago where the loop is blocked.
+        facts.append(f"ETA ~{estimate(window.remaining - (now - window.at))}")
     standing = [f"{window.running:,} running"] if window.running else []
     standing += [f"{window.failed:,} failed"] if window.failed else []
     if standing:

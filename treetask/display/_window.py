@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from treetask.display._selection import Lineage, Selection
 from treetask.display._standing import FEW, NOTHING, Standing, Standings
 from treetask.display._words import NOTE_SHOWN, has_ended, retries, trouble
-from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
+from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree, remaining_seconds
 
 #: A row that was shown stays at least so long, in seconds: what flickers cannot be read.
 ROW_STAYS: Final = 0.5
@@ -71,6 +71,8 @@ class Window:
     ended_at: float | None
     #: When it was taken, on the tree's clock.
     at: float
+    #: How many seconds the run will still take; None if that is unknown.
+    remaining: float | None
     #: What the next window should know of this one.
     memory: Memory = field(compare=False, repr=False)
 
@@ -127,8 +129,16 @@ def _window(tree: TaskTree, selection: Selection, at: float, memory: Memory) -> 
         started_at=tree.root.started_at,
         ended_at=tree.root.ended_at,
         at=at,
+        remaining=_remaining(tree, stats["current"], stats["total"], at),
         memory=memory,
     )
+
+
+def _remaining(tree: TaskTree, current: float, total: float, at: float) -> float | None:
+    root = tree.root
+    if root.started_at is None or root.status.is_terminal:
+        return None
+    return remaining_seconds(at - root.started_at, current / total if total > 0 else 0.0, tree.forecast)
 
 
 def _rows(tree: TaskTree, selection: Selection) -> Iterator[Row]:

@@ -25,6 +25,18 @@ def duration(seconds: float) -> str:
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
 
 
+def estimate(seconds: float) -> str:
+    """Return a time that nobody knows exactly, as it is meant: `3s`, `40s`, `5m`, `3h 10m`, `2d 03h`."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        # Up to ten seconds each one counts, above that one in five.
+        whole = max(1, round(seconds))
+        return f"{whole}s" if whole <= 10 else f"{min(round(whole / 5) * 5, 55)}s"  # noqa: PLR2004
+    minutes = round(seconds / 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes}m"
+    return duration(round(minutes / 5) * 300)
+
+
 def number(value: float) -> str:
     """Return a count with separators; one decimal where it is no whole number (progress may be given so)."""
     return f"{int(value):,}" if value == int(value) else f"{value:,.1f}"

@@ -17,6 +17,7 @@ from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, Openable, OpensFirst, left_behind
 from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._features import Features, goes_last
+from treetask.model._forecast import Forecast, remaining_seconds
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
 from treetask.model._limit import Limit
 from treetask.model._node import CLOSED, TaskNode, node_of
@@ -108,6 +109,7 @@ __all__ = [
     "Event",
     "ExecutionResult",
     "Features",
+    "Forecast",
     "Handle",
     "KeepDone",
     "Limit",
@@ -167,6 +169,7 @@ __all__ = [
     "node_options",
     "optional",
     "refuse_later_option",
+    "remaining_seconds",
     "secrets_may_travel",
     "text_lines",
     "unhandled",

@@ -39,6 +39,7 @@ from treetask.model._times import times_of
 
 if TYPE_CHECKING:
     from treetask.model._folds import Folds
+    from treetask.model._forecast import Forecast
     from treetask.model._selection import Selection
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
@@ -86,6 +87,8 @@ class TaskTree:
         self.made_from: Any = None
         #: What a run has that no node makes, by what it was declared as: parameters, resources.
         self.given: Final[dict[Any, Any]] = {}
+        #: What earlier runs of the same tree say of this one, if somebody knows.
+        self.forecast: Forecast | None = None
         self._index: dict[str, TaskNode] = {}
         #: What was folded into groups that say so; made when first needed.
         self.folds: Folds | None = None

@@ -18,6 +18,7 @@ from treetask.model import TaskNode, TaskStatus, TaskTree
 from treetask.store._dialect import Connection
 from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer, declaration_of
 from treetask.store._errors import JournalError, RunOwnedError, StoreError
+from treetask.store._history import forecast
 from treetask.store._past import Past
 from treetask.store._runs import (
     HEARTBEAT_EVERY,
@@ -142,9 +143,14 @@ class RunJournal:
         self._write_logs(connection, [entry[0] for entry in last.values() if entry[1].is_terminal])
         for node, status, at, is_asked, _ in last.values():
             if is_asked and status is TaskStatus.DONE and node.started_at is not None:
-                total = self._durations[declaration_of(node.id)]
-                total[0] += 1
-                total[1] += at - node.started_at
+                self._note_duration(declaration_of(node.id), at - node.started_at)
+
+    def _note_duration(self, declaration: str, seconds: float) -> None:
+        total = self._durations[declaration]
+        total[0] += 1
+        total[1] += seconds
+        if self._tree.forecast is not None:
+            self._tree.forecast.note_done(declaration)
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
         rows: list[tuple[Any, ...]] = []
@@ -256,6 +262,7 @@ class NewRun:
             name = None if tree.root._name is None else clean(tree.root._name)
             run = create_run(connection, key_text(tree.root.id), name, self._origin)
             past = None if self._past_of is None else _past(connection, self._past_of, tree)
+            tree.forecast = tree.forecast or forecast(connection, key_text(tree.root.id))
         self.journal = RunJournal(
             self._store, run, tree, past=past, copies_past=past is not None, closes_store=self._closes_store
         )
@@ -303,5 +310,8 @@ def _past(connection: Connection, record: RunRecord, tree: TaskTree) -> Past:
             f"run {record.id} is one of '{record.root}', not of '{tree.root.id}'; go on with it where it comes from"
         )
     past = Past(connection, record.id, is_same_python=record.python == python_version())
+    tree.forecast = forecast(connection, record.root)
+    if tree.forecast is not None:
+        past.leave_out_of(tree.forecast)
     past.adopt_tree(tree, tree.now())
     return past

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from treetask.dsl import results_taken, results_taken_by_templates
-from treetask.model import TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.model import Forecast, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection, Row
 from treetask.store._entries import declaration_of
 from treetask.store._fingerprint import arguments_fingerprint, code_digest
-from treetask.store._text import key_text
+from treetask.store._text import id_of_key, key_text
 from treetask.store._types import result_type
 
 _COLUMNS: Final = (
@@ -87,6 +87,12 @@ class Past:
         while waiting:
             waiting += self._around(waiting.pop(), done)
         self._adopt(top, done, at)
+
+    def leave_out_of(self, forecast: Forecast) -> None:
+        """Let nothing be expected of what is done."""
+        for key, record in self._records.items():
+            if record.status is TaskStatus.DONE:
+                forecast.leave_out(declaration_of(id_of_key(key)))
 
     def _around(self, node: TaskNode, done: set[TaskNode]) -> list[TaskNode]:
         """What was done and runs again does so within what is around it: let that not come back; return it."""

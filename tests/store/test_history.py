@@ -1,0 +1,112 @@
+"""The next run knows how long things take (R64)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.support import ok
+from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder, TreeFailed
+from treetask.model import Forecast, remaining_seconds
+from treetask.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+def two_tasks() -> TaskTree:
+    """Return a tree that is made anew for each run."""
+    return TreeBuilder("root").add_child("a", task=ok).add_child("b", task=ok).build()
+
+
+def lasts(store: Store, run: int, seconds: float, **work: float) -> None:
+    """Let a run have lasted so long, and each of its tasks."""
+    with store.transaction() as connection:
+        connection.execute("update runs set ended_at = started_at + ? where id = ?", (seconds, run))
+        for declaration, each in work.items():
+            connection.execute(
+                "update durations set seconds = ? where run = ? and declaration = ?", (each, run, declaration)
+            )
+
+
+async def test_forecast_is_the_middle_of_the_last_runs(store: Store) -> None:
+    """Of the whole and of each task; without an earlier run there is none."""
+    first = two_tasks()
+    await AsyncExecutor(first, store=store).run()
+    assert first.forecast is None
+    for _ in range(2):
+        await AsyncExecutor(two_tasks(), store=store).run()
+    for run, seconds in ((1, 10.0), (2, 12.0), (3, 1000.0)):
+        lasts(store, run, seconds, a=seconds * 0.25, b=seconds * 0.75)
+
+    seen: list[float | None] = []
+
+    async def look(node: TaskNode) -> None:
+        assert tree.forecast is not None
+        seen.append(tree.forecast.share)
+
+    tree = (
+        TreeBuilder("root")
+        .add_child("a", task=ok)
+        .add_child("b", task=ok, depends_on=["a"])
+        .add_child("c", task=look, depends_on=["a"])
+        .add_child("d", task=look, depends_on=["b"])
+        .build()
+    )
+    await AsyncExecutor(tree, store=store).run()
+    assert tree.forecast is not None
+    assert (tree.forecast.seconds, seen[0]) == (12.0, 0.25)
+    assert tree.forecast.share == 1.0
+
+
+async def test_run_that_failed_says_nothing_of_the_next(store: Store) -> None:
+    """It may have stopped early."""
+
+    async def fail(node: TaskNode) -> None:
+        raise OSError
+
+    tree = TreeBuilder("root").add_child("a", task=fail, max_retries=0).build()
+    with pytest.raises(TreeFailed):
+        await AsyncExecutor(tree, store=store).run()
+    again = two_tasks()
+    await AsyncExecutor(again, store=store).run()
+    assert again.forecast is None
+
+
+async def test_what_was_done_before_is_not_expected_again() -> None:
+    """A run that is gone on with takes as long as the rest."""
+    forecast = Forecast(100.0, {"a": (1.0, 10), "b": (3.0, 10)})
+    assert (forecast.seconds, forecast.share) == (100.0, 0.0)
+    for _ in range(10):
+        forecast.leave_out("b")
+    assert forecast.seconds == 25.0
+    for _ in range(5):
+        forecast.note_done("a")
+    assert forecast.share == 0.5
+    forecast.note_done("unheard of")
+    assert forecast.share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "share", "expected"),
+    [(0.5, 0.5, None), (10.0, 0.01, None), (10.0, 0.25, 30.0), (10.0, 1.0, 0.0), (0.0, 0.0, None)],
+)
+def test_own_pace_counts_where_nothing_else_is_known(elapsed: float, share: float, expected: float | None) -> None:
+    """As soon as there is something to go by."""
+    assert remaining_seconds(elapsed, share, None) == expected
+
+
+def test_own_pace_counts_the_more_the_more_is_done() -> None:
+    """At first the history does alone."""
+    forecast = Forecast(100.0, {"a": (1.0, 10)})
+    assert remaining_seconds(0.0, 0.0, forecast) == 100.0
+    for _ in range(5):
+        forecast.note_done("a")
+    # By the history 50 s are left, by its own pace 80 s.
+    assert remaining_seconds(80.0, 0.5, forecast) == 65.0
+    for _ in range(5):
+        forecast.note_done("a")
+    assert remaining_seconds(160.0, 1.0, forecast) == 0.0
+
+
+def test_history_without_work_leaves_its_own_pace() -> None:
+    """Tasks that took no time say nothing."""
+    assert remaining_seconds(10.0, 0.5, Forecast(1.0, {})) == 10.0

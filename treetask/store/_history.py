@@ -1,0 +1,38 @@
+"""How long things took in the last runs of a tree: what the next one's forecast is made of."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Final
+
+from treetask.model import Forecast
+from treetask.store._dialect import Connection
+from treetask.store._runs import RunStatus
+
+#: Runs that are looked at: enough that one odd one does not count, few enough that a change shows.
+_RUNS: Final = 10
+
+
+def forecast(connection: Connection, root: str) -> Forecast | None:
+    """Return what the last runs of a tree that went well say of the next one; None if there was none."""
+    rows = connection.rows(
+        "select id, ended_at - started_at from runs"
+        " where root = ? and status = ? and resumes = 0 and ended_at is not null order by id desc limit ?",
+        (root, RunStatus.DONE.value, _RUNS),
+    )
+    if not rows:
+        return None
+    work: dict[str, list[tuple[int, float]]] = {}
+    oldest, newest = rows[-1][0], rows[0][0]
+    runs = {run for run, _ in rows}
+    for run, declaration, count, seconds in connection.rows(
+        "select run, declaration, count, seconds from durations where root = ? and run >= ? and run <= ?",
+        (root, oldest, newest),
+    ):
+        if run in runs and count:
+            work.setdefault(declaration, []).append((count, seconds / count))
+    typical = {
+        declaration: (median(each for _, each in found), median(count for count, _ in found))
+        for declaration, found in work.items()
+    }
+    return Forecast(median(seconds for _, seconds in rows), typical)
