@@ -171,7 +171,9 @@ async def test_priority_orders_those_that_may_start(store: Store) -> None:
     await desk.make("note", root, word="urgent", priority=0)
     await desk.run(root)
 
-    assert desk.log == ["urgent", "high", "normal", "waits", "low"]
+    # It may be that 'low' begins while the end of 'normal' is being written.
+    assert desk.log.index("waits") > desk.log.index("normal")
+    assert [word for word in desk.log if word != "waits"] == ["urgent", "high", "normal", "low"]
 
 
 async def test_results_become_inputs_by_id_or_by_a_name(store: Store) -> None:

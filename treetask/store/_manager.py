@@ -19,9 +19,7 @@ from treetask.engine import AsyncExecutor
 from treetask.model import TaskTree, TreeCancelled, TreeFailed, TreeTaskConfig, leaf_exceptions
 from treetask.store import _claims as claims
 from treetask.store import _task_rows as task_rows
-from treetask.store._errors import JournalError
 from treetask.store._executors import Executors
-from treetask.store._outcomes import Outcomes
 from treetask.store._repository import TaskDraft, TaskRepository, linked
 from treetask.store._store import Store
 from treetask.store._task import (
@@ -33,6 +31,7 @@ from treetask.store._task import (
     checked_dependencies,
     moment,
 )
+from treetask.store._task_journal import TaskJournal
 from treetask.store._task_plan import Plan, check_tree, plan_of
 from treetask.store._tree_node import TaskTreeNode
 
@@ -87,84 +86,58 @@ class TaskManager:
         """
         if not isinstance(root, TaskTreeNode):
             raise TypeError(f"distribute_task_tree() takes the root of a tree: TaskTreeNode(task), not {root!r}")
-        run = await anyio.to_thread.run_sync(partial(_claimed_run, self, root))
+        plan, journal = await anyio.to_thread.run_sync(partial(_claimed, self, root))
         try:
-            await run.execute(on_update)
+            if root not in plan.kept:
+                await _run(plan.tree, journal, on_update)
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(run.close)
+                await anyio.to_thread.run_sync(journal.close)
         return root
 
     def __repr__(self) -> str:
         return f"<TaskManager on {self.task_repository.store.url}>"
 
 
-class _Run:
-    """One tree, claimed and planned."""
-
-    def __init__(self, store: Store, claim: str, ids: list[str], plan: Plan, outcomes: Outcomes) -> None:
-        self._store: Final = store
-        self._claim: Final = claim
-        self._ids: Final = ids
-        self._plan: Final = plan
-        self._outcomes: Final = outcomes
-
-    async def execute(self, on_update: Callable[[TaskTree], None] | None) -> None:
-        """Run it to its end. What tasks raise is theirs."""
-        executor = AsyncExecutor(self._plan.tree, on_update)
-        self._outcomes.begin(self._plan, executor)
-        try:
-            await executor.run()
-        except TreeCancelled:
-            pass  # by one of the tasks, which they all show; or as nothing could be written, which `close` raises
-        except TreeFailed as error:
-            if _is_no_task(error):
-                raise
-
-    def close(self) -> None:
-        """Write what is left and give the tasks back. In a thread."""
-        try:
-            try:
-                self._outcomes.close()
-            finally:
-                with self._store.transaction() as connection:
-                    claims.release(connection, self._claim, self._ids)
-        except Exception as error:  # noqa: BLE001 - whatever has stopped the writer
-            raise JournalError(str(self._outcomes.failure or error)) from (self._outcomes.failure or error)
-        finally:
-            claims.forget(self._claim)
+async def _run(tree: TaskTree, journal: TaskJournal, on_update: Callable[[TaskTree], None] | None) -> None:
+    """Run a tree to its end. What tasks raise is theirs, and so is a cancel: they all show it."""
+    executor = AsyncExecutor(tree, on_update, store=journal)
+    executor.subscribe(journal)
+    try:
+        await executor.run()
+    except TreeCancelled:
+        pass
+    except TreeFailed as error:
+        if _is_no_task(error):
+            raise
 
 
-def _claimed_run(manager: TaskManager, root: TaskTreeNode) -> _Run:
-    """Return a run of a tree whose tasks nobody else may run now. In a thread: it reads and writes them all."""
+def _claimed(manager: TaskManager, root: TaskTreeNode) -> tuple[Plan, TaskJournal]:
+    """Return what a tree comes to, whose tasks nobody else may run now. In a thread: it reads and writes them all."""
     store = manager.task_repository.store
     places = check_tree(root)
-    ids = list(places)
     executors = Executors(manager._registry)
     while True:
-        _refresh(store, places, ids)
-        outcomes = Outcomes(store)
-        plan = plan_of(root, executors, outcomes, config=manager._config, params=manager._params)
-        claim = _claim(store, root, places, ids)
+        _refresh(store, places)
+        plan = plan_of(root, executors, config=manager._config, params=manager._params)
+        claim = _claim(store, root, places)
         if claim is not None:
-            break
-    outcomes.claim = claim
-    return _Run(store, claim, ids, plan, outcomes)
+            return plan, TaskJournal(store, claim, plan)
 
 
-def _refresh(store: Store, places: Mapping[str, TaskTreeNode], ids: list[str]) -> None:
+def _refresh(store: Store, places: Mapping[str, TaskTreeNode]) -> None:
     """Read the tasks of a tree as they are now; they may have been changed, or run, since the tree was made."""
     with store.reading() as connection:
-        fresh = task_rows.read(connection, ids)
+        fresh = task_rows.read(connection, list(places))
     for task_id, place in places.items():
         if task_id not in fresh:
             raise UnknownTaskError(task_id, store.url, f"{place.task} was deleted, or belongs to another store")
         place.task = fresh[task_id]
 
 
-def _claim(store: Store, root: TaskTreeNode, places: Mapping[str, TaskTreeNode], ids: list[str]) -> str | None:
+def _claim(store: Store, root: TaskTreeNode, places: Mapping[str, TaskTreeNode]) -> str | None:
     """Claim the tasks of a tree; None if one has been changed since it was read."""
-    told = claims.claimant(root.task.name, root.task.id)
+    told, ids = claims.claimant(root.task.name, root.task.id), list(places)
     adopted = [
         (task_id, place.parent.task.id)
         for task_id, place in places.items()

@@ -1,4 +1,4 @@
-"""The body of a task in a run: waits until what it needs is written down, calls its executor, takes the result as JSON.
+"""The body of a task in a run: calls its executor with inputs and results of others, and takes its result as JSON.
 
 To the engine it is a function like any other, of the kind that the executor is. What it hands back is what the store
 will give back, so that a dependent sees the same now and after a restart.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, cast
 
-import anyio.from_thread
 import anyio.to_thread
 
 from treetask.dsl import LateBody
@@ -32,29 +31,15 @@ class Source(NamedTuple):
     is_around: bool
 
 
-class Written(Protocol):
-    """Where ends of tasks are written down."""
-
-    def has(self, places: Sequence[TaskTreeNode]) -> bool:
-        """Whether the ends of all these tasks are written. From any thread."""
-        ...
-
-    async def wait_for(self, places: Sequence[TaskTreeNode]) -> None:
-        """Return when they are. Raises if they never will be."""
-        ...
-
-
 class TaskBody:
     """The body of one task, with an executor."""
 
-    __slots__ = ("_awaited", "_body", "_place", "_sources", "_written", "kind", "text")
+    __slots__ = ("_body", "_place", "_sources", "kind", "text")
 
-    def __init__(self, place: TaskTreeNode, body: LateBody, sources: Sequence[Source], written: Written) -> None:
+    def __init__(self, place: TaskTreeNode, body: LateBody, sources: Sequence[Source]) -> None:
         self._place: Final = place
         self._body: Final = body
         self._sources: Final = sources
-        self._awaited: Final = [source.place for source in sources if not source.is_around]
-        self._written: Final = written
         #: How the engine has to drive it.
         self.kind: Final = body.kind
         #: The result as JSON, once there is one.
@@ -69,17 +54,14 @@ class TaskBody:
         return self._body.call(node, arguments_of(self._body, str(task), task.inputs, results))
 
     async def _in_loop(self, node: TaskNode) -> Any:
-        await self._written.wait_for(self._awaited)
         return await self._taken(await self._call(node))
 
     def _in_thread(self, node: TaskNode) -> Any:
-        self._wait_in_thread()
         result = self._call(node)
         return self._taken_later(result) if hasattr(result, "__await__") else self._keep(result)
 
     async def _steps(self, node: TaskNode) -> AsyncGenerator[Any, Any]:
         """What its generator does, with another result. Nothing of its own may stay open across a yield."""
-        await self._written.wait_for(self._awaited)
         generator = self._call(node)
         try:
             yielded = await generator.__anext__()
@@ -101,7 +83,6 @@ class TaskBody:
             await generator.aclose()
 
     def _thread_steps(self, node: TaskNode) -> Generator[Any, Any, Any]:
-        self._wait_in_thread()
         generator = self._call(node)
         try:
             yielded = next(generator)
@@ -122,10 +103,6 @@ class TaskBody:
         finally:
             generator.close()
 
-    def _wait_in_thread(self) -> None:
-        if self._awaited and not self._written.has(self._awaited):
-            anyio.from_thread.run(self._written.wait_for, self._awaited)
-
     async def _taken(self, result: object) -> Any:
         return self._keep(result) if is_small(result) else await anyio.to_thread.run_sync(self._keep, result)
 
@@ -142,8 +119,8 @@ class OpeningTaskBody(TaskBody, OpensFirst):
 
     __slots__ = ("_resources",)
 
-    def __init__(self, place: TaskTreeNode, body: LateBody, sources: Sequence[Source], written: Written) -> None:
-        super().__init__(place, body, sources, written)
+    def __init__(self, place: TaskTreeNode, body: LateBody, sources: Sequence[Source]) -> None:
+        super().__init__(place, body, sources)
         self._resources: Final = _resources(place, body, sources)
 
     @property
@@ -151,26 +128,24 @@ class OpeningTaskBody(TaskBody, OpensFirst):
         return self._resources
 
 
-def task_body(place: TaskTreeNode, body: LateBody, sources: Sequence[Source], written: Written) -> TaskBody:
+def task_body(place: TaskTreeNode, body: LateBody, sources: Sequence[Source]) -> TaskBody:
     """Return the body of a task."""
     shape = OpeningTaskBody if _resources(place, body, sources) else TaskBody
-    return shape(place, body, sources, written)
+    return shape(place, body, sources)
 
 
 class FixedBody:
-    """The body of a task that does not run: one that was completed before, or cannot begin."""
+    """The body of a task that does not run: one that was completed before, or, with an error, one that cannot begin."""
 
-    __slots__ = ("_error", "_result", "kind")
+    __slots__ = ("_error", "kind")
 
-    def __init__(self, result: object = None, error: Exception | None = None) -> None:
-        self._result = result
+    def __init__(self, error: Exception | None = None) -> None:
         self._error = error
         self.kind: Final = BodyKind.ASYNC
 
-    async def __call__(self, _node: TaskNode) -> object:
+    async def __call__(self, _node: TaskNode) -> None:
         if self._error is not None:
             raise self._error
-        return self._result
 
 
 def _returned(yielded: object) -> Return[Any] | None:

@@ -7,7 +7,7 @@ depends on it, below it or elsewhere, waits for that body alone. A task without 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from treetask._errors import DefinitionError, DependencyCycleError
@@ -15,7 +15,7 @@ from treetask.dsl import LateBody, give
 from treetask.model import Dependency, TaskNode, TaskTree, TreeTaskConfig, dependencies_of, optional
 from treetask.store._executors import Executors, UnknownExecutorError, no_executor
 from treetask.store._task import TaskState, input_name
-from treetask.store._task_body import FixedBody, Source, TaskBody, Written, task_body
+from treetask.store._task_body import FixedBody, Source, TaskBody, task_body
 from treetask.store._tree_node import TaskTreeNode
 
 #: What the id of a body ends with that has tasks beside it.
@@ -24,13 +24,16 @@ _OWN: Final = "#own"
 
 @dataclass(slots=True)
 class Plan:
-    """What is run, and which of its nodes show how which task stands."""
+    """What is run, and what it says of the tasks."""
 
     tree: TaskTree
     #: All tasks by their ids.
     found: Mapping[str, TaskTreeNode]
-    places: dict[TaskNode, TaskTreeNode] = field(default_factory=dict[TaskNode, TaskTreeNode])
-    bodies: dict[TaskNode, TaskBody] = field(default_factory=dict[TaskNode, TaskBody])
+    #: The tasks by the nodes that show how they stand: those of their bodies, and of folders.
+    places: Mapping[TaskNode, TaskTreeNode]
+    bodies: Mapping[TaskNode, TaskBody]
+    #: The tasks that nothing happens to any more: completed before, and so all below those that are folders.
+    kept: frozenset[TaskTreeNode]
 
 
 def check_tree(root: TaskTreeNode) -> dict[str, TaskTreeNode]:
@@ -56,7 +59,6 @@ def check_tree(root: TaskTreeNode) -> dict[str, TaskTreeNode]:
 def plan_of(
     root: TaskTreeNode,
     executors: Executors,
-    written: Written,
     *,
     config: TreeTaskConfig | None,
     params: Mapping[str, object],
@@ -65,7 +67,7 @@ def plan_of(
 
     Raises `DefinitionError` for dependencies that leave the tree or close a cycle.
     """
-    planner = _Planner(root, executors, written, TreeTaskConfig() if config is None else config)
+    planner = _Planner(root, executors, TreeTaskConfig() if config is None else config)
     plan = planner.plan()
     if executors.registry is not None:
         give(executors.registry, plan.tree, params, "TaskManager: params")
@@ -77,10 +79,9 @@ def plan_of(
 
 
 class _Planner:
-    def __init__(self, root: TaskTreeNode, executors: Executors, written: Written, config: TreeTaskConfig) -> None:
+    def __init__(self, root: TaskTreeNode, executors: Executors, config: TreeTaskConfig) -> None:
         self._root: Final = root
         self._executors: Final = executors
-        self._written: Final = written
         self._config: Final = config
         self.found: Final = check_tree(root)
         #: The executors of those tasks that have one; an error in place of one that cannot be.
@@ -100,7 +101,8 @@ class _Planner:
             if place is not self._root:
                 assert place.parent is not None
                 nodes[place.parent].add_child(outer)
-        return Plan(TaskTree(nodes[self._root], self._config), self.found, groups, bodies)
+        tree = TaskTree(nodes[self._root], self._config)
+        return Plan(tree, self.found, groups, bodies, _kept(groups))
 
     def _executor_of(self, place: TaskTreeNode) -> LateBody | Exception | None:
         task = place.task
@@ -127,11 +129,11 @@ class _Planner:
         options: dict[str, Any] = {"max_retries": 0}
         sources = self._sources(place)
         if task.status is TaskState.COMPLETED:
-            body, sources = FixedBody(task.result), []
+            body, sources = FixedBody(), []
         elif isinstance(run_by, Exception):
             body = FixedBody(error=run_by)
         else:
-            body, options = task_body(place, run_by, sources, self._written), self._options_of(run_by)
+            body, options = task_body(place, run_by, sources), self._options_of(run_by)
         options |= {"priority": task.priority, "depends_on": self._waits(sources)}
         if not place.children:
             node = TaskNode(task.id, task.name, task_fn=body, **options)
@@ -171,6 +173,16 @@ class _Planner:
             if not source.is_around:
                 waits.append(node_id if source.is_required else optional(node_id))
         return waits
+
+
+def _kept(places: Mapping[TaskNode, TaskTreeNode]) -> frozenset[TaskTreeNode]:
+    kept: set[TaskTreeNode] = set()
+    # From the leaves up: those below a task come after it.
+    for node, place in reversed(list(places.items())):
+        is_completed = place.task.status is TaskState.COMPLETED
+        if is_completed and (node.task_fn is not None or all(child in kept for child in place.children)):
+            kept.add(place)
+    return frozenset(kept)
 
 
 def _told_by_names(error: DependencyCycleError, found: Mapping[str, TaskTreeNode]) -> DependencyCycleError:
