@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks import engine, processes, workflows
+from benchmarks import engine, processes, tasks, workflows
 from benchmarks.measure import Figure, Row
 from benchmarks.schedule import made_up
 
@@ -51,6 +51,7 @@ def every_row(loops: list[str]) -> Iterator[Row]:
     for loop in loops:
         yield from engine.rows(loop)
         yield from processes.rows(loop)
+        yield from tasks.rows(loop)
 
 
 def print_figures(rows: list[Row], pairs: int) -> None:
