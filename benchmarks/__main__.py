@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks import engine, processes, tasks, workflows
+from benchmarks import engine, processes, tasks, workflows, writing
 from benchmarks.measure import Figure, Row
 from benchmarks.schedule import made_up
 
@@ -48,6 +48,7 @@ def options() -> argparse.Namespace:
 def every_row(loops: list[str]) -> Iterator[Row]:
     """Yield all that can be measured."""
     yield from processes.rows_of_no_loop()
+    yield from writing.rows()
     for loop in loops:
         yield from engine.rows(loop)
         yield from processes.rows(loop)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -26,9 +27,8 @@ from treetask.store._errors import StatementError, StoreError, StoreUnavailableE
 Row = tuple[Any, ...]
 Values = Sequence[Any]
 
-#: Rows of one `INSERT ... VALUES`. Few different sizes, so that the driver knows the statement again; powers of two, so
-#: that any number of rows is divided among few statements.
-_CHUNKS: Final = tuple(2**power for power in range(10, -1, -1))
+#: How many rows one `INSERT ... VALUES` has: one of few numbers, so that the driver knows the statement again.
+_SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024)
 
 
 class Connection(ABC):
@@ -38,6 +38,9 @@ class Connection(ABC):
     words: ClassVar[dict[str, str]]
     #: How many values one statement may have.
     most_values: int
+    #: Whether a row may be there twice in one statement. Then rows are repeated to make up one of the sizes above:
+    #: while the event loop is busy, each statement waits for the GIL, which costs more than rows do.
+    takes_repeats: bool
     #: Whether tables of others may stand beside ours, and what to do where they have our names.
     is_shared_with_others: bool
     alien_fix: str
@@ -112,14 +115,15 @@ class Connection(ABC):
                 self._insert(table, columns, rows, conflict_clause(key, replace))
 
     def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Values], on_conflict: str) -> None:
+        most = _SIZES[bisect_right(_SIZES, self.most_values // len(columns)) - 1]
+        may_pad = self.takes_repeats and on_conflict
         start = 0
-        for size in _CHUNKS:
-            if size > 1 and size * len(columns) > self.most_values:
-                continue
-            while len(rows) - start >= size:
-                sql = insert_statement(table, tuple(columns), size, on_conflict)
-                self.execute(sql, list(chain.from_iterable(rows[start : start + size])))
-                start += size
+        while start < len(rows):
+            left = min(len(rows) - start, most)
+            size = _SIZES[bisect_left(_SIZES, left) if may_pad else bisect_right(_SIZES, left) - 1]
+            chunk = [*rows[start : start + size], *[rows[-1]] * (size - left)]
+            self.execute(insert_statement(table, tuple(columns), size, on_conflict), list(chain.from_iterable(chunk)))
+            start += size
 
     @contextmanager
     def transaction(self) -> Generator[Self]:

@@ -51,6 +51,7 @@ class PostgreSQLConnection(Connection):
         "without_rowid": "",
     }
     most_values = 65_535
+    takes_repeats = False
     is_shared_with_others = True
     alien_fix = "name another database, or a schema of its own: add ?options=-csearch_path%3DNAME to the URL"
 

@@ -49,6 +49,7 @@ class SQLiteConnection(Connection):
         "without_rowid": "without rowid",
     }
     most_values = _MOST_VALUES
+    takes_repeats = True
     is_shared_with_others = False
     alien_fix = "name another file; this one is left as it is"
 
