@@ -19,7 +19,9 @@ from threading import Thread
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+#: One of them has no pipeline for the command line: its tree is in a store.
+TASK_TREE = ROOT / "examples" / "task_tree.py"
+EXAMPLES = sorted({*(ROOT / "examples").glob("*.py")} - {TASK_TREE})
 
 #: The census reads the whole standard library: seconds on a machine of its own, more on a busy one.
 DEADLINE = 120
@@ -86,6 +88,44 @@ def test_example_runs(both_ways: tuple[str, tuple[str, str], tuple[str, str]]) -
     }
     checks[name](program, command)
     assert "Traceback" not in program[1] + command[1]
+
+
+FIRST_RUN = """\
+sales_report: failed, not all tasks below it were completed: task 'read_rates' (ID) failed
+  read_orders: completed, {'EUR': 120, 'USD': 50}
+  read_orders: completed, {'EUR': 80, 'USD': 150}
+  read_rates: failed, ConnectionError: no answer from the market
+  add_up: cancelled, it did not run: it depends on task 'read_rates' (ID), which failed
+    write_note: completed, There is no total yet.
+failed, 100%
+
+"""
+SECOND_RUN = """\
+sales_report: completed
+  read_orders: completed, {'EUR': 120, 'USD': 50}
+  read_orders: completed, {'EUR': 80, 'USD': 150}
+  read_rates: completed, {'EUR': 1.0, 'USD': 0.9}
+  add_up: completed, 380.0
+    write_note: completed, We sold for 380.00 EUR.
+completed, 100%
+
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE + 10)
+@pytest.mark.parametrize("kept_in", ["memory", "file"])
+def test_task_tree_is_mended_and_goes_on(kept_in: str, tmp_path: Path) -> None:
+    """The second run does what the first could not, wherever the tasks are kept."""
+    with start(str(TASK_TREE), *([str(tmp_path / "tasks.db")] if kept_in == "file" else [])) as process:
+        try:
+            output, errors = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0, errors
+    assert re.sub(r"[0-9a-f-]{36}", "ID", output) == FIRST_RUN + SECOND_RUN
+    assert (tmp_path / "tasks.db").exists() == (kept_in == "file")
 
 
 def check_quickstart(program: tuple[str, str], command: tuple[str, str]) -> None:
