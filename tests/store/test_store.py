@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.sentences import exactly
-from treetask.store import ConflictError, Connection, StatementError, Store, StoreError, StoreUnavailableError
+from treetask.store import (
+    ConflictError,
+    Connection,
+    StatementError,
+    Store,
+    StoreError,
+    StoreUnavailableError,
+    StoreUrlError,
+)
 
 COLUMNS = ("run", "key", "status", "attempts")
 
@@ -244,3 +254,36 @@ def test_wrong_statement_is_told_with_the_store(store: Store) -> None:
         with pytest.raises(StatementError, match=r"\Astore .*: .*nowhere"):
             connection.rows("select 1 from nowhere")
         assert nodes(connection) == []
+
+
+def test_lazy_store_is_opened_when_it_is_used(store_url: str) -> None:
+    """By the thread that uses it; what names no store is refused at once, and closing one that was not used is fine."""
+    with pytest.raises(StoreUrlError):
+        Store("mysql://host/database", is_lazy=True)
+    Store(store_url, is_lazy=True).close()
+
+    with Store(store_url, is_lazy=True) as store:
+        thread = threading.Thread(target=lambda: fill(store))
+        thread.start()
+        thread.join()
+        with closing(store.connect()) as connection:
+            assert connection.row("select value from meta where name = 'filled'") == ("yes",)
+    message = f"store {store.url}: it is closed; open it again"
+    with pytest.raises(StoreUnavailableError, match=exactly(message)), store.reading() as connection:
+        connection.rows("select 1")
+
+
+def test_lazy_store_that_is_closed_is_not_opened(tmp_path: Path) -> None:
+    """Nothing is made."""
+    store = Store(tmp_path / "store.db", is_lazy=True)
+    store.close()
+
+    with pytest.raises(StoreUnavailableError, match=r": it is closed; open it again$"), store.transaction():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def fill(store: Store) -> None:
+    """Write something."""
+    with store.transaction() as connection:
+        connection.insert("meta", ("name", "value"), [("filled", "yes")])

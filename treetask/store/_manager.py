@@ -37,11 +37,13 @@ from treetask.store._tree_node import TaskTreeNode
 
 
 def create_session(url: str | os.PathLike[str] | None = None) -> Store:
-    """Return a store for a `TaskManager`, open: by default `.treetask/journal.db` in the folder of the project.
+    """Return a store for a `TaskManager`: by default `.treetask/journal.db` in the folder of the project.
 
-    `url` is a path or a URL, `sqlite:///tasks.db` or `postgresql://user@host/database`; see `Store`.
+    `url` is a path or a URL, `sqlite:///tasks.db` or `postgresql://user@host/database`; see `Store`. It is opened, and
+    made where there is none, when a task is first asked for, so that no event loop waits for it. Raises `StoreUrlError`
+    for what names no store.
     """
-    return Store(url)
+    return Store(url, is_lazy=True)
 
 
 class TaskManager:

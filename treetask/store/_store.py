@@ -32,20 +32,36 @@ class Store:
     `url` is a path, a URL (`sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` for one in memory,
     `postgresql://user@host:5432/database`), or None for `.treetask/journal.db` in the folder of the project: the
     nearest one upwards with a pyproject.toml or .git, else the current one. With `create=False` a file must be there
-    already. `busy_timeout` is how many seconds to wait for what another process holds.
+    already. `busy_timeout` is how many seconds to wait for what another process holds. With `is_lazy` it is opened when
+    it is first used, in the thread that does so: an event loop should not wait for it.
 
     Any thread may use it: there is one connection, and who uses it has it alone. Raises `StoreError` for what cannot be
     opened, and never shows a password.
     """
 
     def __init__(
-        self, url: str | os.PathLike[str] | None = None, *, create: bool = True, busy_timeout: float = BUSY_TIMEOUT
+        self,
+        url: str | os.PathLike[str] | None = None,
+        *,
+        create: bool = True,
+        busy_timeout: float = BUSY_TIMEOUT,
+        is_lazy: bool = False,
     ) -> None:
         self._address = address_of(url)
         self._create = create
         self._busy_timeout = busy_timeout
         self._lock = threading.RLock()
-        self._connection = self._opened()
+        self._is_closed = False
+        self._open = None if is_lazy else self._opened()
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection; to be asked for with the lock held."""
+        if self._open is None:
+            if self._is_closed:
+                raise StoreUnavailableError(self.url, "it is closed", "open it again")
+            self._open = self._opened()
+        return self._open
 
     @property
     def url(self) -> str:
@@ -66,9 +82,12 @@ class Store:
 
     def connect(self) -> Connection:
         """Return a second connection, which whoever asked for it closes; of one in memory, the same by turns."""
-        if isinstance(self._connection, SQLiteConnection) and self._address.kind is Kind.MEMORY:
-            return self._connection.shared()
-        return self._opened()
+        if self._address.kind is not Kind.MEMORY:
+            return self._opened()
+        with self._lock:
+            connection = self._connection
+        assert isinstance(connection, SQLiteConnection)
+        return connection.shared()
 
     # What is kept in it: the modules that know it stand above this one, and are loaded when they are needed.
 
@@ -114,7 +133,9 @@ class Store:
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
         with self._lock:
-            self._connection.close()
+            self._is_closed = True
+            if self._open is not None:
+                self._open.close()
 
     def __enter__(self) -> Self:
         return self
