@@ -39,7 +39,7 @@ def test_process_knows_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="asks in the way of Unix for the end")
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="no way to wait for an end and leave it listed")
 def test_other_process_is_alive_until_it_ends() -> None:
     """Also one that its parent has not asked about since."""
     with other_process("sys.stdin.read()") as process:

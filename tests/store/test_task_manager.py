@@ -472,6 +472,27 @@ async def test_spawners_are_executors_as_well(store: Store) -> None:
     assert (of(done, third).error or "").startswith(f"task 'wrong' ({third.id}): its result is {{1}} (a set), ")
 
 
+async def test_result_of_an_attempt_that_failed_is_not_kept(store: Store) -> None:
+    """What the last attempt comes to is the result, be it nothing."""
+    tree = Registry("tree")
+    attempts: list[int] = []
+
+    @tree.group(retry=Retry(on=OSError, attempts=2, wait_initial=0, wait_jitter=0))
+    async def steps() -> Spawns[str]:
+        attempts.append(1)
+        if len(attempts) == 1:
+            yield Return("of the first attempt")
+            raise OSError("after all")
+        yield JOIN
+
+    manager = TaskManager(store, executors=tree)
+    root = TaskTreeNode(await manager.task_repository.create_task(name="steps"))
+    await manager.distribute_task_tree(root)
+
+    assert (root.task.status, root.task.result, len(attempts)) == ("completed", None, 2)
+    assert await manager.task_repository.get_task_by_id(root.task.id) == root.task
+
+
 async def test_progress_of_a_body_is_stored(store: Store) -> None:
     """While it runs, others can see it in the store; steps that are hardly seen are left out."""
     tree = Registry("tree")

@@ -46,6 +46,7 @@ class TaskBody:
         self.text: str | None = None
 
     def __call__(self, node: TaskNode) -> Any:
+        self.text = None  # of an earlier attempt
         return _WAYS[self.kind](self, node)
 
     def _call(self, node: TaskNode) -> Any:
