@@ -38,6 +38,16 @@ from treetask import (
 )
 from treetask.dsl import AsyncGroup, AsyncTask, HowToRun, OptionalEdge, Runner, Scope, SyncGroup, SyncTask
 from treetask.model import Handle, Spawnable, Template
+from treetask.store import (
+    Store,
+    TaskDependency,
+    TaskManager,
+    TaskRecord,
+    TaskState,
+    TaskTreeNode,
+    build_tree_from_tasks,
+    create_session,
+)
 from treetask.testing import RecordedResult, Recorder, TreeTaskRun
 
 # -- registries and groups --------------------------------------------------------------------------------------------
@@ -438,3 +448,30 @@ async def runs_of_tests(treetask_run: TreeTaskRun, builder: TreeBuilder) -> None
 handle: Handle[bytes] = with_node
 spawnable: Spawnable[[str], bytes] = with_node
 template: Template = with_node
+
+
+# -- stored tasks -----------------------------------------------------------------------------------------------------
+
+
+async def stored_tasks(config: list[dict[str, Any]]) -> None:
+    """The task manager, as the programs that it is for use it."""
+    session = create_session()
+    assert_type(session, Store)
+    manager = TaskManager(session, executors=tree, params={"env": "prod"}, config=TreeTaskConfig(max_concurrency=4))
+    repository = manager.task_repository
+    root = await repository.create_task(name="root", user_id="ada", priority=1)
+    assert_type(root, TaskRecord)
+    needed: list[TaskDependency] = [{"id": root.id, "required": True}, {"id": root.id, "as": "raw"}]
+    child = await repository.create_task(name="child", parent_id=root.id, inputs={"a": 1}, dependencies=needed)
+    await repository.create_task(name="child", dependencies=[root.id, {"id": child.id}])
+    node = TaskTreeNode(root)
+    assert_type(node.add_child(TaskTreeNode(child)), TaskTreeNode)
+    assert_type(await manager.distribute_task_tree(node, on_update=lambda tree: None), TaskTreeNode)
+    assert_type((await repository.get_task_by_id(child.id)).status, TaskState)
+    is_done: bool = node.task.status == "completed"
+    assert_type(node.calculate_progress(), float)
+    assert_type(node.calculate_status(), TaskState)
+    assert_type(await repository.list_tasks(status="failed", roots=is_done), list[TaskRecord])
+    assert_type(await repository.update_task(child.id, status="pending", inputs=None), TaskRecord)
+    assert_type(await repository.delete_task(root.id, subtree=True), int)
+    assert_type(await build_tree_from_tasks(manager, config), TaskTreeNode)
