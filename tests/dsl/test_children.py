@@ -191,7 +191,7 @@ NAMES = "'allow_failure', 'always', 'cost', 'depends_on', 'keep_done', 'limits',
         ({"id": "x"}, "child 'fetch[u]': with_options() takes no id; name the child with .keyed('...')"),
         ({"parallel": False}, "child 'fetch[u]' has no option 'parallel'; it is one of a group"),
         ({"static": True}, f"child 'fetch[u]' has no option 'static' (there are {NAMES})"),
-        ({"cache": 0}, "child 'fetch[u]': option 'cache' is not available in this version of TreeTask"),
+        ({"cache": 0}, "child 'fetch[u]' has no option 'cache'; it is one of a declared task"),
         ({"timeout": "3"}, "child 'fetch[u]': timeout is '3'; expected a number of seconds or None"),
     ],
 )

@@ -240,6 +240,9 @@ def test_options_may_be_given_step_by_step() -> None:
     assert [(node.options.timeout, node.options.max_retries) for node in (one, two)] == [(60, 0), (60, 5)]
 
 
+CACHE = "expected 'inputs', or a function of the task's arguments that returns what tells its results"
+
+
 @pytest.mark.parametrize(
     ("options", "error", "problem"),
     [
@@ -253,7 +256,9 @@ def test_options_may_be_given_step_by_step() -> None:
             DefinitionError,
             ": when=nothing cannot be asked: it is no plain function; write it as a `def` that answers at once",
         ),
-        ({"cache": "inputs"}, TypeError, ": option 'cache' is not available in this version of TreeTask"),
+        ({"cache": "input"}, TypeError, f": cache is 'input'; {CACHE}"),
+        ({"cache": True}, TypeError, f": cache is True; {CACHE}"),
+        ({"version": 1.5}, TypeError, ": version is 1.5; expected a string or a whole number, as in version=2"),
         ({"timeout": "3"}, TypeError, ": timeout is '3'; expected a number of seconds or None"),
         (
             {"timeout": -1},
@@ -321,10 +326,10 @@ def test_typed_options_are_those_that_are_read() -> None:
     """What the type checker offers is what exists at run time."""
     common = {"name", "static", "depends_on", "max_retries", "retry", "timeout"}
     common |= {"allow_failure", "always", "cost", "priority", "tags", "when"}
-    of_bodies = {"backend", "id", "limits", "keep_done"}
+    of_bodies = {"backend", "id", "limits", "keep_done", "version"}
     of_groups = {"parallel", "on_failure", "max_parallel"}
 
-    assert TaskOptions.__optional_keys__ == common | of_bodies
+    assert TaskOptions.__optional_keys__ == common | of_bodies | {"cache"}
     assert BareGroupOptions.__optional_keys__ == common | of_groups
     assert GroupOptions.__optional_keys__ == common | of_bodies | of_groups | {"max_queued"}
 

@@ -154,9 +154,9 @@ async def test_node_under_two_parents_is_refused() -> None:
 async def test_option_that_is_not_built_yet_is_refused_by_name() -> None:
     """What is not there is refused, never accepted and ignored."""
     with pytest.raises(
-        TypeError, match=exactly("node 'a': option 'cache' is not available in this version of TreeTask")
+        TypeError, match=exactly("node 'a': option 'backend' is not available in this version of TreeTask")
     ):
-        TreeBuilder("root").add_child("a", task=ok, cache=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        TreeBuilder("root").add_child("a", task=ok, backend="process")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def test_tree_that_runs_cannot_be_run_a_second_time() -> None:

@@ -29,6 +29,7 @@ OPTIONS: NodeKeywords = {
     "on_failure": "finish",
     "timeout": 1.5,
     "tags": ["net", "slow", "net"],
+    "version": 2,
 }
 
 
@@ -188,13 +189,16 @@ def test_what_is_optional_is_an_id(wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option",
-    ["cache", "version", "backend"],
+    ("option", "why"),
+    [
+        ("backend", "is not available in this version of TreeTask"),
+        ("cache", "is one of declared tasks: results are told by arguments, which a node is not given"),
+    ],
 )
-def test_option_of_a_later_version_is_refused_by_name(option: str) -> None:
-    """What is not built yet is never accepted and ignored."""
+def test_option_that_nodes_do_not_have_is_refused_by_name(option: str, why: str) -> None:
+    """What they cannot have, or what is not built yet, is never accepted and ignored."""
     options: dict[str, Any] = {option: None}
-    problem = exactly(f"node 'a': option '{option}' is not available in this version of TreeTask")
+    problem = exactly(f"node 'a': option '{option}' {why}")
     with pytest.raises(TypeError, match=problem):
         TaskNode("a", **options)
     with pytest.raises(TypeError, match=problem):
@@ -233,3 +237,19 @@ class TestOnFailure:
         assert [policy.value for policy in OnFailure] == ["cancel", "finish", "continue"]
         assert given(on_failure="continue").on_failure == "continue"
         assert given(on_failure=OnFailure.CANCEL).on_failure is OnFailure.CANCEL
+
+
+@pytest.mark.parametrize("version", ["2026-05", 2, 0, -1, None])
+def test_version_is_kept_as_it_is_given(version: str | int | None) -> None:
+    """Of a node, and of one that is built."""
+    root = TreeBuilder("root", version=version).add_child("a", version=version).build().root
+
+    assert [node.options.version for node in (root, root.children[0], TaskNode("a", version=version))] == [version] * 3
+
+
+@pytest.mark.parametrize("version", [True, 1.0, ("1",)])
+def test_version_of_another_type_is_refused(version: Any) -> None:  # noqa: ANN401 - wrong on purpose
+    """Only what can be written down and found again tells versions apart."""
+    message = f"node 'a': version is {version!r}; expected a string or a whole number, as in version=2"
+    with pytest.raises(TypeError, match=exactly(message)):
+        TaskNode("a", version=version)

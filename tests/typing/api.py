@@ -223,6 +223,8 @@ callable_one: AsyncTask[[str], bytes] = with_node
 sync_one: SyncTask[[bytes], int] = in_thread
 sync_group: SyncGroup[[str], str] = plain_group
 seconds = tree.task(timeout=5)
+kept = tree.task(cache="inputs", version=2)
+kept_by_key = tree.task(cache=len)
 with_seconds: AsyncTask[[Callable[[], Awaitable[int]]], int] = seconds(an_awaitable)
 
 

@@ -5,8 +5,9 @@ declaration; `_dataflow` and `_compile` make nodes of declarations; `_bound` is 
 """
 
 from treetask.dsl._bound import BoundBody
-from treetask.dsl._compile import options_below
-from treetask.dsl._declaration import Declaration, OptionalEdge
+from treetask.dsl._cached import cache_of, data_of, key_parameters, version_of
+from treetask.dsl._compile import declaration_of, options_below
+from treetask.dsl._declaration import Cache, Declaration, OptionalEdge
 from treetask.dsl._decorators import (
     AsyncGroup,
     Group,
@@ -30,6 +31,7 @@ __all__ = [
     "AsyncTask",
     "BodyError",
     "BoundBody",
+    "Cache",
     "Declaration",
     "Group",
     "HowToRun",
@@ -44,8 +46,12 @@ __all__ = [
     "SyncGroup",
     "SyncTask",
     "Task",
+    "cache_of",
+    "data_of",
+    "declaration_of",
     "give",
     "install_runner",
+    "key_parameters",
     "late_bodies",
     "options_below",
     "parameter_defaults",
@@ -55,4 +61,5 @@ __all__ = [
     "resources_of",
     "results_taken",
     "results_taken_by_templates",
+    "version_of",
 ]

@@ -92,22 +92,24 @@ class BoundBody:
         return f"<body of '{self.declaration.path}'>"
 
 
-class _Any(BoundBody):
-    __slots__ = ("_inputs", "_kwargs")
+class BoundArguments(BoundBody):
+    """One with any arguments, and with what a run fills in."""
+
+    __slots__ = ("kwargs", "run_inputs")
 
     def __init__(
         self, declaration: Declaration, body: Body, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Inputs
     ) -> None:
         super().__init__(declaration, body, args)
-        self._kwargs: Final = kwargs
-        self._inputs: Final = inputs
+        self.kwargs: Final = kwargs
+        self.run_inputs: Final = inputs
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        return self._inputs.nodes
+        return self.run_inputs.nodes
 
     def __call__(self, node: TaskNode) -> object:
-        kwargs = self._kwargs if self._inputs is NO_INPUTS else {**self._kwargs, **self._inputs.values(node)}
+        kwargs = self.kwargs if self.run_inputs is NO_INPUTS else {**self.kwargs, **self.run_inputs.values(node)}
         return self.fn(node, *self.args, **kwargs) if self.body.wants_node else self.fn(*self.args, **kwargs)
 
 
@@ -146,7 +148,7 @@ _FAST: Final[Mapping[tuple[int, bool], type[BoundBody]]] = {
 }
 
 
-class _Opening(_Any, OpensFirst):
+class _Opening(BoundArguments, OpensFirst):
     """One that takes resources: whoever drives it opens them first, or the coroutine that it gives does."""
 
     __slots__ = ("_resources",)
@@ -214,7 +216,7 @@ def bind(
     fast = None if kwargs or inputs is not NO_INPUTS else _FAST.get((len(args), body.wants_node))
     if fast is not None:
         return fast(declaration, body, args)
-    shape = _Opening if inputs.given and inputs.resources else _Any
+    shape = _Opening if inputs.given and inputs.resources else BoundArguments
     return shape(declaration, body, args, kwargs, inputs)
 
 

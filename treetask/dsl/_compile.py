@@ -142,7 +142,8 @@ def _child_options(declared: Declaration, child: Child[Any]) -> ReadOptions:
     owner = f"child '{child.key}'"
     if "id" in child.options:
         raise TypeError(f"{owner}: with_options() takes no id; name the child with .keyed('...')")
-    said = read_options(owner, child.options, declared.option_names - {"backend", "id", "static"}, declared.place)
+    names = declared.option_names - {"backend", "cache", "id", "static"}
+    said = read_options(owner, child.options, names, declared.place)
     for dependency in said.depends_on or ():
         check_edge(declared, target_of(dependency))
     if said.when is not None:
@@ -171,6 +172,24 @@ def nodes_of(declared: Declaration, tree: TaskTree) -> list[TaskNode]:
         if made_from is not None and made_from.members:
             groups[node] = made_from
     return found
+
+
+def declaration_of(node: TaskNode) -> Declaration | None:
+    """Return what a node was made from; None for one that was built directly."""
+    below: list[TaskNode] = []
+    here: TaskNode | None = node
+    declared: Declaration | None = None
+    while here is not None:
+        declared = _declaration_of(here)
+        if declared is None and here.parent is None and here._tree is not None:
+            declared = here._tree.made_from
+        if declared is not None:
+            break
+        below.append(here)
+        here = here.parent
+    for each in reversed(below):
+        declared = _member_at(each, each.parent, {each.parent: declared}) if declared and each.parent else None
+    return declared
 
 
 def _declaration_of(node: TaskNode) -> Declaration | None:

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, Literal, NoReturn, TypeAlias
 
 from treetask.dsl._parameters import NO_PARAMETERS, Parameters
 from treetask.dsl._place import Place
 from treetask.model import BodyKind, NodeOptions, TaskNode
+
+#: What tells the results of a task that are kept: all its arguments, or what a function of some of them returns.
+Cache: TypeAlias = Literal["inputs"] | Callable[..., object]
 
 
 class Way(Enum):
@@ -205,6 +208,8 @@ class Declaration:
     condition: Body | None = None
     #: Where its body runs; None leaves that to what it is.
     backend: str | None = None
+    #: By what its results are told that are kept from run to run; None where they are not.
+    cache: Cache | None = None
     #: What the runs of a registry are given.
     given: list[Given] = field(default_factory=list[Given])
     #: The declarations right below it, by label.

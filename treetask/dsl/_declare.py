@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from treetask._errors import DefinitionError, DuplicateNodeError
+from treetask._errors import DefinitionError, DuplicateNodeError, did_you_mean
 from treetask.dsl._backend import check_backend
+from treetask.dsl._cached import key_parameters
 from treetask.dsl._dataflow import check_edges
 from treetask.dsl._declaration import Body, Declaration
+from treetask.dsl._inspection import body_name
 from treetask.dsl._options import check_label, read_options, with_defaults
 from treetask.dsl._place import Place
 
@@ -50,10 +52,12 @@ def declare(
         depends_on=said.depends_on or (),
         condition=said.when,
         backend=check_backend(owner, said.backend, body),
+        cache=said.cache,
     )
     check_edges(declared)
     _check_always(declared, owner)
     _check_limits(declared, owner)
+    _check_cache(declared, owner)
     twin = group.members.get(label)
     if twin is not None:
         raise DuplicateNodeError(path, f"at {twin.place}", f"at {place}")
@@ -78,6 +82,26 @@ def _check_limits(declared: Declaration, owner: str) -> None:
     if limits and declared.body is not None and declared.body.kind.yields:
         names = ", ".join(f"'{limit.name}'" for limit in limits)
         raise DefinitionError(f"{owner} yields children, so it cannot be limited by {names}; limit its children")
+
+
+def _check_cache(declared: Declaration, owner: str) -> None:
+    """Refuse a cache of what yields, and a key that is made of arguments which the task has not."""
+    if declared.cache is None or declared.body is None:
+        return
+    if declared.body.kind.yields:
+        why = "a result is kept of one body, and it would stand for what its children do"
+        raise DefinitionError(f"{owner} yields children, so it cannot have cache=: {why}; give it to them")
+    if declared.cache == "inputs":
+        return
+    name, taken = body_name(declared.cache), key_parameters(declared.cache)
+    if taken is None:
+        raise DefinitionError(f"{owner}: cache={name} does not tell what it takes; write a `def` that calls it")
+    for parameter in taken.required:
+        if parameter not in taken.keywords:
+            raise DefinitionError(f"{owner}: cache={name} takes '{parameter}' by position only; remove the '/'")
+        if parameter not in declared.parameters.names:
+            known = did_you_mean(parameter, declared.parameters.names)
+            raise DefinitionError(f"{owner}: cache={name} needs '{parameter}', which the task does not take{known}")
 
 
 def declare_root(label: str, place: Place, options: Mapping[str, Any], names: frozenset[str]) -> Declaration:

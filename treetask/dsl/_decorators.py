@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias, overload
 
 from typing_extensions import ParamSpec, Self, TypedDict, TypeVar, Unpack
 
-from treetask.dsl._declaration import Body, Declaration, OptionalEdge
+from treetask.dsl._declaration import Body, Cache, Declaration, OptionalEdge
 from treetask.dsl._declare import declare
 from treetask.dsl._errors import BodyError
 from treetask.dsl._inspection import inspect_body
@@ -68,6 +68,11 @@ class TaskOptions(_AnyOptions, total=False):
     limits: Iterable[Limit]
     #: What becomes of children that are done.
     keep_done: KeepDone | Literal["all", "rollup"]
+    #: Which edition of its body it is. What another one has done, and kept in a store, is not taken for done.
+    version: str | int
+    #: By what its results are told that are taken from earlier runs: "inputs", or a function that takes those of the
+    #: arguments that it names and returns a key. It needs a store: in a run without `store=` it does nothing.
+    cache: Cache
 
 
 class BareGroupOptions(_AnyOptions, total=False):
@@ -94,6 +99,8 @@ class GroupOptions(BareGroupOptions, total=False):
     max_queued: int
     #: What becomes of children that are done.
     keep_done: KeepDone | Literal["all", "rollup"]
+    #: Which edition of its body it is. What another one has done, and kept in a store, is not taken for done.
+    version: str | int
 
 
 class TaskDecorator:

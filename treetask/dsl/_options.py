@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from treetask._errors import did_you_mean
-from treetask.dsl._declaration import Body, Declaration, Declared, OptionalEdge
+from treetask.dsl._declaration import Body, Cache, Declaration, Declared, OptionalEdge
 from treetask.dsl._inspection import inspect_condition
 from treetask.dsl._place import Place
-from treetask.model import OPTION_NAMES, node_options, refuse_later_option
+from treetask.model import OPTION_NAMES, BodyKind, kind_of, node_options
 
 #: What a declared node has where nothing is said. Retries are asked for, never had by default: a body with an effect
 #: should not repeat it unasked.
@@ -26,6 +26,7 @@ _WITH_BODIES: Final = "what is declared with a body"
 _OWNERS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("parallel", "on_failure", "max_parallel"), "a group"),
     "max_queued": "a group with a body",
+    "cache": "a declared task",
     **dict.fromkeys(("depends_on", "when", "allow_failure", "priority", "cost", "always"), "a task or group"),
 }
 
@@ -39,6 +40,7 @@ class ReadOptions:
     depends_on: tuple[Declaration | OptionalEdge, ...] | None
     when: Body | None
     backend: object
+    cache: Cache | None
     #: The rest, as `node_options` takes it.
     of_node: dict[str, Any]
 
@@ -65,7 +67,8 @@ def read_options(owner: str, options: Mapping[str, Any], names: frozenset[str], 
         if key in OPTION_NAMES - _OF_DECLARATIONS
     }
     node_options(owner, **of_node)
-    return ReadOptions(name, static, depends_on, when, options.get("backend"), of_node)
+    cache = None if options.get("cache") is None else _checked_cache(owner, options["cache"])
+    return ReadOptions(name, static, depends_on, when, options.get("backend"), cache, of_node)
 
 
 def with_defaults(of_node: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,11 +89,21 @@ def _refuse_unknown(owner: str, options: Mapping[str, Any], names: frozenset[str
     for name in options:
         if name in names:
             continue
-        if name != "backend":
-            refuse_later_option(owner, name)
-        if name in OPTION_NAMES or name == "backend":
+        if name == "cache" and "parallel" in names:
+            why = "it would stand for what its children do"
+            raise TypeError(f"{owner} has no option 'cache': a result is kept of one body, and {why}; give it to tasks")
+        if name in OPTION_NAMES or name in ("backend", "cache"):
             raise TypeError(f"{owner} has no option '{name}'; it is one of {_OWNERS.get(name, _WITH_BODIES)}")
         raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(names))}")
+
+
+def _checked_cache(owner: str, cache: object) -> Cache:
+    expected = "expected 'inputs', or a function of the task's arguments that returns what tells its results"
+    if cache == "inputs":
+        return "inputs"
+    if not callable(cache) or isinstance(cache, Declared) or kind_of(cache) is not BodyKind.THREAD:
+        raise TypeError(f"{owner}: cache is {cache!r}; {expected}")
+    return cast("Cache", cache)
 
 
 def _dependencies(owner: str, handles: object) -> tuple[Declaration | OptionalEdge, ...]:

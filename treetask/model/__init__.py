@@ -32,7 +32,6 @@ from treetask.model._options import (
     OptionalDependency,
     node_options,
     optional,
-    refuse_later_option,
 )
 from treetask.model._outcome import Outcome
 from treetask.model._result import (
@@ -168,7 +167,6 @@ __all__ = [
     "node_of",
     "node_options",
     "optional",
-    "refuse_later_option",
     "remaining_seconds",
     "secrets_may_travel",
     "text_lines",

@@ -7,7 +7,7 @@ tree is built, or when a node comes in: limits of one name by `_features.py`, un
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -100,6 +100,8 @@ class NodeOptions:
     max_parallel: int | None = None
     #: What it can be selected by, with all below it.
     tags: frozenset[str] = frozenset()
+    #: Which edition of its body it is: what another one has done is not taken for done.
+    version: str | int | None = None
     #: Whether it matters when an attempt begins: it may be bounded, or is counted. Derived, as each of them asks.
     is_timed: bool = field(init=False)
 
@@ -131,14 +133,18 @@ class NodeKeywords(TypedDict, total=False):
     keep_done: KeepDone | Literal["all", "rollup"]
     max_parallel: int | None
     tags: Iterable[str]
+    version: str | int | None
 
 
 DEFAULT_OPTIONS: Final = NodeOptions()
 #: The options that nodes have.
 OPTION_NAMES: Final = frozenset({*NodeOptions.__dataclass_fields__} - {"optional", "is_timed"})
 
-#: Options of the design that this version does not have: named when refused, so that nobody hunts for a typing error.
-_NOT_YET: Final = frozenset({"cache", "version", "backend"})
+#: Options that nodes do not have: named when refused, so that nobody hunts for a typing error.
+_REFUSED: Final[Mapping[str, str]] = {
+    "backend": "is not available in this version of TreeTask",
+    "cache": "is one of declared tasks: results are told by arguments, which a node is not given",
+}
 
 
 def node_options(
@@ -154,7 +160,8 @@ def node_options(
     """
     for name in options:
         if name not in OPTION_NAMES:
-            refuse_later_option(owner, name)
+            if name in _REFUSED:
+                raise TypeError(f"{owner}: option '{name}' {_REFUSED[name]}")
             raise TypeError(f"{owner} has no option '{name}'{did_you_mean(name, sorted(OPTION_NAMES | parameters))}")
     return _checked(owner, **options)
 
@@ -163,12 +170,6 @@ def without_dependencies(options: NodeOptions, ids: Container[str]) -> NodeOptio
     """Return the same options without the dependencies of these ids."""
     left = tuple(wanted for wanted in options.depends_on if wanted not in ids)
     return replace(options, depends_on=left, optional=options.optional.intersection(left))
-
-
-def refuse_later_option(owner: str, name: str, *more: str) -> None:
-    """Raise `TypeError` naming `owner` for an option that is none yet, nor are `more`; do nothing for other names."""
-    if name in _NOT_YET or name in more:
-        raise TypeError(f"{owner}: option '{name}' is not available in this version of TreeTask")
 
 
 def _checked(
@@ -228,6 +229,7 @@ def _check_values(
     cost: float | None = None,
     always: bool = False,
     max_parallel: int | None = None,
+    version: str | int | None = None,
 ) -> None:
     for name, flag in (("parallel", parallel), ("allow_failure", allow_failure), ("always", always)):
         if not isinstance(flag, bool):
@@ -247,6 +249,8 @@ def _check_values(
         if not 0 <= cost <= LARGEST:
             raise ValueError(f"{owner}: cost is {cost!r}; expected a finite number from 0; None means unknown")
     check_count("max_parallel", max_parallel, 1, owner, optional=True)
+    if version is not None and (isinstance(version, bool) or not isinstance(version, (str, int))):
+        raise TypeError(f"{owner}: version is {version!r}; expected a string or a whole number, as in version=2")
 
 
 def _checked_ids(owner: str, depends_on: Iterable[Dependency] | None) -> tuple[tuple[str, ...], frozenset[str]]:
