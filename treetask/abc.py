@@ -51,6 +51,13 @@ class Journal(Protocol):
         """A node is about to come in while the run lasts: let it, and what is below it, be as it is on record."""
         ...
 
+    def recall(self, node: TaskNode) -> tuple[bool, object]:
+        """Return whether the result is kept that the body of a node is about to make, and that result.
+
+        Blocks; called in a worker thread, for bodies that were declared to have such results.
+        """
+        ...
+
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         """Take note of a change, without an answer. That of an end which `record` was asked for comes as well."""
         ...

@@ -48,6 +48,9 @@ class HandEngine:
     async def open(self, resources: object) -> None:
         raise NotImplementedError
 
+    async def recall(self, node: TaskNode) -> tuple[bool, object]:
+        raise NotImplementedError
+
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         raise NotImplementedError
 

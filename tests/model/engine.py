@@ -35,6 +35,9 @@ class Engine:
     async def open(self, resources: object) -> None:
         raise NotImplementedError
 
+    async def recall(self, node: TaskNode) -> tuple[bool, object]:
+        raise NotImplementedError
+
     async def run_process(self, node: TaskNode, order: object) -> ProcessResult:
         raise NotImplementedError
 

@@ -19,6 +19,7 @@ class Ledger:
         self.recorded: list[str] = []
         self.is_closed = False
         self.known: dict[str, object] = {}
+        self.kept: dict[str, object] = {}
         self.answers_at_once = answers_at_once
         self._capacity = capacity
         self._on_recorded: Callable[[Sequence[TaskNode]], None] | None = None
@@ -46,6 +47,10 @@ class Ledger:
         if node.id in self.known:
             node.status = "done"
             node.result = self.known[node.id]
+
+    def recall(self, node: TaskNode) -> tuple[bool, object]:
+        """Find a result by the id of its node."""
+        return (True, self.kept[node.id]) if node.id in self.kept else (False, None)
 
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         self.changes.append(f"{node.id} {new}")

@@ -109,7 +109,7 @@ async def test_spawned_children_are_on_record_by_key(store: Store) -> None:
     }
     with store.reading() as connection:
         durations = connection.rows("select declaration, count from durations order by declaration")
-    assert durations == [("t/crawl", 1), ("t/crawl/page", 2)]
+    assert durations == [("t/crawl/page", 2)]
 
 
 async def test_result_that_cannot_be_stored_is_told_once(store: Store, caplog: pytest.LogCaptureFixture) -> None:

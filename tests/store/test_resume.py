@@ -144,6 +144,25 @@ async def test_child_of_other_arguments_runs_again(store: Store) -> None:
     assert await pipeline.resumed(store) == ["page '1'", "page ['1']", "crawl"]
 
 
+async def test_task_of_another_version_runs_again(store: Store) -> None:
+    """`version=` says that what it did before counts for nothing."""
+    version = ["1"]
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.task(version=version[0])
+        async def first() -> None:
+            it.run_of("first")
+
+        @tree.task
+        async def second() -> None:
+            it.run_of("second")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "second")
+    version[0] = "2"
+    assert sorted(await pipeline.resumed(store)) == ["first", "second"]
+
+
 async def test_changed_function_is_told(store: Store) -> None:
     """What it did before is kept, and its name is there for who wants to know."""
     is_changed = [False]
@@ -452,3 +471,28 @@ async def test_prune_keeps_the_newest(store: Store) -> None:
     with store.reading() as connection:
         assert connection.row("select count(*) from nodes") == (4,)
         assert connection.row("select count(*) from durations") == (2,)
+
+
+async def test_version_of_what_is_in_a_group_counts(store: Store) -> None:
+    """The group is done, but runs again around what is not done by now."""
+    version = [1]
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        with tree.group("checks") as checks:
+
+            @checks.task
+            async def same() -> None:
+                it.run_of("same")
+
+            @checks.task(version=version[0])
+            async def other() -> None:
+                it.run_of("other")
+
+        @tree.task(depends_on=[checks])
+        async def last() -> None:
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "last")
+    version[0] = 2
+    assert await pipeline.resumed(store) == ["other", "last"]

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from treetask.dsl._backend import on_loop
 from treetask.dsl._declaration import Body, Declaration, Given, Referent, Way
-from treetask.model import BodyKind, Openable, OpensFirst, Outcome, TaskNode, TaskStatus
+from treetask.model import BodyKind, Openable, OpensFirst, Outcome, Recalls, TaskNode, TaskStatus
 
 
 class Input(NamedTuple):
@@ -174,6 +174,24 @@ class _Opening(BoundArguments, OpensFirst):
         return await result
 
 
+class _Recalled(_Opening, Recalls):
+    """One whose result may be kept from an earlier run, and then it need not be called."""
+
+    __slots__ = ()
+
+    def __call__(self, node: TaskNode) -> object:
+        return self._recall_or_call(node) if self.kind is BodyKind.ASYNC else super().__call__(node)
+
+    async def _recall_or_call(self, node: TaskNode) -> object:
+        tree = node._tree
+        if tree is not None and tree._driver is not None:
+            is_kept, kept = await tree._driver.recall(node)
+            if is_kept:
+                return kept
+        result: Any = super().__call__(node)
+        return await result
+
+
 class BoundCondition:
     """A condition with what it takes. Called with the node, gives its answer."""
 
@@ -209,6 +227,9 @@ def bind(
         return None
     if declaration.stand_ins:
         kwargs = declaration.taken(kwargs)
+    elif declaration.cache is not None:
+        body = on_loop(body) if declaration.backend == "inline" and body.kind.in_thread else body
+        return _Recalled(declaration, body, args, kwargs, inputs)
     if declaration.backend == "inline" and body.kind.in_thread:
         body = on_loop(body)
     elif body.wants_node and inputs is NO_INPUTS and not (args or kwargs):
@@ -223,6 +244,6 @@ def bind(
 def quick_bind(declaration: Declaration) -> Callable[[Declaration, Body, tuple[Any, ...]], BoundBody] | None:
     """Return what binds one argument to a body that takes nothing else; None where it takes more to do so."""
     body = declaration.body
-    if body is None or body.references or declaration.backend is not None:
+    if body is None or body.references or declaration.backend is not None or declaration.cache is not None:
         return None
     return _FAST[1, body.wants_node]

@@ -61,6 +61,10 @@ class Recording:
             on_failed=lambda error: self._post(partial(self._fail, error)),
         )
 
+    async def recall(self, node: TaskNode) -> tuple[bool, object]:
+        """Return whether the result of a node is kept already, and that result."""
+        return await anyio.to_thread.run_sync(self._journal.recall, node)
+
     def _record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
         if not self._asked:
             self._busy.add(1)

@@ -34,6 +34,7 @@ from treetask.model import (
     ExecutionResult,
     Openable,
     OpensFirst,
+    Recalls,
     TaskNode,
     TaskStatus,
     TaskTree,
@@ -253,6 +254,10 @@ class Run:
         context = self._crew.context.copy()
         context.run(current_node.set, node)
         body: Any = node.task_fn
+        if isinstance(node.task_fn, Recalls):
+            is_kept, kept = await self.recall(node)
+            if is_kept:
+                return kept
         await self._open_first(node, body)
         if kind is BodyKind.THREAD:
             result = await self._threads.call(context, body, node)
@@ -506,6 +511,9 @@ class Run:
 
     async def open(self, resources: Iterable[Openable]) -> None:
         await self._resources.open_for(current_node.get(None), resources)
+
+    async def recall(self, node: TaskNode) -> tuple[bool, Any]:
+        return (False, None) if self._recording is None else await self._recording.recall(node)
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:
         if self._processes is None:

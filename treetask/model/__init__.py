@@ -14,7 +14,7 @@ from treetask.model._checks import check_count, check_seconds
 from treetask.model._children import NO_CHILDREN
 from treetask.model._config import DEFAULT_ICONS, DEFAULT_TREE_CHARS, OnFailure, TreeTaskConfig
 from treetask.model._counts import SubtreeStats
-from treetask.model._driver import Driver, Listener, Openable, OpensFirst, left_behind
+from treetask.model._driver import Driver, Listener, Openable, OpensFirst, Recalls, left_behind
 from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.model._features import Features, goes_last
 from treetask.model._forecast import Forecast, remaining_seconds
@@ -128,6 +128,7 @@ __all__ = [
     "ProcessOrder",
     "ProcessResult",
     "ProgressChanged",
+    "Recalls",
     "Retry",
     "RetryOn",
     "Return",

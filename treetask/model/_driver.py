@@ -56,6 +56,15 @@ class OpensFirst:
         raise NotImplementedError
 
 
+class Recalls:
+    """The base of bodies that need not be called where their result was kept by an earlier run; see `Driver.recall`.
+
+    One that runs on the event loop looks for itself, in the coroutine that it gives.
+    """
+
+    __slots__ = ()
+
+
 class Driver(Protocol):
     """What a tree needs of the engine that runs it; not what the scheduler needs, which is its `World`."""
 
@@ -93,6 +102,10 @@ class Driver(Protocol):
 
     async def open(self, resources: Iterable[Openable]) -> None:
         """Return when these are open; the tree is given their values. Raises what opening one of them raises."""
+        ...
+
+    async def recall(self, node: TaskNode) -> tuple[bool, Any]:
+        """Return whether the result is kept that the body of a node is about to make, and that result."""
         ...
 
     async def run_process(self, node: TaskNode, order: ProcessOrder) -> ProcessResult:

@@ -35,6 +35,12 @@ def declaration_of(node_id: str) -> str:
     return _KEY.sub("", node_id) if "[" in node_id else node_id
 
 
+def version_text(node: TaskNode) -> str | None:
+    """Return the version that a node was declared with, as it is on record: 1 and "1" are two."""
+    version = node.options.version
+    return None if version is None else f"{version!r}"
+
+
 class Describer:
     """Makes the rows of one run. For one thread."""
 
@@ -60,7 +66,7 @@ class Describer:
             None if node._name is None else clean(node._name),
             clean(declaration),
             None if child is None or not child.makes_its_node else arguments_fingerprint(child),
-            None,
+            version_text(node),
             code,
             status.value,
             node.retry_count + (status is not TaskStatus.PENDING and node.started_at is not None),

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from typing import Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import words_of
-from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.model import TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.store._cache import Kept, inputs_digest, keep, lookup
+from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection
 from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer, declaration_of
 from treetask.store._errors import JournalError, RunOwnedError, StoreError
@@ -33,6 +36,7 @@ from treetask.store._runs import (
 )
 from treetask.store._store import Store
 from treetask.store._text import clean, key_text
+from treetask.store._types import result_type
 from treetask.store._writer import Writer
 
 #: Entries that may wait to be written before no further body begins: a fraction of a second's work, a few megabytes.
@@ -40,6 +44,10 @@ _FULL: Final = 10_000
 
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
+
+_STATUS: Final = NODE_COLUMNS.index("status")
+_RESULT: Final = NODE_COLUMNS.index("result")
+_IS_STORED: Final = NODE_COLUMNS.index("is_stored")
 
 #: A node, its status from then on, when, whether the run waits for it to be on record, and of an attempt that is to be
 #: repeated its number and its error.
@@ -73,7 +81,11 @@ class RunJournal:
         self._on_recorded: Callable[[Sequence[TaskNode]], None] | None = None
         self._writer: Writer[_Entry] | None = None
         self._describer: Describer | None = None
-        #: By declaration, how many of its nodes are done and how long their bodies took in all, in seconds.
+        #: How many results of earlier runs were taken over.
+        self.recalled = 0
+        #: What the bodies that make results to be kept were called with: declaration and digest.
+        self._inputs: Final[dict[TaskNode, tuple[str, str]]] = {}
+        #: By declaration, how many of its nodes without children are done and how long they took in all, in seconds.
         self._durations: Final[defaultdict[str, list[float]]] = defaultdict(lambda: [0, 0.0])
 
     # -- on the event loop -------------------------------------------------------------------------------------------
@@ -115,6 +127,20 @@ class RunJournal:
             if node._status.is_terminal:
                 self._put((node, node._status, self._now(), False, None))
 
+    def recall(self, node: TaskNode) -> tuple[bool, object]:
+        told = inputs_digest(node)
+        if told is None:
+            return False, None
+        with self._store.reading() as connection:
+            data = lookup(connection, *told)
+        if data is not None:
+            with suppress(NotReadable):
+                result = decode_result(data, result_type(node.task_fn))
+                self.recalled += 1
+                return True, result
+        self._inputs[node] = told
+        return False, None
+
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         if new is _WORKING:
             self._put((node, new, at, False, None))
@@ -138,12 +164,11 @@ class RunJournal:
         last = {entry[0]: entry for entry in batch}
         rows = [describer.row(node, status, at) for node, status, at, _, _ in last.values()]
         connection.insert("nodes", NODE_COLUMNS, rows, key=NODE_KEY, replace=NODE_CHANGES)
+        if self._inputs:
+            self._keep_results(connection, [(row, entry[0]) for row, entry in zip(rows, last.values(), strict=True)])
         self._write_attempts(connection, describer, [entry for entry in batch if entry[4] is not None])
         self._write_dependencies(connection, [entry[0] for entry in last.values() if entry[0].options.depends_on])
         self._write_logs(connection, [entry[0] for entry in last.values() if entry[1].is_terminal])
-        for node, status, at, is_asked, _ in last.values():
-            if is_asked and status is TaskStatus.DONE and node.started_at is not None:
-                self._note_duration(declaration_of(node.id), at - node.started_at)
 
     def _note_duration(self, declaration: str, seconds: float) -> None:
         total = self._durations[declaration]
@@ -151,6 +176,15 @@ class RunJournal:
         total[1] += seconds
         if self._tree.forecast is not None:
             self._tree.forecast.note_done(declaration)
+
+    def _keep_results(self, connection: Connection, written: list[tuple[tuple[Any, ...], TaskNode]]) -> None:
+        """Keep results for later runs: those of nodes that are done, and that could be stored."""
+        now = _clock.wall()
+        kept: list[Kept] = []
+        for row, node in written:
+            if row[_STATUS] == TaskStatus.DONE.value and node in self._inputs and row[_IS_STORED]:
+                kept.append(Kept(*self._inputs[node], row[_RESULT], now))
+        keep(connection, kept)
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
         rows: list[tuple[Any, ...]] = []
@@ -178,6 +212,11 @@ class RunJournal:
         connection.insert("logs", columns, [row for row in rows if row[2]], key=columns[:2], replace=columns[2:])
 
     def _tell(self, batch: list[_Entry]) -> None:
+        for node, status, at, is_asked, _ in batch:
+            if is_asked and status is TaskStatus.DONE and node.started_at is not None and _works_itself(node):
+                self._note_duration(declaration_of(node.id), at - node.started_at)
+            if self._inputs and status.is_terminal:
+                self._inputs.pop(node, None)
         nodes = [entry[0] for entry in batch if entry[3]]
         if nodes and self._on_recorded is not None:
             self._on_recorded(nodes)
@@ -217,6 +256,11 @@ class RunJournal:
         ]
         columns = ("root", "declaration", "run", "count", "seconds")
         connection.insert("durations", columns, rows, key=columns[:3], replace=columns[3:])
+
+
+def _works_itself(node: TaskNode) -> bool:
+    """Whether the time of a node is that of its body: of one with children it is theirs, which count themselves."""
+    return node._body is not None and not node._children and not kind_of(node._body).yields
 
 
 def _journal_error(error: BaseException) -> BaseException:

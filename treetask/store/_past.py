@@ -16,7 +16,7 @@ from treetask.dsl import results_taken, results_taken_by_templates
 from treetask.model import Forecast, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection, Row
-from treetask.store._entries import declaration_of
+from treetask.store._entries import declaration_of, version_text
 from treetask.store._fingerprint import arguments_fingerprint, code_digest
 from treetask.store._text import id_of_key, key_text
 from treetask.store._types import result_type
@@ -114,7 +114,9 @@ class Past:
 
     def _is_same(self, node: TaskNode) -> bool:
         record = self._records.get(key_text(node.id))
-        return record is not None and record.status is TaskStatus.DONE and not node.options.always
+        if record is None or record.status is not TaskStatus.DONE:
+            return False
+        return record.version == version_text(node) and not node.options.always
 
     def _restore(self, node: TaskNode, record: _Record, at: float) -> bool:
         """Let a node be done again; False if what is stored is not of the type that is declared by now."""

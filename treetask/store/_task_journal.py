@@ -100,6 +100,10 @@ class TaskJournal:
     def adopt(self, node: TaskNode) -> None:
         """What comes in while the run lasts is of an executor, and no task."""
 
+    def recall(self, node: TaskNode) -> tuple[bool, object]:
+        """What a task came to is its own: nothing is taken over from another one."""
+        return False, None
+
     def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
         place = self._plan.places.get(node)
         if place is None:
