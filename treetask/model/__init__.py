@@ -67,7 +67,7 @@ from treetask.model._tree import TaskTree
 if _TYPE_CHECKING:
     from treetask.model._log import LineCutter, text_lines
     from treetask.model._process import ProcessOrder, ProcessResult, Words
-    from treetask.model._selectors import BETWEEN, Selector
+    from treetask.model._selectors import BETWEEN, Endings, Selector
 else:
 
     def __getattr__(name: str) -> object:
@@ -75,7 +75,7 @@ else:
         for home, names in (
             ("_process", "ProcessOrder ProcessResult Words"),
             ("_log", "LineCutter text_lines"),
-            ("_selectors", "BETWEEN Selector"),
+            ("_selectors", "BETWEEN Endings Selector"),
         ):
             if name in names.split():
                 return getattr(_import_module(f"treetask.model.{home}"), name)
@@ -105,6 +105,7 @@ __all__ = [
     "Dependency",
     "Driver",
     "DuplicateChildError",
+    "Endings",
     "Event",
     "ExecutionResult",
     "Features",

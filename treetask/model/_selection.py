@@ -26,7 +26,7 @@ from treetask.model._body import kind_of
 from treetask.model._children import NO_CHILDREN, Children, append
 from treetask.model._node import TaskNode
 from treetask.model._options import NodeOptions, without_dependencies
-from treetask.model._selectors import BETWEEN, Selector
+from treetask.model._selectors import BETWEEN, Endings, Selector
 
 if TYPE_CHECKING:
     from treetask.model._tree import TaskTree
@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 class Selection:
     """What `TaskTree.select` has decided, and what it decides about nodes that come in."""
 
-    def __init__(self, tree: TaskTree, only: Iterable[str], skip: Iterable[str]) -> None:
+    def __init__(
+        self, tree: TaskTree, only: Iterable[str], skip: Iterable[str], endings: Endings | None = None
+    ) -> None:
         self._tree: Final = tree
-        self._only: Final = _read("only", only, tree)
-        self._skip: Final = _read("skip", skip, tree)
-        #: Those of `only` that mean nothing in the tree, and of these the ones that have meant nothing so far.
+        self._only: Final = _read("only", only, tree, endings)
+        self._skip: Final = _read("skip", skip, tree, endings)
+        #: Those of `only` that may mean what is spawned, and those that have meant nothing so far.
         self._open: list[Selector] = []
         self._unmet: list[Selector] = []
         #: Nodes that run only because they hold, or may get, something that is selected.
@@ -50,7 +52,7 @@ class Selection:
         self._recent: dict[TaskNode, str] = {}
         self._shared: tuple[NodeOptions, NodeOptions] | None = None
         #: What is above as it was before the run.
-        self._at_first: tuple[dict[str, bool], frozenset[TaskNode]] = {}, frozenset()
+        self._at_first: tuple[dict[str, bool], frozenset[TaskNode], list[Selector]] = {}, frozenset(), []
 
     @property
     def unmet(self) -> list[str]:
@@ -69,8 +71,8 @@ class Selection:
 
     def begin_anew(self) -> None:
         """Forget what a run has brought: the tree is to run again."""
-        gone, held = self._at_first
-        self._unmet, self._recent = list(self._open), {}
+        gone, held, unmet = self._at_first
+        self._unmet, self._recent = list(unmet), {}
         self._gone.clear()
         self._gone.update(gone)
         self._held.clear()
@@ -84,16 +86,16 @@ class Selection:
         paths = _paths(nodes, {})
         found: dict[Selector, set[TaskNode]] = {}
         for selector in (*self._only, *self._skip):
-            meant = [node for node in nodes if selector.matches(paths[node], node.options.tags)]
+            meant = [node for node in nodes if _means(selector, node, paths[node])]
             # An id that ends in a slash is that of a group with a slash too many.
-            could_come = not (meant or selector.words.endswith("/"))
+            could_come = selector.state is not None or not (meant or selector.words.endswith("/"))
             makers = [node for node in nodes if could_come and _may_make(selector, node, paths[node])]
             if not meant and not makers and (selector.is_name or selector.tag is not None):
                 raise self._nothing_meant(selector, nodes, paths)
-            if selector in self._only and not meant:
+            if selector in self._only and (makers if selector.state is not None else not meant):
                 self._open.append(selector)
+                self._unmet += [] if meant else [selector]
             found[selector] = _with_others(selector, meant, makers, nodes, self._tree.find)
-        self._unmet = list(self._open)
         kept, skipped = self._keep(
             nodes,
             lambda node: any(node in found[selector] for selector in self._only),
@@ -107,7 +109,7 @@ class Selection:
             self._refuse_inputs(node, gone)
         self._gone.update(gone)
         self._held.update(held for held in kept if not kept[held])
-        self._at_first = gone, frozenset(self._held)
+        self._at_first = gone, frozenset(self._held), list(self._unmet)
         for node in kept:
             self._forget_dependencies(node)
             _detach(node, kept)
@@ -128,6 +130,9 @@ class Selection:
         if not self._only:
             return "nothing is selected: all is skipped"
         words = ", ".join(f"'{selector.text}'" for selector in self._only)
+        first = self._only[0]
+        if len(self._only) == 1 and first.state is not None and not first.is_met:
+            return f"nothing is selected by {words}: no task was {first.state} in {first.run}"
         if all(selector in self._open for selector in self._only):
             return f"nothing is selected by {words}{did_you_mean(self._only[0].words, _ids(nodes, paths))}"
         return f"nothing is selected: what {words} would select is skipped"
@@ -237,14 +242,14 @@ class Selection:
             node.options = self._shared[1]
 
 
-def _read(name: str, selectors: Iterable[str], tree: TaskTree) -> list[Selector]:
+def _read(name: str, selectors: Iterable[str], tree: TaskTree, endings: Endings | None) -> list[Selector]:
     if isinstance(selectors, str) or not isinstance(selectors, Iterable):
         raise TypeError(f"select(): {name} is {selectors!r}; expected a list of selectors, as in {name}=['checks/*']")
     given = list(selectors)
     for text in given:
         if not isinstance(text, str):
             raise TypeError(f"select(): {name} has {text!r} in it; expected selectors, which are strings")
-    return [Selector(text, tree.root.id) for text in given]
+    return [Selector(text, tree.root.id, endings) for text in given]
 
 
 def _paths(
@@ -303,11 +308,11 @@ def _meant_of(selectors: Iterable[Selector], nodes: list[TaskNode], paths: Mappi
 
 
 def _means(selector: Selector, node: TaskNode, path: str) -> bool:
-    return selector.matches(path, node.options.tags)
+    return selector.matches(path, node.options.tags, node.id)
 
 
 def _may_make(selector: Selector, node: TaskNode, path: str) -> bool:
-    return node._body is not None and kind_of(node._body).yields and selector.may_match_below(path)
+    return node._body is not None and kind_of(node._body).yields and selector.may_match_below(path, node.id)
 
 
 def _reached(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from treetask.model._folds import Folds
     from treetask.model._forecast import Forecast
     from treetask.model._selection import Selection
+    from treetask.model._selectors import Endings
 
 #: How many of the newest endings a tree remembers for displays; a screen shows fewer.
 RECENT_ENDINGS: Final = 100
@@ -493,12 +494,13 @@ class TaskTree:
                 self.remove(*added)
             node.reset()
 
-    def select(self, only: Iterable[str] = (), skip: Iterable[str] = ()) -> None:
+    def select(self, only: Iterable[str] = (), skip: Iterable[str] = (), *, endings: Endings | None = None) -> None:
         """Take everything out that is not selected, before the run; once.
 
         Selected is what `only` names (all, where it names nothing), with all below it, but not what `skip` names:
         `checks/lint`, `checks/*`, `**/fetch[*]`, `tag:net`, `+publish` (with what it needs), `crawl+` (with what needs
         it). What is above stays, and its bodies run. Children that are spawned and not selected are skipped.
+        `endings` says how nodes ended in an earlier run, which `state:failed` asks for.
 
         Raises `DefinitionError` for names that mean nothing and for tasks that take the result of one that is taken
         out, `NothingSelectedError` if nothing is left; nothing has changed then.
@@ -508,7 +510,7 @@ class TaskTree:
         if self._has_run or self.selection is not None:
             done = "has run" if self._has_run else "was selected from before"
             raise TreeRunningError(f"tree '{self.root.id}' {done}; build another one and select from that")
-        selection = Selection(self, only, skip)
+        selection = Selection(self, only, skip, endings)
         selection.apply()
         self.selection = selection
         # What is left comes in anew.
