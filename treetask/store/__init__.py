@@ -1,62 +1,83 @@
 """What outlives a process: the store that journals and the task manager are kept in, SQLite or PostgreSQL.
 
-The task manager is loaded when it is first used: most who open a store have none.
+Every name is loaded when it is first used: what a run needs before its first body begins is little of all there is.
 """
 
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from treetask.store._dialect import Connection
-from treetask.store._errors import (
-    ConflictError,
-    JournalError,
-    NewerSchemaError,
-    RunOwnedError,
-    StatementError,
-    StoreCorruptedError,
-    StoreError,
-    StoreUnavailableError,
-    StoreUrlError,
-    UnknownRunError,
-)
-from treetask.store._journal import NewRun, ResumedRun, RunJournal, RunsIn
-from treetask.store._runs import Origin, RunRecord, RunStatus
-from treetask.store._store import Store
-
 if _TYPE_CHECKING:
+    from treetask.store._codec import NotReadable, decode_params, encode_params
+    from treetask.store._dialect import Connection
+    from treetask.store._errors import (
+        ConflictError,
+        JournalError,
+        NewerSchemaError,
+        RunOwnedError,
+        StatementError,
+        StoreCorruptedError,
+        StoreError,
+        StoreUnavailableError,
+        StoreUrlError,
+        UnknownRunError,
+    )
     from treetask.store._executors import InputsError, UnknownExecutorError
+    from treetask.store._journal import NewRun, ResumedRun, RunJournal, RunsIn
     from treetask.store._json_text import NotJsonError
     from treetask.store._manager import TaskManager, build_tree_from_tasks, create_session
+    from treetask.store._records import AttemptRecord, NodeRecord, RunEndings, node_records, status_counts, tasks_done
     from treetask.store._repository import TaskChanges, TaskDraft, TaskRepository
+    from treetask.store._runs import Origin, RunRecord, RunStatus, find_run, list_runs, prune_runs
+    from treetask.store._store import Store
     from treetask.store._task import TaskDependency, TaskRecord, TaskState, UnknownTaskError
     from treetask.store._tree_node import TaskTreeNode
+    from treetask.store._url import default_path
 else:
 
     def __getattr__(name: str) -> object:
-        """Load the task manager."""
+        """Load what is used."""
         for home, names in (
+            ("_codec", "NotReadable decode_params encode_params"),
+            ("_dialect", "Connection"),
+            (
+                "_errors",
+                (
+                    "ConflictError JournalError NewerSchemaError RunOwnedError StatementError "
+                    "StoreCorruptedError StoreError StoreUnavailableError StoreUrlError UnknownRunError"
+                ),
+            ),
             ("_executors", "InputsError UnknownExecutorError"),
+            ("_journal", "NewRun ResumedRun RunJournal RunsIn"),
             ("_json_text", "NotJsonError"),
             ("_manager", "TaskManager build_tree_from_tasks create_session"),
+            ("_records", "AttemptRecord NodeRecord RunEndings node_records status_counts tasks_done"),
             ("_repository", "TaskChanges TaskDraft TaskRepository"),
+            ("_runs", "Origin RunRecord RunStatus find_run list_runs prune_runs"),
+            ("_store", "Store"),
             ("_task", "TaskDependency TaskRecord TaskState UnknownTaskError"),
             ("_tree_node", "TaskTreeNode"),
+            ("_url", "default_path"),
         ):
             if name in names.split():
-                return getattr(_import_module(f"treetask.store.{home}"), name)
+                value = globals()[name] = getattr(_import_module(f"treetask.store.{home}"), name)
+                return value
         raise AttributeError(f"module 'treetask.store' has no attribute '{name}'")
 
 
 __all__ = [
+    "AttemptRecord",
     "ConflictError",
     "Connection",
     "InputsError",
     "JournalError",
     "NewRun",
     "NewerSchemaError",
+    "NodeRecord",
     "NotJsonError",
+    "NotReadable",
     "Origin",
     "ResumedRun",
+    "RunEndings",
     "RunJournal",
     "RunOwnedError",
     "RunRecord",
@@ -81,4 +102,13 @@ __all__ = [
     "UnknownTaskError",
     "build_tree_from_tasks",
     "create_session",
+    "decode_params",
+    "default_path",
+    "encode_params",
+    "find_run",
+    "list_runs",
+    "node_records",
+    "prune_runs",
+    "status_counts",
+    "tasks_done",
 ]
