@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 #: One of them has no pipeline for the command line: its tree is in a store.
 TASK_TREE = ROOT / "examples" / "task_tree.py"
 EXAMPLES = sorted({*(ROOT / "examples").glob("*.py")} - {TASK_TREE})
+
+#: Where their runs are recorded: the repository keeps none.
+SCRATCH = tempfile.TemporaryDirectory()
 
 #: The census reads the whole standard library: seconds on a machine of its own, more on a busy one.
 DEADLINE = 120
@@ -46,6 +50,7 @@ def start(*words: str) -> subprocess.Popen[str]:
     """Start Python in the repository, as a person would."""
     environment = {name: value for name, value in os.environ.items() if name not in {"CI", "GITHUB_ACTIONS"}}
     environment["no_proxy"] = "127.0.0.1,localhost"
+    environment["TREETASK_STORE"] = str(Path(SCRATCH.name) / "runs.db")
     return subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT,

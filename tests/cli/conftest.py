@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -57,6 +58,19 @@ class Project:
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
+    def forget(self) -> None:
+        """Let what was imported from the folder be imported anew."""
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file is not None and Path(file).is_relative_to(self.folder):
+                del sys.modules[name]
+
+    def run_program(self, name: str) -> None:
+        """Run a file as a program, in this process."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "path", [str(self.folder), *sys.path])
+            runpy.run_path(str(self.folder / name), run_name="__main__")
+
     def treetask(self, *words: str) -> Outcome:
         """Give a command."""
         self._capture.readouterr()
@@ -69,6 +83,7 @@ class Project:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Project]:
     """A project of its own for each test: what it imports is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TREETASK_STORE", raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
     modules = set(sys.modules)
     yield Project(tmp_path, capsys)

@@ -31,6 +31,7 @@ class Command:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         unwanted = {"CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONUNBUFFERED"}
+        unwanted |= {"TREETASK_STORE"}
         environment = {name: value for name, value in os.environ.items() if name not in unwanted}
         self.process = subprocess.Popen(
             words,

@@ -41,7 +41,7 @@ async def fails() -> None:
 
 @bad.task
 async def slow() -> None:
-    await anyio.sleep(0.05)
+    await anyio.sleep(1)  # longer than it takes to put on record that another one has failed
     print("slow is done")
 
 waits = Registry("waits")
@@ -109,7 +109,7 @@ def app(tmp_path: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """The environment of a command: our package, and nothing that changes what is shown or how it is buffered."""
-    unwanted = {"CI", "GITHUB_ACTIONS", "FORCE_COLOR", "PYTHONUNBUFFERED"}
+    unwanted = {"CI", "GITHUB_ACTIONS", "FORCE_COLOR", "PYTHONUNBUFFERED", "TREETASK_STORE"}
     changed = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     return {name: value for name, value in os.environ.items() if name not in unwanted} | changed
 
@@ -181,6 +181,7 @@ def test_task_that_fails(app: Path) -> None:
         "  ValueError: 503 Service Unavailable",
         "",
         "1 cancelled because 'bad/fails' failed: slow",
+        "again: treetask rerun --failed 1",
     ]
 
 
@@ -213,6 +214,7 @@ def test_resource_that_fails_to_close(app: Path) -> None:
         "treetask: resource 'session' (leaky.py:6) raised when it was closed: OSError: cannot flush\n"
         "  leaky.py:9 in session\n"
         '    raise OSError("cannot flush")\n'
+        "again: treetask rerun 1\n"
     )
 
 
@@ -255,6 +257,7 @@ def test_resource_that_crashes_names_each_error(app: Path) -> None:
         "  crashes.py:8 in fail",
         "    raise error",
         "  ValueError: wrong",
+        "again: treetask rerun 1",
     ]
 
 
@@ -332,7 +335,7 @@ def test_body_that_raises_what_is_no_exception_fails_the_run(app: Path) -> None:
     done = treetask(app, "app:stops")
 
     assert (done.returncode, done.stdout) == (1, "tidied\n")
-    summary = '    raise Stop("enough")\n  Stop: enough\ntreetask: a task raised Stop\n'
+    summary = '    raise Stop("enough")\n  Stop: enough\ntreetask: a task raised Stop\nagain: treetask resume 1\n'
     assert done.stderr.endswith(summary)
     assert "Traceback" not in done.stderr
 

@@ -104,7 +104,7 @@ def test_no_target_at_all_gets_a_pipeline_to_begin_with(project: Project) -> Non
     [
         (
             '[tool.treetask]\ntarget = "app:nightly"\njobs = 3\n',
-            "pyproject.toml: [tool.treetask] has only 'target' and 'params' in this version; remove 'jobs'",
+            "pyproject.toml: [tool.treetask] has only 'target', 'params' and 'store' in this version; remove 'jobs'",
         ),
         ("[tool.treetask]\ntarget = 3\n", f"pyproject.toml: [tool.treetask] target is 3; expected a string, {FORMS}"),
         ("[tool]\ntreetask = 3\n", "pyproject.toml: 'treetask' in [tool] is 3; expected a table, [tool.treetask]"),

@@ -23,14 +23,14 @@ def table(entries: Sequence[Entry], width: int | None) -> Iterator[str]:
     """Yield a line for all there is: id, kind, tags and what its function says about itself."""
     root = entries[0].id
     rows = [(safe_text(relative_id(entry.id, root)), _kind(entry), _remarks(entry)) for entry in entries]
-    yield from _aligned(rows, width)
+    yield from aligned(rows, width)
 
 
 def resources(functions: Mapping[str, Callable[..., object]], width: int | None) -> Iterator[str]:
     """Yield a line for each resource: its name and what its function says about itself."""
     rows = [(f"  {safe_text(name)}", safe_text(first_words(function))) for name, function in functions.items()]
     if rows:
-        yield from _aligned(rows, width)
+        yield from aligned(rows, width)
 
 
 def _kind(entry: Entry) -> str:
@@ -68,7 +68,7 @@ def plan_tree(entries: Sequence[Entry], config: TreeTaskConfig, width: int | Non
         rows.append((indent + branch + safe_text(entry.name), _conditions(entry, root)))
         # Of no use beyond the deepest prefix, and long.
         indents.append(indent + (theme.empty if is_last else theme.vertical) if 0 < depth < DEEPEST_PREFIX else indent)
-    yield from _aligned(rows, width)
+    yield from aligned(rows, width)
     yield _summary(entries)
 
 
@@ -94,7 +94,7 @@ def _summary(entries: Sequence[Entry]) -> str:
     return f"{count:,} {'task' if count == 1 else 'tasks'} would run{spawned}"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
+def aligned(rows: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
     """Yield rows with their cells below each other, cut to the width where there is one."""
     widths = [min(_NAME_COLUMNS, max(display_width(row[column]) for row in rows)) for column in range(len(rows[0]) - 1)]
     for row in rows:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import treetask
-from treetask.cli._options import Options, parse_options
-from treetask.cli._pipeline import build_tree, load_pipeline, select
+from treetask.cli._job import Job, make_job, selects_by_state
+from treetask.cli._options import RECORD_COMMANDS, Options, parse_options
+from treetask.cli._pipeline import load_pipeline
+from treetask.cli._place import StorePlace, place_of
 from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._recording import Recording
 from treetask.cli._relay import relayed_terminals
 from treetask.cli._run import run_tree
-from treetask.cli._show import shown
 from treetask.cli._streams import flush_results, put_out, say, unbreakable_pipes
-from treetask.cli._target import parse_target, read_defaults
+from treetask.cli._target import Target, parse_target, read_defaults
 from treetask.cli._values import refuse_misspelt, values_for
-from treetask.model import TaskTree
+from treetask.model import Endings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,28 +43,73 @@ def _answered(arguments: Sequence[str]) -> int:
 
 
 def _obey(options: Options) -> int:
-    if options.help is not None:
-        put_out(options.help.splitlines())
+    if options.shows_help:
+        from treetask.cli._help import help_lines
+
+        put_out(help_lines())
         return ExitCode.ALL_WELL
     if options.shows_version:
         put_out([_version()])
         return ExitCode.ALL_WELL
     folder = _current_folder()
     defaults = read_defaults(folder)
+    place = place_of(options, defaults)
+    if options.command in RECORD_COMMANDS:
+        assert place is not None  # --no-store was refused
+        return _obey_about_record(options, place)
     if options.target is None:
         # The word after it may have been meant as the TARGET.
         refuse_misspelt(options.params)
     target = defaults.target() if options.target is None else parse_target(options.target, folder)
     pipeline = load_pipeline(target)
-    is_own = options.target is None
-    values = values_for(pipeline, options.params, defaults.params, is_own=is_own)
-    tree = build_tree(pipeline, values)
-    select(tree, options.only, options.skip)
-    _configure(tree, options)
-    if options.command == "run":
-        return run_tree(tree, display=options.display)
-    put_out(shown(tree, pipeline, options.command, options.format))
-    return ExitCode.ALL_WELL
+    if options.from_failed:
+        from treetask.cli._again import run_from_failed
+
+        assert place is not None  # --no-store was refused
+        return run_from_failed(target, pipeline, options, place)
+    values = values_for(pipeline, options.params, defaults.params, is_own=options.target is None)
+    job = make_job(target, pipeline, values, options, _endings(target, options, place))
+    if options.command != "run":
+        from treetask.cli._show import shown
+
+        put_out(shown(job.tree, pipeline, options.command, options.format))
+        return ExitCode.ALL_WELL
+    return run_tree(job.tree, display=options.display, recording=None if place is None else _recording(job, place))
+
+
+def _obey_about_record(options: Options, place: StorePlace) -> int:
+    """Obey what is about runs on record."""
+    if options.command in {"runs", "prune"}:
+        from treetask.cli._history import prune, show_runs
+
+        return show_runs(options, place) if options.command == "runs" else prune(options, place)
+    if options.command == "show":
+        from treetask.cli._record import show_record
+
+        return show_record(options, place)
+    from treetask.cli._again import rerun, resume
+
+    return resume(options, place) if options.command == "resume" else rerun(options, place)
+
+
+def _recording(job: Job, place: StorePlace) -> Recording:
+    """Return what records a new run. Raises `CommandProblem` for a store that cannot be used."""
+    from treetask.cli._origin import origin_of
+    from treetask.store import NewRun
+
+    store = place.opened(fixes=("to run without a record: --no-store; to keep it somewhere else: --store URL",))
+    origin = origin_of(job)
+    left_out = () if origin.options is None else origin.options.get("left_out", ())
+    return Recording(store, NewRun(store, origin), place, left_out=left_out)
+
+
+def _endings(target: Target, options: Options, place: StorePlace | None) -> tuple[int, Endings] | None:
+    """Return how the newest run of a target ended, where some selector asks for that."""
+    if place is None or not selects_by_state(options):
+        return None
+    from treetask.cli._again import endings_of_newest
+
+    return endings_of_newest(target, place)
 
 
 def _current_folder() -> Path:
@@ -74,22 +119,8 @@ def _current_folder() -> Path:
         raise CommandProblem(f"the current folder cannot be found: {error.strerror}; go to another one") from error
 
 
-def _configure(tree: TaskTree, options: Options) -> None:
-    """Give the tree a config of its own, in which the options replace what the pipeline had."""
-    config = replace(tree.config)
-    if options.max_concurrency is not None:
-        config.max_concurrency = options.max_concurrency
-    if options.on_failure is not None:
-        config.on_failure = options.on_failure
-    if options.timeout is not None:
-        config.global_timeout = options.timeout
-    try:
-        tree.config = config.validate()
-    except (TypeError, ValueError) as error:
-        raise CommandProblem(str(error)) from error
-
-
 def _version() -> str:
+    import platform
     from importlib.metadata import PackageNotFoundError
 
     try:

@@ -1,90 +1,72 @@
-"""The words of a command line, read and checked. Knows no files and no trees."""
+"""The words of a command line, checked: which command, which options it has, and what contradicts itself.
+
+Knows no files, no trees and no stores.
+"""
 
 from __future__ import annotations
 
-import argparse
 import math
-import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final
 
 from treetask.cli._problem import CommandProblem, closest, suggestion
+from treetask.cli._words import USAGE_HINT, Option, Param, Reader, Words
 from treetask.model import OnFailure
 
-DISPLAYS: Final = ("auto", "live", "plain", "quiet")
-FORMATS: Final = ("tree", "mermaid", "dot", "json")
-COMMANDS: Final = ("run", "list", "plan")
+__all__ = ["COMMANDS", "OPTIONS", "RECORD_COMMANDS", "Options", "Param", "option_names", "parse_options"]
 
-#: Options of a run that `list`, which shows what there is whatever is run, would ignore.
-_OF_RUNS: Final = (
-    "-j",
-    "-k/--keep-going",
-    "-x/--fail-fast",
-    "--timeout",
-    "--display",
-    "-n/--dry-run",
-    "--only",
-    "--skip",
-)
+DISPLAYS: Final = ("auto", "live", "plain", "quiet")
+#: What is given a TARGET, or stands alone.
+COMMANDS: Final = ("run", "list", "plan")
+#: What is about runs on record.
+RECORD_COMMANDS: Final = ("resume", "rerun", "runs", "show", "prune")
+#: Those of them that are about one run.
+_OF_ONE_RUN: Final = frozenset({"resume", "rerun", "show"})
+#: The forms in which something is put out, the usual one first.
+_FORMATS: Final[Mapping[str, Sequence[str]]] = {
+    "plan": ("tree", "mermaid", "dot", "json"),
+    "runs": ("table", "json"),
+    "show": ("tree", "json"),
+}
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
-_LATER_OPTIONS: Final = frozenset(
-    [
-        *("--from-failed", "--color"),
-        *("--events", "--report", "--store", "--no-store", "--backend"),
-    ]
-)
-_LATER_COMMANDS: Final = frozenset(
-    ["resume", "rerun", "runs", "show", "replay", "report", "prune"],
-)
-_LATER_DISPLAYS: Final = frozenset(["json"])
-_EXPECTED: Final = f"; expected TARGET [{'|'.join(COMMANDS)}]"
-#: A word that begins like an option and is a value.
-_NUMBER: Final = re.compile(r"-\.?\d")
-#: What `--set ` becomes for argparse.
-_MARK: Final = "--set\0"
-#: At the end of a parameter that another option follows, which argparse takes away: what comes next is no value of it.
-_NO_VALUE: Final = "\0"
-_HELP: Final = "'treetask --help' shows how it is used"
+_LATER_OPTIONS: Final = ("--color", "--events", "--report", "--backend")
+_LATER_COMMANDS: Final = ("replay", "report")
+_LATER_DISPLAYS: Final = frozenset({"json"})
 
-# Help is read on terminals of 80 columns.
-_DESCRIPTION: Final = """\
-  run    run a pipeline, which is also what happens without a command: the
-         tree of its tasks is shown on standard error while it runs, standard
-         output has what the tasks print
-  list   show what there is in it, with the ids of tasks and their tags
-  plan   show what would run, and what waits for what; nothing runs
-
-TARGET is module:attribute or path/file.py:attribute. The attribute is a
-Registry, a group or a task (dotted: app:tree.crawl), a TaskTree, a
-TreeBuilder, or a function without arguments that returns one of these.
-Without a TARGET it is 'target' in [tool.treetask] of the nearest
-pyproject.toml."""
-
-_EPILOG: Final = """\
-SEL is checks/lint (a task, with all below it), checks/*, **/fetch[*], tag:net,
-+publish (with what it needs) or crawl+ (with what needs it). What holds a
-selected task runs as well; what is spawned and not selected is skipped.
-
-Ctrl-C cancels the run and lets its tasks clean up; a second one hurries them,
-a third leaves at once.
-
-exit codes: 0 all well, 1 a task failed, 2 wrong usage or a pipeline that
-cannot run, 5 nothing selected, 124 the run's timeout; 129, 130 and 143 after
-SIGHUP, SIGINT (Ctrl-C) and SIGTERM"""
-
-
-class Param(NamedTuple):
-    """A parameter of the pipeline, or what else is no option."""
-
-    name: str
-    #: Its value; None for a flag.
-    text: str | None
-    #: As it was written, for messages.
-    option: str
-    #: Whether the value is a word of its own, which may have been meant otherwise.
-    is_apart: bool = False
+#: How a run is to go, and what it is.
+_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display"})
+_WHAT: Final = frozenset({"only", "skip", "dry_run"})
+#: The options that a command has.
+_ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
+    "run": _HOW | _WHAT | {"store", "no_store", "from_failed"},
+    "list": frozenset(),
+    "plan": _HOW | _WHAT | {"store", "no_store", "format"},
+    "resume": _HOW | {"store"},
+    "rerun": _HOW | {"store", "failed"},
+    "runs": frozenset({"store", "limit", "format"}),
+    "show": frozenset({"store", "format"}),
+    "prune": frozenset({"store", "keep"}),
+}
+#: Why it has no others.
+_REASONS: Final[Mapping[str, str]] = {
+    "run": "runs a pipeline",
+    "list": "shows all there is and runs nothing",
+    "plan": "cannot tell what would come back of an earlier run",
+    "resume": "takes what to run from the journal",
+    "rerun": "takes what to run from the journal",
+    "runs": "shows what is on record and runs nothing",
+    "show": "shows what is on record and runs nothing",
+    "prune": "deletes old runs and runs nothing",
+}
+#: Options of one command or two.
+_OWNERS: Final[Mapping[str, str]] = {
+    "format": "--format says how 'plan', 'runs' or 'show' puts out what it shows",
+    "failed": "--failed belongs to 'rerun', and with a TARGET it is --from-failed",
+    "limit": "--limit belongs to 'runs'",
+    "keep": "--keep belongs to 'prune'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,179 +82,154 @@ class Options:
     #: Selectors.
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    #: How a plan is shown.
+    #: How a plan or a record is shown.
     format: str = "tree"
+    #: The number of a run on record.
+    run: int | None = None
+    #: The store that was named, and whether there is to be none.
+    store: str | None = None
+    no_store: bool = False
+    #: Whether what was done in an earlier run comes back: in the newest of the TARGET, or in that of 'rerun'.
+    from_failed: bool = False
+    failed: bool = False
+    #: How many runs are shown, or kept.
+    limit: int | None = None
+    keep: int | None = None
     shows_version: bool = False
+    shows_help: bool = False
     #: In the order in which they were given.
     params: tuple[Param, ...] = ()
-    #: The whole help text, where it was asked for.
-    help: str | None = None
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
     """Return what the words ask for. Raises `CommandProblem` for the first that is wrong."""
-    parser = _parser()
-    # Words and unknown options come back together, in their order: argparse alone would take a command between two
-    # options for an option's value, and would not say which option was meant.
-    known, rest = parser.parse_known_args(_marked(arguments))
-    words, params = _told_apart(rest)
-    if known.keep_going and known.fail_fast:
-        raise CommandProblem("-k/--keep-going and -x/--fail-fast contradict each other; give one of them")
-    policy = OnFailure.CONTINUE if known.keep_going else OnFailure.CANCEL if known.fail_fast else None
-    # Help and version answer whatever else is in the line.
-    target, command = (None, "run") if known.help or known.version else _target(words)
-    if command == "list":
-        given = (
-            *(known.jobs, known.keep_going, known.fail_fast, known.timeout, known.display, known.dry_run),
-            *(known.only, known.skip),
-        )
-        for option, value in zip(_OF_RUNS, given, strict=True):
-            if value is not None and value is not False:
-                raise CommandProblem(f"'list' shows all there is and runs nothing; leave out {option}")
-    elif known.dry_run:
+    words = Reader(OPTIONS, _LATER_OPTIONS).read(arguments)
+    given = words.given
+    if "help" in given or "version" in given:
+        # They answer whatever else is in the line.
+        return Options(shows_help="help" in given, shows_version="version" in given)
+    target, run, command = _command(words.others)
+    _refuse_contradictions(given)
+    if "dry_run" in given and command == "run":
         command = "plan"
-    if known.format is not None and command != "plan":
-        raise CommandProblem(f"--format says how a plan is shown; '{command}' has none")
+    _refuse_others(command, words)
+    policy = OnFailure.CONTINUE if "keep_going" in given else OnFailure.CANCEL if "fail_fast" in given else None
     return Options(
         target=target,
-        max_concurrency=known.jobs,
+        max_concurrency=given.get("jobs"),
         on_failure=policy,
-        timeout=known.timeout,
-        display=known.display or "auto",
+        timeout=given.get("timeout"),
+        display=given.get("display", "auto"),
         command=command,
-        only=tuple(known.only or ()),
-        skip=tuple(known.skip or ()),
-        format=known.format or "tree",
-        shows_version=known.version,
-        params=tuple(params),
-        help=parser.format_help() if known.help else None,
+        only=tuple(given.get("only", ())),
+        skip=tuple(given.get("skip", ())),
+        format=_format(command, given.get("format")),
+        run=run,
+        store=given.get("store"),
+        no_store="no_store" in given,
+        from_failed="from_failed" in given,
+        failed="failed" in given,
+        limit=given.get("limit"),
+        keep=given.get("keep"),
+        params=tuple(words.params),
     )
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports what is wrong as a `CommandProblem`, instead of leaving the process."""
-
-    def error(self, message: str) -> NoReturn:
-        raise CommandProblem(f"{message.removeprefix('argument ')}; {_HELP}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="treetask",
-        usage="treetask TARGET [run|list|plan] [options]",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    option = parser.add_argument
-    option("--only", metavar="SEL", action="append", help="run what SEL selects; may be repeated")
-    option("--skip", metavar="SEL", action="append", help="leave out what SEL selects; may be repeated")
-    option("-j", dest="jobs", metavar="N", type=_at_least_one, help="run at most N bodies at once")
-    option("-k", "--keep-going", action="store_true", help="after a failure, run all that does not depend on it")
-    option("-x", "--fail-fast", action="store_true", help="after a failure, cancel what runs; start nothing new")
-    option("--timeout", metavar="SECONDS", type=_seconds, help="give the whole run at most so long")
-    option("--display", metavar="MODE", type=_display, help=f"{', '.join(DISPLAYS)} (default: auto)")
-    option("-n", "--dry-run", action="store_true", help="show the plan instead of running it")
-    option("--format", metavar="FORMAT", type=_format, help=f"of a plan: {', '.join(FORMATS)} (default: tree)")
-    parameter = "give a parameter of the pipeline; so does --NAME VALUE, unless an option has that name"
-    option("--set", metavar="NAME=VALUE", action="append", help=parameter)
-    option("--version", action="store_true", help="show the version and leave")
-    option("-h", "--help", action="store_true", help="show this and leave")
-    return parser
-
-
-def _target(words: list[str]) -> tuple[str | None, str]:
-    """Return the target among the words that are no options, and the command, which may follow it or stand alone."""
-    if words and words[0] in _LATER_COMMANDS:
-        raise CommandProblem(f"'{words[0]}' is not available in this version")
-    target = None if not words or words[0] in COMMANDS else words.pop(0)
-    for place, word in enumerate(words):
-        if word in _LATER_COMMANDS:
-            raise CommandProblem(f"'{word}' is not available in this version; the commands are {', '.join(COMMANDS)}")
-        if place or word not in COMMANDS:
-            hint = suggestion(word, COMMANDS) if not place else ""
-            raise CommandProblem(f"unexpected '{word}'{hint or _EXPECTED}; {_HELP}")
-    return target, words[0] if words else "run"
 
 
 def option_names() -> list[str]:
     """Return all options that have a long name, for whoever finds out that a parameter is none."""
-    return [name for action in _parser()._actions for name in action.option_strings if name.startswith("--")]
+    return [name for option in OPTIONS for name in option.names if name.startswith("--")]
 
 
-def _marked(arguments: Sequence[str]) -> list[str]:
-    """Return the words with each `--set NAME=VALUE` in one that argparse does not know, and so leaves in its place.
-
-    A parameter that an option follows is marked as one without a value.
-    """
-    words: list[str] = []
-    known = option_names()
-    waiting = list(arguments)[::-1]
-    while waiting:
-        word = waiting.pop()
-        if word == "--":
-            return [*words, word, *waiting[::-1]]
-        if word == "--set" and not waiting:
-            raise CommandProblem(f"--set: expected NAME=VALUE; {_HELP}")
-        if word == "--set":
-            words.append(_MARK + waiting.pop())
-        elif word.startswith("--set="):
-            words.append(_MARK + word.removeprefix("--set="))
-        else:
-            is_bare = word.startswith("--") and "=" not in word and word not in known
-            words.append(word + _NO_VALUE if is_bare and waiting and not _is_value(waiting[-1]) else word)
-    return words
+def _command(words: list[str]) -> tuple[str | None, int | None, str]:
+    """Return the target among the words that are no options, or the number of a run, and the command."""
+    if words and words[0] in _LATER_COMMANDS:
+        raise CommandProblem(f"'{words[0]}' is not available in this version")
+    if words and words[0] in RECORD_COMMANDS:
+        return None, _run_number(words[0], words[1:]), words[0]
+    target = None if not words or words[0] in COMMANDS else words.pop(0)
+    expected = f"; expected TARGET [{'|'.join(COMMANDS)}]"
+    for place, word in enumerate(words):
+        if word in _LATER_COMMANDS:
+            raise CommandProblem(f"'{word}' is not available in this version; the commands are {', '.join(COMMANDS)}")
+        if word in RECORD_COMMANDS and not place and target is not None:
+            raise CommandProblem(f"'{word}' takes no TARGET, which it finds in the store: treetask {word}")
+        if place or word not in COMMANDS:
+            hint = suggestion(word, COMMANDS) if not place else ""
+            raise CommandProblem(f"unexpected '{word}'{hint or expected}; {USAGE_HINT}")
+    return target, None, words[0] if words else "run"
 
 
-def _is_value(word: str) -> bool:
-    return not word.startswith("-") or _NUMBER.match(word) is not None
+def _run_number(command: str, words: list[str]) -> int | None:
+    wanted = 1 if command in _OF_ONE_RUN else 0
+    if len(words) > wanted:
+        takes = "one run" if wanted else "no run"
+        raise CommandProblem(f"unexpected '{words[wanted]}'; '{command}' takes {takes}; {USAGE_HINT}")
+    if not words:
+        return None
+    word = words[0]
+    if ":" in word:
+        raise CommandProblem(f"'{command}' takes no TARGET, which it finds in the store; found '{word}'")
+    number = _whole(word)
+    if number is None or number < 1:
+        raise CommandProblem(f"'{word}' is no number of a run; 'treetask runs' shows those that there are")
+    return number
 
 
-def _told_apart(rest: list[str]) -> tuple[list[str], list[Param]]:
-    """Tell the words from what may be parameters of the pipeline: `--env=prod`, `--env prod`, or a flag."""
-    words: list[str] = []
-    params: list[Param] = []
-    waiting = rest[::-1]
-    while waiting:
-        marked = waiting.pop()
-        word = marked.removesuffix(_NO_VALUE)
-        name, is_whole, value = word.partition("=")
-        if word == "--":
-            return [*words, *waiting[::-1]], params
-        if word == "-" or not word.startswith("-"):
-            words.append(word)
-        elif word.startswith(_MARK):
-            params.append(_setting(word.removeprefix(_MARK)))
-        elif name in _LATER_OPTIONS:
-            raise CommandProblem(f"{name} is not available in this version; a parameter of that name needs --set")
-        elif not name.startswith("--"):
-            raise CommandProblem(f"unknown option '{name}'; {_HELP}")
-        else:
-            text: str | None = value if is_whole else None
-            is_apart = not is_whole and word == marked and bool(waiting) and _is_value(waiting[-1])
-            if is_apart:
-                text = waiting.pop()
-            # `--max-pages` is `max_pages`.
-            params.append(Param(name.removeprefix("--").replace("-", "_"), text, name, is_apart))
-    return words, params
+def _refuse_contradictions(given: Mapping[str, Any]) -> None:
+    for one, other in (("keep_going", "fail_fast"), ("store", "no_store"), ("from_failed", "no_store")):
+        if one in given and other in given:
+            names = {option.key: option.shown for option in OPTIONS}
+            raise CommandProblem(f"{names[one]} and {names[other]} contradict each other; give one of them")
+    for text in (*given.get("only", ()), *given.get("skip", ())):
+        if text.removeprefix("+").startswith("state:") and "no_store" in given:
+            raise CommandProblem(f"'{text}' asks for an earlier run, which only a store has; leave out --no-store")
 
 
-def _setting(text: str) -> Param:
-    name, is_whole, value = text.partition("=")
-    if not is_whole or not name.isidentifier():
-        raise CommandProblem(f"--set: expected NAME=VALUE, found '{text}'")
-    return Param(name, value, f"--set {name}")
+def _refuse_others(command: str, words: Words) -> None:
+    """Refuse what a command has no use for, rather than ignore it."""
+    for option in OPTIONS:
+        if option.key not in words.given or option.key in _ACCEPTED[command]:
+            continue
+        if option.key in _OWNERS:
+            raise CommandProblem(f"{_OWNERS[option.key]}; '{command}' has none")
+        if option.key == "no_store" and command in RECORD_COMMANDS:
+            raise CommandProblem(f"'{command}' is about runs on record; leave out --no-store")
+        raise CommandProblem(f"'{command}' {_REASONS[command]}; leave out {option.shown}")
+    if words.params and command in RECORD_COMMANDS and not _ACCEPTED[command] & _HOW:
+        option_given = words.params[0].option
+        close = closest(option_given, option_names())
+        hint = "" if close is None else f" (did you mean {close}?)"
+        raise CommandProblem(f"unknown option '{option_given}'{hint}; {USAGE_HINT}")
+
+
+def _format(command: str, text: str | None) -> str:
+    known = _FORMATS.get(command, ("tree",))
+    if text is None:
+        return known[0]
+    try:
+        return _one_of("format", text, known)
+    except CommandProblem as problem:
+        raise CommandProblem(f"--format: {problem}; {USAGE_HINT}") from None
+
+
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _at_least_one(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found '{text}'")
+    number = _whole(text)
+    if number is None or number < 1:
+        raise CommandProblem(f"expected a whole number from 1, found '{text}'")
+    return number
+
+
+def _at_least_zero(text: str) -> int:
+    number = _whole(text)
+    if number is None:
+        raise CommandProblem(f"expected a whole number from 0, found '{text}'")
     return number
 
 
@@ -282,7 +239,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, found '{text}'")
+        raise CommandProblem(f"expected a number of seconds, found '{text}'")
     return seconds
 
 
@@ -290,15 +247,39 @@ def _display(text: str) -> str:
     return _one_of("display", text, DISPLAYS, _LATER_DISPLAYS)
 
 
-def _format(text: str) -> str:
-    return _one_of("format", text, FORMATS)
-
-
 def _one_of(what: str, text: str, known: Sequence[str], later: Container[str] = ()) -> str:
     if text in later:
-        raise argparse.ArgumentTypeError(f"'{text}' is not available in this version; there are {', '.join(known)}")
+        raise CommandProblem(f"'{text}' is not available in this version; there are {', '.join(known)}")
     if text not in known:
         close = closest(text, known)
         hint = f"did you mean '{close}'?" if close else f"expected one of {', '.join(known)}"
-        raise argparse.ArgumentTypeError(f"there is no {what} '{text}'; {hint}")
+        raise CommandProblem(f"there is no {what} '{text}'; {hint}")
     return text
+
+
+#: In the order in which the help shows them.
+OPTIONS: Final = (
+    Option("only", ("--only",), "run what SEL selects; may be repeated", "SEL", repeats=True),
+    Option("skip", ("--skip",), "leave out what SEL selects; may be repeated", "SEL", repeats=True),
+    Option("from_failed", ("--from-failed",), "take over what was done in the newest run of TARGET"),
+    Option("jobs", ("-j",), "run at most N bodies at once", "N", _at_least_one),
+    Option("keep_going", ("-k", "--keep-going"), "after a failure, run all that does not depend on it"),
+    Option("fail_fast", ("-x", "--fail-fast"), "after a failure, cancel what runs; start nothing new"),
+    Option("timeout", ("--timeout",), "give the whole run at most so long", "SECONDS", _seconds),
+    Option("display", ("--display",), f"{', '.join(DISPLAYS)} (default: auto)", "MODE", _display),
+    Option("dry_run", ("-n", "--dry-run"), "show the plan instead of running it"),
+    Option("store", ("--store",), "keep runs there: a path, sqlite:///… or postgresql://…", "URL"),
+    Option("no_store", ("--no-store",), "keep no record of this run"),
+    Option("failed", ("--failed",), "of rerun: take over what was done, run all else"),
+    Option("limit", ("--limit",), "of runs: show the newest N (default: 20)", "N", _at_least_one),
+    Option("keep", ("--keep",), "of prune: keep the newest N (default: 50)", "N", _at_least_zero),
+    Option("format", ("--format",), "plan: tree, mermaid, dot, json; runs: table, json; show: tree, json", "FORMAT"),
+    Option(
+        "set",
+        ("--set",),
+        "give a parameter of the pipeline; so does --NAME VALUE, unless an option has that name",
+        "NAME=VALUE",
+    ),
+    Option("version", ("--version",), "show the version and leave"),
+    Option("help", ("-h", "--help"), "show this and leave"),
+)

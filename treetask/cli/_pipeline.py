@@ -16,7 +16,7 @@ from treetask.cli._load import load_module, title, trouble
 from treetask.cli._problem import CommandProblem, ExitCode, listed, suggestion
 from treetask.cli._target import Target
 from treetask.dsl import Group, Registry, Scope, Task
-from treetask.model import TaskTree
+from treetask.model import Endings, TaskTree
 
 Pipeline: TypeAlias = Registry | Task[..., Any] | TaskTree | TreeBuilder
 
@@ -46,12 +46,12 @@ def build_tree(pipeline: Pipeline, values: Mapping[str, Any]) -> TaskTree:
         raise CommandProblem(str(error)) from error
 
 
-def select(tree: TaskTree, only: Sequence[str], skip: Sequence[str]) -> None:
+def select(tree: TaskTree, only: Sequence[str], skip: Sequence[str], endings: Endings | None = None) -> None:
     """Leave in a tree what is selected. Raises `CommandProblem` where that is nothing, or cannot run."""
     if not only and not skip:
         return
     try:
-        tree.select(only, skip)
+        tree.select(only, skip, endings=endings)
     except NothingSelectedError as error:
         raise CommandProblem(str(error), exit_code=ExitCode.NOTHING_SELECTED) from error
     except (TreeTaskError, ValueError) as error:

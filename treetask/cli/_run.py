@@ -8,6 +8,7 @@ import threading
 
 from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, TreeRunningError
 from treetask.cli._problem import CommandProblem, ExitCode, listed
+from treetask.cli._recording import Recording, is_of_the_store
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
@@ -24,13 +25,26 @@ from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
 
 
-def run_tree(tree: TaskTree, *, display: str) -> int:
-    """Run a tree to its end, whatever that is, and return the exit code."""
+def run_tree(tree: TaskTree, *, display: str, recording: Recording | None = None) -> int:
+    """Run a tree to its end, whatever that is, and return the exit code. What records it is closed after it."""
+    try:
+        return _run_to_end(tree, display, recording)
+    finally:
+        if recording is not None:
+            recording.close()
+
+
+def _run_to_end(tree: TaskTree, display: str, recording: Recording | None) -> int:
     try:
         shown = make_display(display, tree.config, original(sys.stderr))
     except ValueError as error:
         raise CommandProblem(str(error)) from error
-    executor = AsyncExecutor(tree, on_update=shown.update)
+    executor = AsyncExecutor(
+        tree,
+        on_update=shown.update,
+        on_node_start=None if recording is None or not recording.counts_begun else recording.note_begun,
+        store=None if recording is None else recording.recorder,
+    )
     with shown, suspendable(shown), printed_above(shown.print_message, shown.paints_on):
         code, told = _outcome(executor, shown)
     shown.conclude(tree)
@@ -41,6 +55,8 @@ def run_tree(tree: TaskTree, *, display: str) -> int:
         words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)
         say([f"treetask: nothing that was spawned is selected by {words}"])
         code = ExitCode.ALL_WELL if tree.selection.has_met else ExitCode.NOTHING_SELECTED
+    if recording is not None:
+        say([*recording.taken_over(), *recording.again(code, tree.root.status)])
     _wait_for_threads(executor, code)
     return code
 
@@ -83,8 +99,12 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[s
         return ExitCode.INTERRUPTED, [_sentence("a task raised KeyboardInterrupt")]
     except SystemExit as left:
         return _left_with(left)
-    except Exception:
-        raise  # of the engine's own, to be reported with the traceback
+    except Exception as error:
+        if not is_of_the_store(error):
+            raise  # of the engine's own, to be reported with the traceback
+        if executor.tree.root.status is TaskStatus.PENDING:
+            raise CommandProblem(str(error)) from error  # nothing has started
+        return ExitCode.TASK_FAILED, [_sentence(error)]
     except BaseException as error:  # noqa: BLE001 - of a kind of the user's own, which the summary shows
         return ExitCode.TASK_FAILED, [_sentence(f"a task raised {type(error).__name__}")]
     return ExitCode.ALL_WELL, []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from treetask.cli._options import COMMANDS, RECORD_COMMANDS
 from treetask.cli._problem import CommandProblem, closest
 from treetask.display import short_path
 
@@ -85,6 +86,8 @@ class Defaults:
     text: object
     #: Values of parameters, for pipelines that have these.
     params: Mapping[str, object]
+    #: The store that runs are kept in, seen from that folder.
+    store: str | None = None
 
     def target(self) -> Target:
         """Return the target. Raises `CommandProblem` if there is none, with a pipeline to begin with."""
@@ -106,14 +109,19 @@ def read_defaults(folder: Path) -> Defaults:
     """
     project = next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), None)
     table = {} if project is None else _table(project / "pyproject.toml")
-    for key in table.keys() - {"target", "params"}:
+    for key in sorted(table.keys() - {"target", "params", "store"}):
         raise CommandProblem(
-            f"pyproject.toml: [tool.treetask] has only 'target' and 'params' in this version; remove '{key}'"
+            f"pyproject.toml: [tool.treetask] has only 'target', 'params' and 'store' in this version; remove '{key}'"
         )
     params: Any = table.get("params", {})
     if not isinstance(params, dict):
         raise CommandProblem(f"pyproject.toml: [tool.treetask] params is {params!r}; expected a table")
-    return Defaults(project, table.get("target"), cast("dict[str, object]", params))
+    store: Any = table.get("store")
+    if store is not None and not (isinstance(store, str) and store.strip()):
+        raise CommandProblem(
+            f"pyproject.toml: [tool.treetask] store is {store!r}; expected a string, which is a path or a URL"
+        )
+    return Defaults(project, table.get("target"), cast("dict[str, object]", params), store)
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -146,7 +154,8 @@ def _fix(place: str, folder: Path) -> str:
         name = None if each is None else next(made_in(known[each]), None)
         if name is not None:
             return f"did you mean '{each}:{name}'?"
-    return f"expected {FORMS}"
+    command = None if known[place].exists() else closest(place, (*COMMANDS, *RECORD_COMMANDS))
+    return f"expected {FORMS}" if command is None else f"did you mean 'treetask {command}'?"
 
 
 def made_in(path: Path) -> Iterator[str]:

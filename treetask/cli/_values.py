@@ -7,7 +7,7 @@ and, from JSON, everything that is made of these.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import EnumMeta
 from pathlib import PurePath
@@ -26,9 +26,16 @@ _FROM_FILE: Final = "pyproject.toml: [tool.treetask.params]"
 
 
 def values_for(
-    pipeline: object, given: Iterable[Param], defaults: Mapping[str, object], *, is_own: bool
+    pipeline: object,
+    given: Iterable[Param],
+    defaults: Mapping[str, object],
+    *,
+    is_own: bool,
+    known: Container[str] = (),
 ) -> dict[str, Any]:
     """Return the values of a pipeline's parameters by name: those `given`, else the `defaults` of pyproject.toml.
+
+    Those that are `known` otherwise need not be given.
 
     Raises `CommandProblem` for a name that the pipeline has not, with the closest that it or the command has, and for a
     text that does not fit. Defaults that are not its own are left out where it has no such name.
@@ -50,14 +57,17 @@ def values_for(
             fix = f"; write {option}=true before '{text}'" if is_apart else ""
             raise CommandProblem(f"{option} is true or false, found '{text}'{fix}")
         values[name] = _converted(option, "true" if text is None else text, types[name])
-    missing = [name for name in required if name not in values]
+    missing = [name for name in required if name not in values and name not in known]
     if missing:
         names = " and ".join(f"'{name}'" for name in missing)
-        ways = " ".join(
-            f"--set {name}=VALUE" if f"--{name}" in option_names() else f"--{name} VALUE" for name in missing
-        )
+        ways = " ".join(option_for(name, "VALUE") for name in missing)
         raise CommandProblem(f"the pipeline needs {names}; give it: {ways}")
     return values
+
+
+def option_for(name: str, text: str) -> str:
+    """Return how a parameter is given a value."""
+    return f"--set {name}={text}" if f"--{name}" in option_names() else f"--{name} {text}"
 
 
 def _parameters_of(pipeline: object) -> tuple[Mapping[str, object], Iterable[str]]:
@@ -68,6 +78,11 @@ def _parameters_of(pipeline: object) -> tuple[Mapping[str, object], Iterable[str
         task = cast("Task[..., Any]", pipeline)
         return parameter_types(task), required_parameters(task)
     return {}, ()
+
+
+def types_for(pipeline: object) -> Mapping[str, object]:
+    """Return the types of a pipeline's parameters by name."""
+    return _parameters_of(pipeline)[0]
 
 
 def described(pipeline: object) -> Iterator[str]:

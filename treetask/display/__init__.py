@@ -13,6 +13,7 @@ from treetask.display._summary import failure_summary
 from treetask.display._theme import DEEPEST_PREFIX, theme_for
 from treetask.display._traceback import exception_lines, frame_lines, is_raised_by_us, user_frames
 from treetask.display._width import clip, display_width
+from treetask.display._words import duration
 
 __all__ = [
     "DEEPEST_PREFIX",
@@ -22,6 +23,7 @@ __all__ = [
     "TreeRenderer",
     "clip",
     "display_width",
+    "duration",
     "exception_lines",
     "failure_summary",
     "frame_lines",
