@@ -78,7 +78,8 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Python, its two outputs in one."""
-    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "GITHUB_ACTIONS"}}
+    unwanted = {"CI", "GITHUB_ACTIONS", "TREETASK_STORE"}
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     return subprocess.run(
         [sys.executable, *words],
         cwd=folder,
@@ -123,6 +124,23 @@ def test_mistake_is_refused_as_shown(folder: Path) -> None:
     done = run(folder, "-m", "treetask", block.mark.removeprefix("refusal of: "))
 
     assert (done.returncode, done.stdout) == (2, block.text)
+
+
+def test_session_is_as_shown(folder: Path) -> None:
+    """Each command in turn, with what it puts out; only times and dates are others."""
+    commands = re.split(r"^\$ ", the_block("session").text, flags=re.MULTILINE)[1:]
+    for command, _, shown in (each.partition("\n") for each in commands):
+        words = command.split()
+        if words[0] == "touch":
+            (folder / words[1]).touch()
+            continue
+        done = run(folder, *words[1:])
+        assert undated(timeless(done.stdout)) == undated(timeless(shown))
+
+
+def undated(text: str) -> str:
+    """A text with every date the same."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "DATE", text)
 
 
 def test_plan_is_as_shown(folder: Path) -> None:
