@@ -254,7 +254,7 @@ class Run:
         context = self._crew.context.copy()
         context.run(current_node.set, node)
         body: Any = node.task_fn
-        if isinstance(node.task_fn, Recalls):
+        if _recalls(node.task_fn):
             is_kept, kept = await self.recall(node)
             if is_kept:
                 return kept
@@ -581,3 +581,7 @@ class Run:
             self._advance()
 
         self.post(pause)
+
+
+def _recalls(body: object) -> bool:
+    return isinstance(body, Recalls)
