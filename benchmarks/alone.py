@@ -33,10 +33,10 @@ def alone(measurement: str, *words: str | int) -> float:
     return printed_by([sys.executable, "-m", "benchmarks.alone", measurement, *(str(word) for word in words)])
 
 
-def printed_by(command: list[str], environment: dict[str, str] | None = None) -> float:
+def printed_by(command: list[str], environment: dict[str, str] | None = None, folder: str | Path = ROOT) -> float:
     """Return the number that a command prints."""
     done = subprocess.run(  # noqa: S603 - our own commands
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
     return float(done.stdout)
 

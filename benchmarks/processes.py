@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
-from benchmarks.alone import alone, printed_by
+from benchmarks.alone import ROOT, alone, printed_by
 from benchmarks.measure import Figure, Row, figure, in_turn, ratio, repeated
 
 #: Starting an interpreter is quick, and what it does first varies.
@@ -16,6 +18,26 @@ STARTS_A_PAIR = 5
 
 OF_ANYIO = "import anyio"
 NAMES_OF_ANYIO = "from anyio import create_task_group, run, sleep"
+
+PIPELINE = """
+from time import time
+from treetask import Registry
+
+tree = Registry("tree")
+
+@tree.task
+async def body() -> None:
+    print(time())
+"""
+PROGRAM = """
+from time import time
+import anyio
+
+async def body() -> None:
+    print(time())
+
+anyio.run(body)
+"""
 
 
 def rows(loop: str) -> Iterator[Row]:
@@ -42,6 +64,9 @@ def rows_of_no_loop() -> Iterator[Row]:
     for names in ("Registry", "AsyncExecutor, TreeBuilder"):
         statement = f"from treetask import {names}"
         yield Row("", statement, "x anyio's run and task group", 2.0, partial(imports, statement, NAMES_OF_ANYIO))
+    for name, words in (("journal on", ()), ("--no-store", ("--no-store",))):
+        row = f"python -m treetask, {name}, to the first body"
+        yield Row("", row, "x anyio.run of it", 2.0, partial(first_bodies, words))
 
 
 def bytes_a_node() -> float:
@@ -84,6 +109,30 @@ def imports(ours: str, other: str, pairs: int) -> Figure:
             ),
             lambda mine, anyio: f"{mine * 1e3:.1f} ms to {anyio * 1e3:.1f}",
         )
+
+
+def first_bodies(words: tuple[str, ...], pairs: int) -> Figure:
+    """Measure the way from the start of a command to its first body to that of a bare program with the same body."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "app.py").write_text(PIPELINE, encoding="utf-8")
+        Path(folder, "bare.py").write_text(PROGRAM, encoding="utf-8")
+        return ratio(
+            in_turn(
+                partial(seconds_to_body, folder, "-m", "treetask", "app:tree", "--display", "quiet", *words),
+                partial(seconds_to_body, folder, "bare.py"),
+                pairs * STARTS_A_PAIR,
+            ),
+            lambda ours, bare: f"{ours * 1e3:.0f} ms to {bare * 1e3:.0f}",
+        )
+
+
+def seconds_to_body(folder: str, *words: str) -> float:
+    """Return how long after its start a program's body says what time it is; it was compiled before."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(Path(folder, "compiled"))}
+    for name in ("PYTHONDONTWRITEBYTECODE", "TREETASK_STORE"):
+        environment.pop(name, None)
+    start = time.time()
+    return printed_by([sys.executable, *words], environment, folder) - start
 
 
 def import_seconds(statement: str, compiled: str) -> float:
