@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import IntEnum
 from typing import Final
 
@@ -47,6 +46,8 @@ class CommandProblem(TreeTaskError):
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that was most likely meant, or None. Case does not matter."""
+    from difflib import get_close_matches
+
     by_folded = {name.casefold(): name for name in reversed(list(known))}
     close = get_close_matches(word.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None

@@ -14,7 +14,6 @@ concluded: repeated, or final. That half, the ends, is in `_endings.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from random import random
 from typing import Any, Final
 
 from treetask._errors import FinishedParentError, words_of
@@ -42,6 +41,13 @@ _BAD_ENDS: Final = frozenset({_FAILED, _TIMED_OUT, _CANCELLED})
 _NAMES_SHOWN: Final = 3
 
 
+def by_chance() -> float:
+    """Return a number from 0 to 1. Loads `random`, which is big, when a first wait needs one."""
+    from random import random
+
+    return random()  # noqa: S311 - no secret, only a wait
+
+
 class Scheduler(Endings):
     """The state of one run.
 
@@ -56,7 +62,7 @@ class Scheduler(Endings):
         *,
         max_concurrency: int | None,
         max_threads: int,
-        chance: Callable[[], float] = random,
+        chance: Callable[[], float] = by_chance,
     ) -> None:
         super().__init__(tree, world, Slots(max_concurrency, max_threads, world), chance)
         #: Whether starts go by priority, and by cost.

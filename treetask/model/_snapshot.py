@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import NotRequired, TypedDict
@@ -94,6 +93,8 @@ _NO_FORM: Final = object()
 
 def _as_json(value: object) -> Any:  # noqa: ANN401 - what JSON gives back
     """Return a copy of the value in JSON's own types, which the run does not change any more."""
+    import json  # here, since few runs take a snapshot
+
     try:
         copy = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Iterable
 from typing import Final
 
 from treetask.model import Forecast
@@ -36,3 +36,10 @@ def forecast(connection: Connection, root: str) -> Forecast | None:
         for declaration, found in work.items()
     }
     return Forecast(median(seconds for _, seconds in rows), typical)
+
+
+def median(numbers: Iterable[float]) -> float:
+    """Return the middle of at least one number. `statistics` takes longer to load than a run may take to begin."""
+    ordered = sorted(numbers)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

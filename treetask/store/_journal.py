@@ -11,18 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from os import PathLike
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import words_of
 from treetask.model import TaskNode, TaskStatus, TaskTree, kind_of
-from treetask.store._cache import Kept, inputs_digest, keep, lookup
-from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection
-from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer, declaration_of
 from treetask.store._errors import JournalError, RunOwnedError, StoreError
 from treetask.store._history import forecast
-from treetask.store._past import Past
 from treetask.store._runs import (
     HEARTBEAT_EVERY,
     Origin,
@@ -36,18 +32,19 @@ from treetask.store._runs import (
 )
 from treetask.store._store import Store
 from treetask.store._text import clean, key_text
-from treetask.store._types import result_type
 from treetask.store._writer import Writer
+
+if TYPE_CHECKING:
+    # What reads and writes results takes longer to load than a first body to begin: the writer's thread loads it.
+    from treetask.store._cache import Kept
+    from treetask.store._entries import Describer
+    from treetask.store._past import Past
 
 #: Entries that may wait to be written before no further body begins: a fraction of a second's work, a few megabytes.
 _FULL: Final = 10_000
 
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
-
-_STATUS: Final = NODE_COLUMNS.index("status")
-_RESULT: Final = NODE_COLUMNS.index("result")
-_IS_STORED: Final = NODE_COLUMNS.index("is_stored")
 
 #: A node, its status from then on, when, whether the run waits for it to be on record, and of an attempt that is to be
 #: repeated its number and its error.
@@ -81,6 +78,9 @@ class RunJournal:
         self._on_recorded: Callable[[Sequence[TaskNode]], None] | None = None
         self._writer: Writer[_Entry] | None = None
         self._describer: Describer | None = None
+        #: What there is between the clock of the run and that of the day, in seconds.
+        self._to_wall = 0.0
+        self._has_beaten = False
         #: How many results of earlier runs were taken over.
         self.recalled = 0
         #: What the bodies that make results to be kept were called with: declaration and digest.
@@ -97,8 +97,7 @@ class RunJournal:
         on_failed: Callable[[BaseException], None],
     ) -> None:
         self._now = now
-        offset = _clock.wall() - now()
-        self._describer = Describer(self.run, lambda at: at + offset)
+        self._to_wall = _clock.wall() - now()
         self._on_recorded = on_recorded
         self._writer = Writer(
             self._store.connect,
@@ -128,6 +127,10 @@ class RunJournal:
                 self._put((node, node._status, self._now(), False, None))
 
     def recall(self, node: TaskNode) -> tuple[bool, object]:
+        from treetask.store._cache import inputs_digest, lookup
+        from treetask.store._codec import NotReadable, decode_result
+        from treetask.store._types import result_type
+
         told = inputs_digest(node)
         if told is None:
             return False, None
@@ -159,8 +162,12 @@ class RunJournal:
     # -- in the writer's thread --------------------------------------------------------------------------------------
 
     def _write(self, connection: Connection, batch: list[_Entry]) -> None:
+        from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer
+
         describer = self._describer
-        assert describer is not None
+        if describer is None:
+            to_wall = self._to_wall
+            describer = self._describer = Describer(self.run, lambda at: at + to_wall)
         last = {entry[0]: entry for entry in batch}
         rows = [describer.row(node, status, at) for node, status, at, _, _ in last.values()]
         connection.insert("nodes", NODE_COLUMNS, rows, key=NODE_KEY, replace=NODE_CHANGES)
@@ -179,11 +186,15 @@ class RunJournal:
 
     def _keep_results(self, connection: Connection, written: list[tuple[tuple[Any, ...], TaskNode]]) -> None:
         """Keep results for later runs: those of nodes that are done, and that could be stored."""
+        from treetask.store._cache import Kept, keep
+        from treetask.store._entries import NODE_COLUMNS
+
+        is_stored, result = NODE_COLUMNS.index("is_stored"), NODE_COLUMNS.index("result")
         now = _clock.wall()
         kept: list[Kept] = []
         for row, node in written:
-            if row[_STATUS] == TaskStatus.DONE.value and node in self._inputs and row[_IS_STORED]:
-                kept.append(Kept(*self._inputs[node], row[_RESULT], now))
+            if node in self._inputs and row[is_stored]:  # as only of what is done
+                kept.append(Kept(*self._inputs[node], row[result], now))
         keep(connection, kept)
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
@@ -212,6 +223,8 @@ class RunJournal:
         connection.insert("logs", columns, [row for row in rows if row[2]], key=columns[:2], replace=columns[2:])
 
     def _tell(self, batch: list[_Entry]) -> None:
+        from treetask.store._entries import declaration_of
+
         for node, status, at, is_asked, _ in batch:
             if is_asked and status is TaskStatus.DONE and node.started_at is not None and _works_itself(node):
                 self._note_duration(declaration_of(node.id), at - node.started_at)
@@ -222,7 +235,9 @@ class RunJournal:
             self._on_recorded(nodes)
 
     def _beat(self, connection: Connection) -> None:
-        beat(connection, self.run, self._resumes)
+        # Which version this is takes long to find out: not while the first bodies begin.
+        beat(connection, self.run, self._resumes, tells_version=self._has_beaten)
+        self._has_beaten = True
 
     # -- at the end --------------------------------------------------------------------------------------------------
 
@@ -353,6 +368,8 @@ def _past(connection: Connection, record: RunRecord, tree: TaskTree) -> Past:
         raise StoreError(
             f"run {record.id} is one of '{record.root}', not of '{tree.root.id}'; go on with it where it comes from"
         )
+    from treetask.store._past import Past
+
     past = Past(connection, record.id, is_same_python=record.python == python_version())
     tree.forecast = forecast(connection, record.root)
     if tree.forecast is not None:

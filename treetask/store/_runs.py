@@ -154,11 +154,11 @@ def take_run(connection: Connection, run: int) -> RunRecord:
     return found
 
 
-def beat(connection: Connection, run: int, resumes: int) -> None:
+def beat(connection: Connection, run: int, resumes: int, *, tells_version: bool = True) -> None:
     """Say that the driver of a run is there. Raises `RunOwnedError` if it is another one by now."""
     touched = connection.execute(
-        "update runs set heartbeat_at = ?, version = ? where id = ? and resumes = ?",
-        (_clock.wall(), _own_version(), run, resumes),
+        "update runs set heartbeat_at = ?, version = coalesce(?, version) where id = ? and resumes = ?",
+        (_clock.wall(), _own_version() if tells_version else None, run, resumes),
     )
     if not touched:
         found = find_run(connection, run)

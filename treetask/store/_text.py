@@ -6,7 +6,6 @@ r"""Text as every database takes it: PostgreSQL refuses the character NUL, and n
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from typing import Final
 
 #: What no database takes.
@@ -39,7 +38,11 @@ def key_text(id: str) -> str:
     else:
         key = _CHANGED + _ESCAPE.sub(_written_out, id)
     encoded = key.encode()
-    return key if len(encoded) <= LONGEST_KEY else f"{_SHORTENED}{sha256(encoded).hexdigest()}:{key[:_HEAD]}"
+    if len(encoded) <= LONGEST_KEY:
+        return key
+    from hashlib import sha256  # here, since few ids are so long
+
+    return f"{_SHORTENED}{sha256(encoded).hexdigest()}:{key[:_HEAD]}"
 
 
 def id_of_key(key: str) -> str:
