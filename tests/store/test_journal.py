@@ -15,6 +15,7 @@ from treetask import (
     Registry,
     Spawns,
     TaskNode,
+    TaskStatus,
     TreeBuilder,
     TreeCancelled,
     TreeTaskConfig,
@@ -226,3 +227,17 @@ async def test_run_in_a_place_closes_what_it_opened(tmp_path: Path) -> None:
     await AsyncExecutor(tree, store=str(tmp_path / "runs.db")).run()
     with Store(tmp_path / "runs.db", create=False) as store:
         assert store.run().status is RunStatus.DONE
+
+
+async def test_node_is_on_record_with_the_parent_that_it_had(store: Store) -> None:
+    """Though it is out of the tree when its row is made, as what a failed attempt has added."""
+    tree = TreeBuilder("root").add_child("a", task=ok).build()
+    node = node_of(tree, "a")
+    journal = NewRun(store).open_journal(tree)
+    with store.transaction():  # the writer waits for it, in SQLite
+        journal.begin(lambda: 0.0, lambda _nodes: None, lambda _error: None)
+        tree.move(node, TaskStatus.CANCELLED, 0.0)
+        journal.status_changed(node, TaskStatus.PENDING, TaskStatus.CANCELLED, 0.0)
+        tree.root.remove_child(node)
+    journal.close()
+    assert nodes(store, "parent", "status") == {"a": ("root", "cancelled")}

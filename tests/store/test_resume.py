@@ -419,6 +419,40 @@ async def test_new_run_takes_over_what_another_has_done(store: Store) -> None:
     assert store.run(first.id).status is RunStatus.FAILED
 
 
+async def test_result_that_could_not_be_stored_is_not_invented_in_another_run(store: Store) -> None:
+    """A run that takes it over does not have it either: a third one makes it again for who needs it."""
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.task
+        async def make() -> Any:  # noqa: ANN401 - as of who declares nothing
+            it.run_of("make")
+            return Odd()
+
+        @tree.task
+        async def last() -> None:
+            it.run_of("last")
+
+        @tree.task(version=versions[-1])
+        async def use(made: Odd = make.output) -> bool:
+            it.run_of("use")
+            return isinstance(made, Odd)
+
+    versions = [1]
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "last")
+    pipeline.ran, pipeline.broken = [], {"last"}
+    await ended(AsyncExecutor(pipeline.declared().build(), store=NewRun(store, past_of=store.run())))
+    assert pipeline.ran == ["last"]
+    with store.reading() as connection:
+        kept = connection.rows("select is_stored, result from nodes where key = 't/make' order by run")
+    assert kept == [(0, None), (0, None)]
+    pipeline.ran, pipeline.broken = [], set()
+    versions.append(2)
+    result = await pipeline.declared().run(store=store.resume())
+    assert sorted(pipeline.ran) == ["last", "make", "use"]
+    assert node_of(result.tree, "t/use").result is True
+
+
 async def test_finished_run_has_nothing_left_to_do(store: Store) -> None:
     """Its tree comes back whole."""
     tree = TreeBuilder("root").add_child("a", task=ok).build()

@@ -51,13 +51,14 @@ class Describer:
         self._bodies: Final[dict[Any, tuple[object, str | None]]] = {}
         self._warned: Final[set[str]] = set()
 
-    def row(self, node: TaskNode, status: TaskStatus, at: float) -> tuple[Any, ...]:
-        """Return the row of a node that is in a status now."""
-        parent = node.parent
+    def row(
+        self, node: TaskNode, parent: TaskNode | None, status: TaskStatus, at: float, *, has_result: bool = True
+    ) -> tuple[Any, ...]:
+        """Return the row of a node that is in a status now. One that is done may be so without its result."""
         declaration = declaration_of(node.id)
         wanted, code = self._looked_at(node._body)
         is_done = status is TaskStatus.DONE
-        result = self._result(node, wanted, declaration) if is_done else None
+        result = self._result(node, wanted, declaration) if is_done and has_result else None
         child, trouble = node._child, node._trouble
         return (
             self._run,

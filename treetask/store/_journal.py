@@ -46,9 +46,9 @@ _FULL: Final = 10_000
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
 
-#: A node, its status from then on, when, whether the run waits for it to be on record, and of an attempt that is to be
-#: repeated its number and its error.
-_Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "tuple[int, str | None] | None"]
+#: A node, its status from then on, when, whether the run waits for it to be on record, of an attempt that is to be
+#: repeated its number and its error, and the parent: when the row is made, the node may be in the tree no more.
+_Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "tuple[int, str | None] | None", "TaskNode | None"]
 
 
 class RunJournal:
@@ -81,6 +81,8 @@ class RunJournal:
         #: What there is between the clock of the run and that of the day, in seconds.
         self._to_wall = 0.0
         self._has_beaten = False
+        #: What has come back from another run, and is not entered in this one yet.
+        self._came_back: Final[list[TaskNode]] = []
         #: How many results of earlier runs were taken over.
         self.recalled = 0
         #: What the bodies that make results to be kept were called with: declaration and digest.
@@ -108,7 +110,7 @@ class RunJournal:
             every=HEARTBEAT_EVERY,
         )
         if self._copies_past:
-            self._copy(self._tree.root)
+            self._came_back.append(self._tree.root)
 
     @property
     def is_full(self) -> bool:
@@ -118,13 +120,16 @@ class RunJournal:
         if self.past is not None:
             self.past.adopt(node, self._now())
             if self._copies_past:
-                self._copy(node)
+                self._came_back.append(node)
 
-    def _copy(self, top: TaskNode) -> None:
-        """Enter the nodes that have come back, there or below."""
-        for node in top.walk():
-            if node._status.is_terminal:
-                self._put((node, node._status, self._now(), False, None))
+    def _enter_what_came_back(self) -> None:
+        """Enter the nodes that have come back, there or below: now that they are in the tree, each with its parent."""
+        tops, at = [*self._came_back], self._now()
+        self._came_back.clear()
+        for top in tops:
+            for node in top.walk():
+                if node._tree is self._tree and node._status.is_terminal:
+                    self._put(node, node._status, at)
 
     def recall(self, node: TaskNode) -> tuple[bool, object]:
         from treetask.store._cache import inputs_digest, lookup
@@ -146,18 +151,28 @@ class RunJournal:
 
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         if new is _WORKING:
-            self._put((node, new, at, False, None))
+            self._put(node, new, at)
         elif new is _RETRYING:
-            self._put((node, new, at, False, (node.retry_count, node.error)))
+            self._put(node, new, at, attempt=(node.retry_count, node.error))
         elif new.is_terminal and (old is not _WORKING or node._body is None):
-            self._put((node, new, at, False, None))  # of all others the engine has asked to record the end
+            self._put(node, new, at)  # of all others the engine has asked to record the end
 
     def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
-        self._put((node, status, at, True, None))
+        self._put(node, status, at, is_asked=True)
 
-    def _put(self, entry: _Entry) -> None:
+    def _put(
+        self,
+        node: TaskNode,
+        status: TaskStatus,
+        at: float,
+        *,
+        is_asked: bool = False,
+        attempt: tuple[int, str | None] | None = None,
+    ) -> None:
+        if self._came_back:
+            self._enter_what_came_back()
         assert self._writer is not None
-        self._writer.put(entry)
+        self._writer.put((node, status, at, is_asked, attempt, node.parent))
 
     # -- in the writer's thread --------------------------------------------------------------------------------------
 
@@ -169,7 +184,11 @@ class RunJournal:
             to_wall = self._to_wall
             describer = self._describer = Describer(self.run, lambda at: at + to_wall)
         last = {entry[0]: entry for entry in batch}
-        rows = [describer.row(node, status, at) for node, status, at, _, _ in last.values()]
+        lacking = () if self.past is None else self.past.lacking
+        rows = [
+            describer.row(node, parent, status, at, has_result=is_asked or node not in lacking)
+            for node, status, at, is_asked, _, parent in last.values()
+        ]
         connection.insert("nodes", NODE_COLUMNS, rows, key=NODE_KEY, replace=NODE_CHANGES)
         if self._inputs:
             self._keep_results(connection, [(row, entry[0]) for row, entry in zip(rows, last.values(), strict=True)])
@@ -199,7 +218,7 @@ class RunJournal:
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
         rows: list[tuple[Any, ...]] = []
-        for node, status, at, _, attempt in entries:
+        for node, status, at, _, attempt, _ in entries:
             if attempt is not None:
                 number, error = attempt
                 said = None if error is None else clean(error)
@@ -225,7 +244,7 @@ class RunJournal:
     def _tell(self, batch: list[_Entry]) -> None:
         from treetask.store._entries import declaration_of
 
-        for node, status, at, is_asked, _ in batch:
+        for node, status, at, is_asked, _, _ in batch:
             if is_asked and status is TaskStatus.DONE and node.started_at is not None and _works_itself(node):
                 self._note_duration(declaration_of(node.id), at - node.started_at)
             if self._inputs and status.is_terminal:
@@ -244,6 +263,7 @@ class RunJournal:
     def close(self) -> None:
         try:
             if self._writer is not None:
+                self._enter_what_came_back()
                 self._close_writer(self._writer)
             with self._store.transaction() as connection:
                 self._write_end(connection)

@@ -53,6 +53,8 @@ class Past:
         self._is_same_python: Final = is_same_python
         #: How many nodes have come back done.
         self.adopted = 0
+        #: Those that have come back done without their results.
+        self.lacking: Final[set[TaskNode]] = set()
         #: The declarations whose functions are not the ones that have made results which came back.
         self.changed: Final[dict[str, None]] = {}
 
@@ -108,7 +110,8 @@ class Past:
             record = self._records.pop(key_text(node.id), None)
             if node.parent in inside:
                 inside.add(node)
-                _restore_below(node, record, at)
+                if not _restore_below(node, record, at):
+                    self.lacking.add(node)
             elif node in done and record is not None and self._restore(node, record, at):
                 inside.add(node)
 
@@ -126,6 +129,8 @@ class Past:
                 result = decode_result(record.result or b"", result_type(node.task_fn))
             except NotReadable:
                 return False
+        else:
+            self.lacking.add(node)
         self._note_change(node, record)
         _set_status(node, record, at)
         node.result = result
@@ -178,8 +183,11 @@ def _has_same_arguments(node: TaskNode, record: _Record) -> bool:
     return fingerprint is not None and fingerprint == record.fingerprint
 
 
-def _restore_below(node: TaskNode, record: _Record | None, at: float) -> None:
-    """Let a node below one that is done be as it was, however it ended: it had its say in that."""
+def _restore_below(node: TaskNode, record: _Record | None, at: float) -> bool:
+    """Let a node below one that is done be as it was, however it ended: it had its say in that.
+
+    Return whether its result has come back.
+    """
     if record is None:
         record = _NOTHING
     _set_status(node, record, at)
@@ -187,6 +195,8 @@ def _restore_below(node: TaskNode, record: _Record | None, at: float) -> None:
     if record.is_stored:
         with suppress(NotReadable):
             node.result = decode_result(record.result or b"", result_type(node.task_fn))
+            return True
+    return False
 
 
 _NOTHING: Final = _Record(
