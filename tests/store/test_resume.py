@@ -163,6 +163,28 @@ async def test_task_of_another_version_runs_again(store: Store) -> None:
     assert sorted(await pipeline.resumed(store)) == ["first", "second"]
 
 
+async def test_child_that_changes_its_argument_comes_back(store: Store) -> None:
+    """What counts is what it was given."""
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.task
+        async def batch(parts: list[int]) -> int:
+            it.run_of(f"batch {parts}")
+            total = 0
+            while parts:
+                total += parts.pop()
+            return total
+
+        @tree.group
+        async def crawl() -> Spawns[None]:
+            yield (one := batch.child([1, 2]).keyed("parts"))
+            it.run_of(f"crawl {await one}")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "crawl 3")
+    assert await pipeline.resumed(store) == ["crawl 3"]
+
+
 async def test_changed_function_is_told(store: Store) -> None:
     """What it did before is kept, and its name is there for who wants to know."""
     is_changed = [False]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import words_of
-from treetask.model import TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.model import Child, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._dialect import Connection
 from treetask.store._errors import JournalError, RunOwnedError, StoreError
 from treetask.store._history import forecast
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 #: Entries that may wait to be written before no further body begins: a fraction of a second's work, a few megabytes.
 _FULL: Final = 10_000
+
+#: Arguments that no body changes.
+_UNCHANGING: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
@@ -83,6 +86,8 @@ class RunJournal:
         self._has_beaten = False
         #: What has come back from another run, and is not entered in this one yet.
         self._came_back: Final[list[TaskNode]] = []
+        #: What tells of the arguments of children, found before their bodies could change these.
+        self._fingerprints: Final[dict[TaskNode, str | None]] = {}
         #: How many results of earlier runs were taken over.
         self.recalled = 0
         #: What the bodies that make results to be kept were called with: declaration and digest.
@@ -117,10 +122,20 @@ class RunJournal:
         return self._writer is not None and self._writer.backlog >= _FULL
 
     def adopt(self, node: TaskNode) -> None:
+        self._note_arguments(node)
         if self.past is not None:
             self.past.adopt(node, self._now())
             if self._copies_past:
                 self._came_back.append(node)
+
+    def _note_arguments(self, node: TaskNode) -> None:
+        """Look at the arguments of a child that comes in, if its body may change them."""
+        child = node._child
+        if child is None or not child.makes_its_node or _are_unchanging(child) or child.shape is not None:
+            return
+        from treetask.store._fingerprint import arguments_fingerprint
+
+        self._fingerprints[node] = arguments_fingerprint(child)
 
     def _enter_what_came_back(self) -> None:
         """Enter the nodes that have come back, there or below: now that they are in the tree, each with its parent."""
@@ -182,7 +197,7 @@ class RunJournal:
         describer = self._describer
         if describer is None:
             to_wall = self._to_wall
-            describer = self._describer = Describer(self.run, lambda at: at + to_wall)
+            describer = self._describer = Describer(self.run, lambda at: at + to_wall, self._fingerprints)
         last = {entry[0]: entry for entry in batch}
         lacking = () if self.past is None else self.past.lacking
         rows = [
@@ -247,8 +262,9 @@ class RunJournal:
         for node, status, at, is_asked, _, _ in batch:
             if is_asked and status is TaskStatus.DONE and node.started_at is not None and _works_itself(node):
                 self._note_duration(declaration_of(node.id), at - node.started_at)
-            if self._inputs and status.is_terminal:
+            if status.is_terminal and (self._inputs or self._fingerprints):
                 self._inputs.pop(node, None)
+                self._fingerprints.pop(node, None)
         nodes = [entry[0] for entry in batch if entry[3]]
         if nodes and self._on_recorded is not None:
             self._on_recorded(nodes)
@@ -291,6 +307,11 @@ class RunJournal:
         ]
         columns = ("root", "declaration", "run", "count", "seconds")
         connection.insert("durations", columns, rows, key=columns[:3], replace=columns[3:])
+
+
+def _are_unchanging(child: Child[Any]) -> bool:
+    """Whether no body could change the arguments of a child."""
+    return all(type(each) in _UNCHANGING for each in (*child.args, *child.kwargs.values()))
 
 
 def _works_itself(node: TaskNode) -> bool:
