@@ -346,6 +346,54 @@ async def test_clean_up_runs_again(store: Store) -> None:
     assert await pipeline.resumed(store) == ["more", "clean up"]
 
 
+async def test_clean_up_of_a_done_group_does_not_run_again(store: Store) -> None:
+    """The group comes back whole: what is cleaned up after is over, and its own body must not run a second time."""
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.group
+        async def database() -> None:
+            it.run_of("database")
+
+        @database.task(always=True)
+        async def clean_up() -> None:
+            it.run_of("clean up")
+
+        @tree.task(depends_on=[database])
+        async def last() -> None:
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "last")
+    assert pipeline.ran == ["database", "clean up", "last"]
+    assert await pipeline.resumed(store) == ["last"]
+
+
+async def test_clean_up_runs_again_where_its_group_does(store: Store) -> None:
+    """A result that is needed and was not stored takes the group with it, and that its clean-up."""
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.group
+        async def database() -> None:
+            it.run_of("database")
+
+        @database.task
+        async def rows() -> Odd:
+            it.run_of("rows")
+            return Odd()
+
+        @database.task(always=True)
+        async def clean_up() -> None:
+            it.run_of("clean up")
+
+        @tree.task
+        async def last(one: Odd = rows.output) -> None:
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "last")
+    assert await pipeline.resumed(store) == ["database", "rows", "clean up", "last"]
+
+
 async def test_sequence_goes_on_where_it_stopped(store: Store) -> None:
     """Those that are done are passed over."""
     ran: list[str] = []

@@ -2,12 +2,12 @@
 
 A node that is done comes back done, with its result, if it is the same: of the same id, arguments and version. Below it
 everything is as it was on record. What is not done runs again, and so does what was done and whose result could not be
-stored, if somebody needs it. What always runs does so again, since it cleans up after a run that was broken off.
+stored, if somebody needs it. What always runs does so again below what is not done, which it cleans up after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -60,7 +60,7 @@ class Past:
 
     def adopt_tree(self, tree: TaskTree, at: float) -> None:
         """Let the nodes of a tree that is about to run be as they were."""
-        done = {node for node in tree.walk() if self._is_same(node)}
+        done = self._done(tree.walk())
         missing = {node for node in done if not self._records[key_text(node.id)].is_stored}
         waiting = [node for node in tree.walk() if node not in done]
         if missing and any(_spawns(node) for node in waiting):
@@ -72,7 +72,7 @@ class Past:
             if missing:
                 taken = results_taken(node)
                 children = node._children if _spawns(node) else ()
-                needed = {one for one in missing if one.id in taken or one in children}
+                needed = missing.intersection([*map(tree.find, taken), *children])
                 waiting += _taken_out(needed, missing, done)
         self._adopt(tree.root, done, at)
 
@@ -84,7 +84,8 @@ class Past:
         if record is not None and not _has_same_arguments(top, record):
             return  # nor is anything below it what it was
         # Whoever lets it come in may ask for any result: what came of none that could be stored runs again.
-        done = {node for node in top.walk() if self._is_same(node) and self._records[key_text(node.id)].is_stored}
+        done = self._done(top.walk())
+        done = {node for node in done if self._records[key_text(node.id)].is_stored}
         waiting = [node for node in top.walk() if node not in done]
         while waiting:
             waiting += self._around(waiting.pop(), done)
@@ -97,12 +98,16 @@ class Past:
                 forecast.leave_out(declaration_of(id_of_key(key)))
 
     def _around(self, node: TaskNode, done: set[TaskNode]) -> list[TaskNode]:
-        """What was done and runs again does so within what is around it: let that not come back; return it."""
+        """Let what runs again together with a node not come back either; return it.
+
+        What was done and runs again does so within what is around it; below that, what always runs does so as well.
+        """
         record, parent = self._records.get(key_text(node.id)), node.parent
-        if parent is None or parent not in done or record is None or record.status is not TaskStatus.DONE:
-            return []
-        done.remove(parent)
-        return [parent]
+        again = [child for child in node._children if child.options.always and child in done]
+        if parent in done and record is not None and record.status is TaskStatus.DONE:
+            again.append(parent)
+        done.difference_update(again)
+        return again
 
     def _adopt(self, top: TaskNode, done: Container[TaskNode], at: float) -> None:
         inside: set[TaskNode] = set()
@@ -115,11 +120,17 @@ class Past:
             elif node in done and record is not None and self._restore(node, record, at):
                 inside.add(node)
 
-    def _is_same(self, node: TaskNode) -> bool:
-        record = self._records.get(key_text(node.id))
-        if record is None or record.status is not TaskStatus.DONE:
-            return False
-        return record.version == version_text(node) and not node.options.always
+    def _done(self, nodes: Iterable[TaskNode]) -> set[TaskNode]:
+        """Return those that were done, of nodes that come after what is around them."""
+        done: set[TaskNode] = set()
+        for node in nodes:
+            record = self._records.get(key_text(node.id))
+            if record is None or record.status is not TaskStatus.DONE or record.version != version_text(node):
+                continue
+            # What always runs has cleaned up after all that is around it, if that is done.
+            if not node.options.always or node.parent in done:
+                done.add(node)
+        return done
 
     def _restore(self, node: TaskNode, record: _Record, at: float) -> bool:
         """Let a node be done again; False if what is stored is not of the type that is declared by now."""
