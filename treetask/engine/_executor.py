@@ -75,7 +75,7 @@ class AsyncExecutor:
         """
         if self._has_begun:
             raise TreeRunningError(f"this executor has run '{self.tree.root.id}' already; make another one")
-        if self.tree.is_running:
+        if self.tree.is_running or self.tree.is_claimed:
             raise TreeRunningError(
                 f"tree '{self.tree.root.id}' is already running; build a second tree to run it twice"
             )
@@ -102,7 +102,13 @@ class AsyncExecutor:
     async def _open_journal(self) -> Journal | None:
         """Begin to record the run, where it is to be recorded."""
         store = self._store
-        return None if store is None else await _in_thread(lambda: _open_journal(store, self.tree))
+        if store is None:
+            return None
+        self.tree.is_claimed = True  # what another executor did meanwhile would be a second run of the same tree
+        try:
+            return await _in_thread(lambda: _open_journal(store, self.tree))
+        finally:
+            self.tree.is_claimed = False
 
     def subscribe(self, observer: Observer) -> None:
         """Tell an observer every event from now on; see `treetask.abc.Observer`."""
@@ -173,9 +179,12 @@ class AsyncExecutor:
 
 
 async def _in_thread(act: Callable[[], T]) -> T:
-    """Do something that blocks, to its end: a journal is not to be left half open, or half closed."""
+    """Do something that blocks, to its end: a journal is not to be left half open, or half closed.
+
+    In a thread beyond those that bodies may hold.
+    """
     with anyio.CancelScope(shield=True):
-        return await anyio.to_thread.run_sync(act)
+        return await anyio.to_thread.run_sync(act, limiter=anyio.CapacityLimiter(1))
     raise InternalError("a scope that nobody cancels was cancelled")
 
 

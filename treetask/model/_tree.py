@@ -102,6 +102,8 @@ class TaskTree:
         self._came_in_run = (0, 0)
         self._driver: Driver | None = None
         self._has_run = False
+        #: Whether an executor is about to run it.
+        self.is_claimed = False
         self._listener: Listener | None = None
         self._check_ids(root, None)
         self._enter_all(root)
