@@ -270,6 +270,21 @@ async def test_full_journal_holds_starts_back() -> None:
     assert run.error is None
 
 
+async def test_journal_that_stays_full_holds_nothing_back_for_ever() -> None:
+    """What fills it may need no answer: when none is owed any more, nobody would let bodies begin."""
+    log = Log()
+    tree = TreeBuilder("root").add_child("a", task=ok).add_child("b", task=log.body()).build()
+    run = Recorded(tree, Ledger(capacity=0), TreeTaskConfig(max_concurrency=1))
+    async with run.running():
+        await run.until_asked("a")
+        assert log == []
+        run.ledger.answer()
+        await run.until_asked("b")
+        assert log == ["b begins", "b ends"]
+        run.ledger.answer()
+    assert run.error is None
+
+
 async def test_journal_that_fails_ends_the_run_with_its_error() -> None:
     """What is not on record was not done, and what still runs is cancelled."""
     tree = (

@@ -71,7 +71,7 @@ class Recording:
         self._asked += 1
         self._journal.record(node, status, at)
         if self._journal.is_full:
-            self._scheduler.slots.is_held_back = True
+            self._scheduler.slots.is_held_back = True  # until an answer comes
 
     def _take(self, nodes: Sequence[TaskNode]) -> None:
         """Ends are on record."""
@@ -87,7 +87,9 @@ class Recording:
         if answers:
             self._post(self._pass_on)
         self._settled(len(nodes))
-        self._scheduler.slots.is_held_back = self._journal.is_full
+        # What fills it may need no answer, as what is skipped or comes back. Then nobody would let bodies begin again;
+        # they do now, and the next one that ends holds the others back.
+        self._scheduler.slots.is_held_back = self._asked > 0 and self._journal.is_full
         self._scheduler.recorded(nodes, self._now())
         self._advance()
 
@@ -109,4 +111,5 @@ class Recording:
     async def close(self) -> None:
         """Wait until all is on record. Raises what writing the rest has raised."""
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._journal.close)
+            # In a thread beyond those that bodies may hold: they may never give them back.
+            await anyio.to_thread.run_sync(self._journal.close, limiter=anyio.CapacityLimiter(1))
