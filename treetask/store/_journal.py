@@ -17,7 +17,7 @@ from treetask import _clock
 from treetask._errors import words_of
 from treetask.model import Child, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._dialect import Connection
-from treetask.store._errors import JournalError, RunOwnedError, StoreError
+from treetask.store._errors import JournalError, RunOwnedError, StoreError, StoreUnavailableError
 from treetask.store._history import forecast
 from treetask.store._runs import (
     HEARTBEAT_EVERY,
@@ -27,6 +27,8 @@ from treetask.store._runs import (
     beat,
     create_run,
     end_run,
+    find_run,
+    give_up_run,
     python_version,
     take_run,
 )
@@ -63,6 +65,7 @@ class RunJournal:
         run: int,
         tree: TaskTree,
         *,
+        started_at: float,
         resumes: int = 0,
         past: Past | None = None,
         copies_past: bool = False,
@@ -73,6 +76,7 @@ class RunJournal:
         self.past: Final = past
         self._store: Final = store
         self._tree: Final = tree
+        self._started_at: Final = started_at
         self._resumes: Final = resumes
         #: Whether what comes back is of another run, and has to be on record in this one as well.
         self._copies_past: Final = copies_past
@@ -278,21 +282,28 @@ class RunJournal:
 
     def close(self) -> None:
         try:
-            if self._writer is not None:
-                self._enter_what_came_back()
-                self._close_writer(self._writer)
-            with self._store.transaction() as connection:
-                self._write_end(connection)
+            try:
+                if self._writer is not None:
+                    self._enter_what_came_back()
+                    self._writer.close()
+                with self._store.transaction() as connection:
+                    self._write_end(connection)
+            except Exception as error:
+                self._give_up(error)
+                told = _journal_error(error)
+                if told is error:
+                    raise
+                raise told from error
         finally:
             if self._closes_store:
                 self._store.close()
 
-    @staticmethod
-    def _close_writer(writer: Writer[_Entry]) -> None:
-        try:
-            writer.close()
-        except Exception as error:
-            raise _journal_error(error) from error
+    def _give_up(self, error: Exception) -> None:
+        """Let the run be gone on with, though this process lives; its end is on record if there is any way."""
+        give_up_run(self.run, self._resumes, self._started_at)
+        if not isinstance(error, (StoreUnavailableError, RunOwnedError)):
+            with suppress(StoreError), self._store.transaction() as connection:
+                self._write_end(connection)
 
     def _write_end(self, connection: Connection) -> None:
         root = self._tree.root
@@ -361,10 +372,17 @@ class NewRun:
         with self._store.transaction() as connection:
             name = None if tree.root._name is None else clean(tree.root._name)
             run = create_run(connection, key_text(tree.root.id), name, self._origin)
+            started_at = find_run(connection, run).started_at
             past = None if self._past_of is None else _past(connection, self._past_of, tree)
             tree.forecast = tree.forecast or forecast(connection, key_text(tree.root.id))
         self.journal = RunJournal(
-            self._store, run, tree, past=past, copies_past=past is not None, closes_store=self._closes_store
+            self._store,
+            run,
+            tree,
+            started_at=started_at,
+            past=past,
+            copies_past=past is not None,
+            closes_store=self._closes_store,
         )
         return self.journal
 
@@ -399,7 +417,9 @@ class ResumedRun:
         with self._store.transaction() as connection:
             taken = take_run(connection, self.record.id)
             past = _past(connection, taken, tree)
-        self.journal = RunJournal(self._store, taken.id, tree, resumes=taken.resumes + 1, past=past)
+        self.journal = RunJournal(
+            self._store, taken.id, tree, started_at=taken.started_at, resumes=taken.resumes + 1, past=past
+        )
         return self.journal
 
 

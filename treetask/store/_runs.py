@@ -181,6 +181,16 @@ def end_run(
     )
 
 
+#: Runs that this process has begun, or gone on with for so many times, and drives no more though it could not enter
+#: their end. Not told by their stores, as one has many names.
+_given_up: Final[set[tuple[int, int, float]]] = set()
+
+
+def give_up_run(run: int, resumes: int, started_at: float) -> None:
+    """Let a run count as lost that this process drives no more."""
+    _given_up.add((run, resumes, started_at))
+
+
 #: What is kept of a run, in the order in which it goes.
 _OF_RUNS: Final = ("nodes", "attempts", "dependencies", "logs", "durations")
 
@@ -199,8 +209,10 @@ def _record(row: Row) -> RunRecord:
     found = dict(zip(_COLUMNS, row, strict=True))
     owner = Owner(found["host"], found["pid"], found["process_started"])
     status = RunStatus(found["status"])
-    if status is RunStatus.RUNNING and not _is_driven(owner, found["heartbeat_at"]):
-        status = RunStatus.LOST
+    if status is RunStatus.RUNNING:
+        is_given_up = (found["id"], found["resumes"], found["started_at"]) in _given_up and owner == current_process()
+        if is_given_up or not _is_driven(owner, found["heartbeat_at"]):
+            status = RunStatus.LOST
     options = None if found["options"] is None else json.loads(found["options"])
     return RunRecord(
         id=found["id"],
