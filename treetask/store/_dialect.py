@@ -58,6 +58,10 @@ class Connection(ABC):
         return False
 
     @abstractmethod
+    def check_place(self) -> None:
+        """Raise `StoreUnavailableError` if nobody else would find what is written, where the database does not tell."""
+
+    @abstractmethod
     def execute(self, sql: str, parameters: Values = ()) -> int:
         """Run a statement; return how many rows it has inserted, changed or deleted."""
 

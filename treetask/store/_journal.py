@@ -274,6 +274,7 @@ class RunJournal:
             self._on_recorded(nodes)
 
     def _beat(self, connection: Connection) -> None:
+        connection.check_place()
         # Which version this is takes long to find out: not while the first bodies begin.
         beat(connection, self.run, self._resumes, tells_version=self._has_beaten)
         self._has_beaten = True
@@ -306,6 +307,7 @@ class RunJournal:
                 self._write_end(connection)
 
     def _write_end(self, connection: Connection) -> None:
+        connection.check_place()
         root = self._tree.root
         status = _ENDS.get(root.status, RunStatus.FAILED)
         error = root.error or root.reason

@@ -89,6 +89,9 @@ class PostgreSQLConnection(Connection):
         )
         return {name for (name,) in found}
 
+    def check_place(self) -> None:
+        """Do nothing: a server tells of itself that it has gone."""
+
     def close(self) -> None:
         with self._lock:
             self._is_closed = True

@@ -54,12 +54,22 @@ class SQLiteConnection(Connection):
     alien_fix = "name another file; this one is left as it is"
 
     def __init__(
-        self, shown: str, busy_timeout: float, connection: sqlite3.Connection, lock: threading.RLock, *, is_owner: bool
+        self,
+        shown: str,
+        busy_timeout: float,
+        connection: sqlite3.Connection,
+        lock: threading.RLock,
+        *,
+        path: Path | None = None,
+        is_owner: bool,
     ) -> None:
         super().__init__(shown, lock)
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = connection
         self._is_owner = is_owner
+        self._path = path
+        #: Which file of the disk it is.
+        self._file: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, address: Address, busy_timeout: float, *, create: bool) -> SQLiteConnection:
@@ -71,7 +81,7 @@ class SQLiteConnection(Connection):
             )
         except sqlite3.Error as error:
             raise _translated(address.shown, busy_timeout, error) from error
-        return cls(address.shown, busy_timeout, connection, threading.RLock(), is_owner=True)
+        return cls(address.shown, busy_timeout, connection, threading.RLock(), path=address.path, is_owner=True)
 
     def shared(self) -> SQLiteConnection:
         """Return another connection to what is in memory: the same one, which takes turns."""
@@ -81,6 +91,21 @@ class SQLiteConnection(Connection):
         """Have what is committed survive a loss of power, and readers not wait for the one that writes."""
         self._patiently("pragma journal_mode = wal", unless=("wal", "memory"))
         self.execute("pragma synchronous = full")
+        self._file = self._found()
+
+    def check_place(self) -> None:
+        if self._file is not None and self._found() != self._file:
+            problem = "the file was deleted, or another one was put in its place, while it was open"
+            raise StoreUnavailableError(self.shown, problem, "leave it where it is, then start again")
+
+    def _found(self) -> tuple[int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _patiently(self, pragma: str, *, unless: Sequence[str]) -> None:
         """Change how the file is kept, which SQLite refuses at once while others hold it."""
