@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks import engine, processes, tasks, workflows, writing
+from benchmarks import engine, journal, processes, tasks, workflows, writing
 from benchmarks.measure import Figure, Row
 from benchmarks.schedule import made_up
 
@@ -51,6 +51,7 @@ def every_row(loops: list[str]) -> Iterator[Row]:
     yield from writing.rows()
     for loop in loops:
         yield from engine.rows(loop)
+        yield from journal.rows(loop)
         yield from processes.rows(loop)
         yield from tasks.rows(loop)
 
