@@ -34,11 +34,16 @@ def check_end(facts: Facts, node: TaskNode, old: TaskStatus) -> None:
         assert node.status is expected, f"{node.id} ends as {node.status}, expected {expected}"
         assert expected is not CANCELLED or node in facts.told
         return
+    check_end_of_attempt(facts, node, node.status)
+
+
+def check_end_of_attempt(facts: Facts, node: TaskNode, status: TaskStatus) -> None:
+    """A last attempt, whose body and children are down, ends as it must."""
     expected = expected_end(facts, node)
-    if node.status is not expected and node in facts.just_told:
+    if status is not expected and node in facts.just_told:
         # It was about to end in the step in which something else failed.
         expected = expected_end(facts, node, of_itself=True)
-    assert node.status is expected, f"{node.id} ends as {node.status}, expected {expected}"
+    assert status is expected, f"{node.id} ends as {status}, expected {expected}"
     is_wound_up_with_others = node.options.always and (node.parent in facts.stopped_at or node.parent in facts.verdicts)
     # In the step in which somebody stops it, it may be before its end or after.
     is_last = facts.is_last_attempt(node) or node in facts.just_told

@@ -51,6 +51,8 @@ class Facts:
 
         #: Nodes that have begun, and when.
         self.begun: dict[TaskNode, float] = {}
+        #: Nodes whose attempts are over, and nobody knows until that is on record.
+        self.unrecorded: set[TaskNode] = set()
         #: Of the attempts that go on: those whose body has ended or let its children go; how bodies have ended (those
         #: without one end when they begin); how the attempt is to end, by the first thing that went wrong; until when
         #: it may last; since when all below it is being stopped.
@@ -151,7 +153,7 @@ class Facts:
 
     def note_expiry(self, node: TaskNode, error: Exception) -> None:
         """The time of a group's attempt is up."""
-        if node in self.told or node in self.stopped_at:
+        if node in self.told or node in self.stopped_at or node in self.unrecorded:
             return
         self._note_clear_end(node)
         if node in self.ended and all(child.is_done() or goes_last(child) for child in node.children):
@@ -190,7 +192,7 @@ class Facts:
         left = [top]
         while left:
             node = left.pop()
-            if not node.is_done():
+            if not node.is_done() and node not in self.unrecorded:
                 yield node
                 has_begun = node.status is not PENDING
                 left += [child for child in node.children if not (child.options.always and has_begun)]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.properties.awaiting_world import AwaitingWorld
 from tests.properties.random_tree import Tape
+from tests.properties.recorded_world import RecordedWorld
 from tests.properties.size import examples
 from tests.properties.world import World
 from treetask import OnFailure
@@ -46,6 +47,16 @@ def test_whatever_happens_the_run_ends_in_order(tape: bytes) -> None:
 def test_whatever_is_waited_for_comes(tape: bytes) -> None:
     """R22: bodies that wait for others hold nothing, and are refused what, in the end, waits for them."""
     run_by(tape, AwaitingWorld)
+
+
+@examples(300)
+@given(tapes)
+def test_ends_count_when_they_are_on_record(tape: bytes) -> None:
+    """R61: until then nothing begins that waits for them, and nothing else ends them; and all of that in order."""
+    world = run_by(tape, RecordedWorld)
+
+    assert isinstance(world, RecordedWorld)
+    assert not world.asked
 
 
 @examples(150)

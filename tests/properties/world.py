@@ -148,7 +148,7 @@ class World:
             facts.note_start(node, old)
             self.news.note_act(node)
         elif new.is_terminal:
-            check_end(facts, node, old)
+            self.check_end(node, old)
             facts.note_end(node, old)
             if new is SKIPPED:
                 self.news.note_act(node)
@@ -158,6 +158,10 @@ class World:
             assert any(above.status is RETRYING for above in node.get_ancestors()), f"{node.id} is reset"
             facts.note_reset(node)
             self.news.note_reset(node)
+
+    def check_end(self, node: TaskNode, old: TaskStatus) -> None:
+        """A node has ended: check that it may, and how."""
+        check_end(self.facts, node, old)
 
     # -- what may happen ---------------------------------------------------------------------------------------------
 
@@ -441,7 +445,7 @@ class World:
             if self.scheduler.is_over:
                 break
             before = self.what_goes_on()
-            for act in (self.take, self.return_one, self.end_one, self.return_thread):
+            for act in self.last_actions():
                 act()
                 self.check()
             if before == self.what_goes_on():
@@ -456,6 +460,10 @@ class World:
             self.end_one()
         while facts.abandoned:
             self.return_thread()
+
+    def last_actions(self) -> list[Callable[[], None]]:
+        """Return what leads to the end."""
+        return [self.take, self.return_one, self.end_one, self.return_thread]
 
     def what_goes_on(self) -> tuple[int, ...]:
         """Return numbers that change with everything that happens."""
