@@ -78,7 +78,7 @@ def could_start(facts: Facts, order: Order) -> list[TaskNode]:
     A limit's unit may be kept for one that goes before and waits for another limit, so only those count that would find
     one all the same.
     """
-    if facts.is_paused:
+    if facts.is_paused or facts.about_to_stop:
         return []
     ready = [node for node in facts.tree.walk() if is_ready(facts, node)]
     return [

@@ -53,6 +53,8 @@ class Facts:
         self.begun: dict[TaskNode, float] = {}
         #: Nodes whose attempts are over, and nobody knows until that is on record.
         self.unrecorded: set[TaskNode] = set()
+        #: Those of them that have failed, and whose parents stop others for that: nothing starts meanwhile.
+        self.about_to_stop: set[TaskNode] = set()
         #: Of the attempts that go on: those whose body has ended or let its children go; how bodies have ended (those
         #: without one end when they begin); how the attempt is to end, by the first thing that went wrong; until when
         #: it may last; since when all below it is being stopped.
@@ -206,6 +208,11 @@ class Facts:
                 self.giving_up[node] = TIMED_OUT
 
     # -- asking ------------------------------------------------------------------------------------------------------
+
+    def stops_others(self, node: TaskNode) -> bool:
+        """Whether a failure of a node is one that others are stopped for."""
+        parent = node.parent
+        return parent is not None and not node.options.allow_failure and self.policy(parent) is not OnFailure.CONTINUE
 
     def policy(self, group: TaskNode) -> OnFailure:
         """Return what a group does when a child fails: its own word, or that of the nearest above it."""

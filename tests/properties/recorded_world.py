@@ -9,6 +9,7 @@ from tests.properties.facts import CANCELLED, DONE, WORKING
 from tests.properties.random_tree import Tape
 from tests.properties.world import World
 from treetask import TaskNode, TaskStatus
+from treetask.model import FAILURES
 
 
 class RecordedWorld(World):
@@ -35,6 +36,8 @@ class RecordedWorld(World):
         check_end_of_attempt(self.facts, node, status)
         self.asked[node] = status
         self.facts.unrecorded.add(node)
+        if status in FAILURES and self.facts.stops_others(node):
+            self.facts.about_to_stop.add(node)
 
     def check_end(self, node: TaskNode, old: TaskStatus) -> None:
         """Where a body has ended, check that this is on record, and just as it was asked for."""
@@ -82,6 +85,7 @@ class RecordedWorld(World):
         for node in nodes:
             self.told[node] = self.asked.pop(node)
             self.facts.unrecorded.discard(node)
+            self.facts.about_to_stop.discard(node)
 
     def lose(self) -> None:
         """Nothing will be on record any more: what was not never was done, and the run is cancelled."""

@@ -210,6 +210,7 @@ class World:
             assert not slots.can_start_more(), "workers would ask again and again"
             return
         assert not facts.is_paused
+        assert not facts.about_to_stop
         if len(self.story) == begun + 1:
             first = [one.id for one in before if self.order.goes_before(one, node)]
             assert not first, f"{node.id} starts before {first}"

@@ -251,6 +251,21 @@ async def test_child_comes_too_late_for_an_end_that_is_being_recorded() -> None:
     assert statuses(tree) == {"root": "done", "a": "done"}
 
 
+async def test_nothing_starts_that_a_failure_is_about_to_stop() -> None:
+    """Neither beside it nor elsewhere; where nothing will be stopped, others go on."""
+    for policy, starts in (("cancel", []), ("finish", []), ("continue", ["b begins", "b ends"])):
+        log = Log()
+        config = TreeTaskConfig(max_concurrency=1, max_retries=0, on_failure=policy)
+        tree = TreeBuilder("root").add_child("a", task=fail).add_child("b", task=log.body()).build()
+        run = Recorded(tree, config=config)
+        async with run.running():
+            await run.until_asked(*("a", "b") if starts else "a")
+            assert log == starts
+            run.ledger.answer()
+        assert log == starts
+        assert statuses(tree)["a"] == "failed"
+
+
 async def test_full_journal_holds_starts_back() -> None:
     """Bodies wait while too much is to be written, and say for what; then they go on."""
     log = Log()

@@ -29,7 +29,7 @@ from treetask.engine._repeat import wait_before_next
 from treetask.engine._slots import Slots
 from treetask.engine._waiting import Waiting
 from treetask.engine._world import World
-from treetask.model import BAD_ENDINGS, CLOSED, OnFailure, TaskNode, TaskStatus, TaskTree, goes_last
+from treetask.model import BAD_ENDINGS, CLOSED, FAILURES, OnFailure, TaskNode, TaskStatus, TaskTree, goes_last
 
 _PENDING: Final = TaskStatus.PENDING
 _WORKING: Final = TaskStatus.WORKING
@@ -80,6 +80,8 @@ class Endings:
         self.lost_record: str | None = None
         #: Nodes whose attempts are over, with their ends, which are not on record yet.
         self._unrecorded: dict[TaskNode, TaskStatus] = {}
+        #: Those of them that will stop others. Nothing starts meanwhile: it might be among these.
+        self._about_to_stop: Final[set[TaskNode]] = set()
         #: Called with each node that ends, where somebody waits for it.
         self.watched: Final[dict[TaskNode, list[Callable[[], None]]]] = {}
 
@@ -347,12 +349,20 @@ class Endings:
         if self.lost_record is None:
             assert self.record is not None
             self._unrecorded[node] = status
+            if status in FAILURES and self._stops_others(node):
+                self._about_to_stop.add(node)
+                self.slots.is_held_back = True
             self.record(node, status, self._at)
             return None
         if status is _DONE:
             node.reason = self.lost_record
             return _CANCELLED
         return status
+
+    def _stops_others(self, node: TaskNode) -> bool:
+        """Whether a failure of a node is one that its parent's policy acts on."""
+        parent = node.parent
+        return parent is not None and not node.options.allow_failure and self.policy(parent) is not OnFailure.CONTINUE
 
     def _conclude_if_down(self, group: Group) -> None:
         node = group.node

@@ -71,7 +71,7 @@ class Recording:
         self._asked += 1
         self._journal.record(node, status, at)
         if self._journal.is_full:
-            self._scheduler.slots.is_held_back = True  # until an answer comes
+            self._scheduler.hold_back(is_behind=True)  # until an answer comes
 
     def _take(self, nodes: Sequence[TaskNode]) -> None:
         """Ends are on record."""
@@ -89,15 +89,14 @@ class Recording:
         self._settled(len(nodes))
         # What fills it may need no answer, as what is skipped or comes back. Then nobody would let bodies begin again;
         # they do now, and the next one that ends holds the others back.
-        self._scheduler.slots.is_held_back = self._asked > 0 and self._journal.is_full
         self._scheduler.recorded(nodes, self._now())
+        self._scheduler.hold_back(is_behind=self._asked > 0 and self._journal.is_full)
         self._advance()
 
     def _fail(self, error: BaseException) -> None:
         """Nothing more will be on record: the run ends, and what ends from now on has not been done."""
         self._has_failed = True
         self._settled(self._asked)
-        self._scheduler.slots.is_held_back = False
         self._scheduler.recording_failed(f"not on record: {error}", self._now())
         self._raise_at_end(error)
         self._advance()

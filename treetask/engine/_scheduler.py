@@ -67,6 +67,8 @@ class Scheduler(Endings):
         super().__init__(tree, world, Slots(max_concurrency, max_threads, world), chance)
         #: Whether starts go by priority, and by cost.
         self._ranked_by = (False, False)
+        #: Whether whoever records the ends of bodies is far behind.
+        self._is_behind = False
         self._ranks: Ranks | None = None
         self._use_features()
         self._skip_lost(self._waiting.begin())
@@ -265,17 +267,26 @@ class Scheduler(Endings):
         """The ends of nodes, held back since `record` was asked, are on record: they count."""
         self._at = at
         for node in nodes:
+            self._about_to_stop.discard(node)
             self._finish(node, self._unrecorded.pop(node), is_recorded=True)
         self._drain()
+        self.hold_back(is_behind=self._is_behind)
+
+    def hold_back(self, *, is_behind: bool) -> None:
+        """Let nothing start while whoever records is far behind, or what has ended badly is not on record."""
+        self._is_behind = is_behind
+        self.slots.is_held_back = is_behind or bool(self._about_to_stop)
 
     def recording_failed(self, reason: str, at: float) -> None:
         """No end will be on record any more: those that are held back count as cancelled, and later ones as well."""
         self._at = at
         self.lost_record = reason
+        self._about_to_stop.clear()
         held, self._unrecorded = self._unrecorded, {}
         for node, status in held.items():
             self._finish(node, status)
         self._drain()
+        self.hold_back(is_behind=False)
 
     def adopt(self, child: Child[Any], parent: TaskNode, at: float) -> TaskNode | None:
         """Return the node that an earlier attempt of a body has made of a child, if that is done; else None."""
