@@ -41,6 +41,28 @@ def version_text(node: TaskNode) -> str | None:
     return None if version is None else f"{version!r}"
 
 
+class Bodies:
+    """What bodies are declared to return, and digests of their code; siblings often have the same function."""
+
+    def __init__(self) -> None:
+        self._known: Final[dict[Any, tuple[object, str | None]]] = {}
+
+    def look_at(self, body: Any) -> tuple[object, str | None]:
+        """Return the type of a body's result, and a digest of its code; None for one that has none to see."""
+        if body is None:
+            return Any, None
+        function = getattr(body, "fn", body)
+        try:
+            known = self._known.get(function)
+        except TypeError:  # a callable object that cannot be hashed
+            return result_type(body), code_digest(body) or None
+        if known is None:
+            if len(self._known) >= _MOST_BODIES:
+                self._known.clear()
+            known = self._known[function] = result_type(body), code_digest(body) or None
+        return known
+
+
 class Describer:
     """Makes the rows of one run. For one thread."""
 
@@ -52,7 +74,7 @@ class Describer:
         self.to_wall: Final = to_wall
         #: Of children whose arguments may be others by now.
         self._fingerprints: Final = fingerprints
-        self._bodies: Final[dict[Any, tuple[object, str | None]]] = {}
+        self._bodies: Final = Bodies()
         self._warned: Final[set[str]] = set()
 
     def row(
@@ -60,7 +82,7 @@ class Describer:
     ) -> tuple[Any, ...]:
         """Return the row of a node that is in a status now. One that is done may be so without its result."""
         declaration = declaration_of(node.id)
-        wanted, code = self._looked_at(node._body)
+        wanted, code = self._bodies.look_at(node._body)
         is_done = status is TaskStatus.DONE
         result = self._result(node, wanted, declaration) if is_done and has_result else None
         child, trouble = node._child, node._trouble
@@ -102,18 +124,3 @@ class Describer:
                     problem.why,
                 )
             return None
-
-    def _looked_at(self, body: Any) -> tuple[object, str | None]:
-        """Return the type of a body's result, and a digest of its code. Siblings often have the same function."""
-        if body is None:
-            return Any, None
-        function = getattr(body, "fn", body)
-        try:
-            known = self._bodies.get(function)
-        except TypeError:  # a callable object that cannot be hashed
-            return result_type(body), code_digest(body) or None
-        if known is None:
-            if len(self._bodies) >= _MOST_BODIES:
-                self._bodies.clear()
-            known = self._bodies[function] = result_type(body), code_digest(body) or None
-        return known

@@ -16,8 +16,8 @@ from treetask.dsl import results_taken, results_taken_by_templates
 from treetask.model import Forecast, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection, Row
-from treetask.store._entries import declaration_of, version_text
-from treetask.store._fingerprint import arguments_fingerprint, code_digest
+from treetask.store._entries import Bodies, declaration_of, version_text
+from treetask.store._fingerprint import arguments_fingerprint
 from treetask.store._text import id_of_key, key_text
 from treetask.store._types import result_type
 
@@ -51,6 +51,7 @@ class Past:
         rows = connection.rows(f"select {', '.join(_COLUMNS)} from nodes where run = ?", (run,))
         self._records: Final = {row[0]: _record(row[1:]) for row in rows if TaskStatus(row[4]).is_terminal}
         self._is_same_python: Final = is_same_python
+        self._bodies: Final = Bodies()
         #: How many nodes have come back done.
         self.adopted = 0
         #: Those that have come back done without their results.
@@ -135,26 +136,22 @@ class Past:
     def _restore(self, node: TaskNode, record: _Record, at: float) -> bool:
         """Let a node be done again; False if what is stored is not of the type that is declared by now."""
         result = None
+        wanted, code = self._bodies.look_at(node.task_fn)
         if record.is_stored:
             try:
-                result = decode_result(record.result or b"", result_type(node.task_fn))
+                result = decode_result(record.result or b"", wanted)
             except NotReadable:
                 return False
         else:
             self.lacking.add(node)
-        self._note_change(node, record)
+        if self._is_same_python and record.code is not None and code != record.code:
+            self.changed[declaration_of(node.id)] = None
         _set_status(node, record, at)
         node.result = result
         if isinstance(result, dict):
             node.data.update(cast("dict[str, Any]", result))
         self.adopted += 1
         return True
-
-    def _note_change(self, node: TaskNode, record: _Record) -> None:
-        if record.code is None or node.task_fn is None or not self._is_same_python:
-            return
-        if code_digest(node.task_fn) != record.code:
-            self.changed[declaration_of(node.id)] = None
 
 
 def _spawns(node: TaskNode) -> bool:
