@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 
 from tests.engine.support import ended, node_of, ok, statuses
-from treetask import JOIN, AsyncExecutor, Child, Registry, Retry, Spawns, TaskNode, TreeBuilder, TreeTaskConfig
+from treetask import (
+    JOIN,
+    AsyncExecutor,
+    Child,
+    Outcome,
+    Registry,
+    Retry,
+    Secret,
+    Spawns,
+    TaskNode,
+    TreeBuilder,
+    TreeFailed,
+    TreeTaskConfig,
+)
 from treetask.store import NewRun, RunOwnedError, RunStatus, Store, StoreError, UnknownRunError
 
 pytestmark = pytest.mark.anyio
@@ -600,3 +613,171 @@ async def test_version_of_what_is_in_a_group_counts(store: Store) -> None:
     await pipeline.fails_at(store, "last")
     version[0] = 2
     assert await pipeline.resumed(store) == ["other", "last"]
+
+
+async def test_task_that_takes_another_parameter_runs_again(store: Store) -> None:
+    """And what takes its result; a task is the same for the same arguments, and those of the run are among them."""
+
+    @dataclass
+    class Settings:
+        env: str
+        token: Secret[str]
+        size: int = 1
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        settings = tree.params(Settings)
+
+        @tree.task
+        async def whole(given: Settings = settings.output) -> str:
+            it.run_of(f"whole {given.env}")
+            return given.env
+
+        @tree.task
+        async def load(env: str = settings.output.env, token: Secret[str] = settings.output.token) -> str:
+            it.run_of(f"load {env}")
+            return env
+
+        @tree.task
+        async def count(text: str = load.output) -> int:
+            it.run_of(f"count {text}")
+            return len(text)
+
+        @tree.task
+        async def other(size: int = settings.output.size) -> int:
+            it.run_of("other")
+            return size
+
+        @tree.task
+        async def page(n: int, env: str = settings.output.env) -> str:
+            it.run_of(f"page {n} {env}")
+            return env
+
+        @tree.group
+        async def crawl() -> Spawns[None]:
+            yield page.child(1)
+            yield JOIN
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    pipeline.broken = {"last"}
+    with pytest.raises(TreeFailed):
+        await pipeline.declared().run(store=store, env="dev", token="one")
+    pipeline.ran = []
+    with pytest.raises(TreeFailed):
+        await pipeline.declared().run(store=store.resume(), env="dev", token="another")
+    assert pipeline.ran == ["last"]
+    pipeline.ran, pipeline.broken = [], set()
+    await pipeline.declared().run(store=store.resume(), env="live", token="one")
+    assert sorted(pipeline.ran) == ["count live", "last", "load live", "page 1 live", "whole live"]
+
+
+async def test_root_of_other_arguments_runs_again(store: Store) -> None:
+    """A task that is run by itself takes them from the call."""
+    tree = Registry("t")
+    ran: list[str] = []
+
+    @tree.task
+    async def fetch(url: str) -> str:
+        ran.append(url)
+        return url
+
+    await fetch.run("a", store=store)
+    result = await fetch.run("b", store=store.resume())
+    assert ran == ["a", "b"]
+    assert result.value == "b"
+    await fetch.run("b", store=store.resume())
+    assert ran == ["a", "b"]
+
+
+async def test_task_runs_again_after_what_it_takes_has_run_again(store: Store) -> None:
+    """Of another version, or failed before: its argument is another one by now. What only waited stays done."""
+    version = ["1"]
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.task(version=version[0])
+        async def first() -> str:
+            it.run_of("first")
+            return version[0]
+
+        @tree.task(allow_failure=True)
+        async def flaky() -> str:
+            it.run_of("flaky")
+            return "there"
+
+        @tree.task
+        async def report(text: str = first.output, more: str | None = flaky.maybe) -> str:
+            it.run_of(f"report {text} {more}")
+            return text
+
+        with tree.group("around") as around:
+
+            @around.task
+            async def inside(outcome: Outcome[str] = flaky.outcome) -> str:
+                it.run_of(f"inside {outcome.ok}")
+                return "x"
+
+            @around.task
+            async def beside() -> None:
+                it.run_of("beside")
+
+        @tree.task(depends_on=[first])
+        async def after() -> None:
+            it.run_of("after")
+
+        @tree.task(when=_no)
+        async def never() -> str:
+            return "never"
+
+        @tree.task
+        async def without(text: str | None = never.maybe) -> None:
+            it.run_of(f"without {text}")
+
+        @tree.task
+        async def last() -> None:
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "flaky", "last")
+    assert sorted(await pipeline.resumed(store)) == ["flaky", "inside True", "last", "report 1 there"]
+    await pipeline.fails_at(store, "last")
+    version[0] = "2"
+    assert sorted(await pipeline.resumed(store)) == ["first", "last", "report 2 there"]
+
+
+async def test_task_that_was_added_to_what_is_done_runs(store: Store) -> None:
+    """It is not on record, and so not done; that it was a task before that is a group by now makes no difference."""
+    is_added = [False]
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        with tree.group("parts") as parts:
+
+            @parts.task
+            async def old() -> None:
+                it.run_of("old")
+
+            if is_added[0]:
+
+                @parts.task
+                async def new() -> None:
+                    it.run_of("new")
+
+        if is_added[0]:
+            with tree.group("whole") as whole:
+
+                @whole.task
+                async def piece() -> None:
+                    it.run_of("piece")
+        else:
+
+            @tree.task(id="whole")
+            async def alone() -> None:
+                it.run_of("whole")
+
+        @tree.task
+        async def last() -> None:
+            it.run_of("last")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "last")
+    is_added[0] = True
+    assert sorted(await pipeline.resumed(store)) == ["last", "new", "piece"]

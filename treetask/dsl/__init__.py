@@ -23,7 +23,7 @@ from treetask.dsl._params import Params
 from treetask.dsl._registry import Registry
 from treetask.dsl._resource import Resource, resources_of
 from treetask.dsl._run import HowToRun, Runner, install_runner
-from treetask.dsl._taken import results_taken, results_taken_by_templates
+from treetask.dsl._taken import arguments_of_body, parameters_taken, results_taken, results_taken_by_templates
 from treetask.dsl._task import AsyncTask, SyncTask, Task
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "SyncGroup",
     "SyncTask",
     "Task",
+    "arguments_of_body",
     "cache_of",
     "data_of",
     "declaration_of",
@@ -56,6 +57,7 @@ __all__ = [
     "options_below",
     "parameter_defaults",
     "parameter_types",
+    "parameters_taken",
     "refuse_company",
     "required_parameters",
     "resources_of",

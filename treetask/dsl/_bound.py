@@ -210,6 +210,11 @@ class BoundCondition:
         """The parameters that other nodes fill."""
         return self._inputs.nodes
 
+    @property
+    def given(self) -> tuple[tuple[str, Referent], ...]:
+        """The parameters that take what the run was given."""
+        return self._inputs.given
+
     def __call__(self, node: TaskNode) -> object:
         values = self._inputs.values(node)
         return self._body.fn(node, **values) if self._body.wants_node else self._body.fn(**values)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from treetask.dsl._bound import BoundBody, BoundCondition
+from collections.abc import Mapping
+from typing import Any
+
+from treetask.dsl._bound import BoundArguments, BoundBody, BoundCondition
 from treetask.dsl._dataflow import node_id_of
-from treetask.dsl._declaration import Declaration
+from treetask.dsl._declaration import Declaration, Given, Referent
 from treetask.model import TaskNode, TaskTree
 
 
@@ -36,3 +39,24 @@ def results_taken_by_templates(tree: TaskTree) -> set[str]:
             if body is not None:
                 taken |= {node_id_of(target, top, top.path) for _, target in body.edges() if target.template() is None}
     return taken
+
+
+def arguments_of_body(node: TaskNode) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Return what the body of a node was called with by whoever asked for it: all but what a run fills in."""
+    body = node.task_fn
+    if not isinstance(body, BoundBody):
+        return (), {}
+    return body.args, body.kwargs if isinstance(body, BoundArguments) else {}
+
+
+def parameters_taken(node: TaskNode) -> tuple[tuple[str, Referent], ...]:
+    """Return what the body of a node, and its condition, take of the parameters of the run, by their own names."""
+    taken: tuple[tuple[str, Referent], ...] = ()
+    for each in (node.task_fn, node.options.when):
+        if isinstance(each, BoundArguments):
+            taken += each.run_inputs.given
+        elif isinstance(each, BoundCondition):
+            taken += each.given
+    if not taken:
+        return ()
+    return tuple((name, to) for name, to in taken if isinstance(to.target, Given) and not to.target.is_opened)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from treetask.model import Child, TaskNode, TaskStatus
+from treetask.model import TaskNode, TaskStatus
 from treetask.store._codec import NotStorable, encode_result
-from treetask.store._fingerprint import arguments_fingerprint, code_digest
+from treetask.store._fingerprint import Fingerprints, code_digest
 from treetask.store._text import clean, key_text
 from treetask.store._types import result_type
 
@@ -66,13 +66,10 @@ class Bodies:
 class Describer:
     """Makes the rows of one run. For one thread."""
 
-    def __init__(
-        self, run: int, to_wall: Callable[[float], float], fingerprints: Mapping[TaskNode, str | None]
-    ) -> None:
+    def __init__(self, run: int, to_wall: Callable[[float], float], fingerprints: Fingerprints) -> None:
         self._run: Final = run
         #: From the run's clock to seconds since the epoch.
         self.to_wall: Final = to_wall
-        #: Of children whose arguments may be others by now.
         self._fingerprints: Final = fingerprints
         self._bodies: Final = Bodies()
         self._warned: Final[set[str]] = set()
@@ -85,14 +82,14 @@ class Describer:
         wanted, code = self._bodies.look_at(node._body)
         is_done = status is TaskStatus.DONE
         result = self._result(node, wanted, declaration) if is_done and has_result else None
-        child, trouble = node._child, node._trouble
+        trouble = node._trouble
         return (
             self._run,
             key_text(node.id),
             None if parent is None else key_text(parent.id),
             None if node._name is None else clean(node._name),
             clean(declaration),
-            None if child is None or not child.makes_its_node else self._fingerprint(node, child),
+            self._fingerprints.of(node),
             version_text(node),
             code,
             status.value,
@@ -104,12 +101,6 @@ class Describer:
             None if trouble is None or trouble.error is None or is_done else clean(trouble.error),
             None if trouble is None or trouble.reason is None else clean(trouble.reason),
         )
-
-    def _fingerprint(self, node: TaskNode, child: Child[Any]) -> str | None:
-        try:
-            return self._fingerprints[node]
-        except KeyError:
-            return arguments_fingerprint(child)
 
     def _result(self, node: TaskNode, wanted: object, declaration: str) -> bytes | None:
         """Return the result of a node as it is stored; None, with one warning for all of its kind, if it cannot be."""

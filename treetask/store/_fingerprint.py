@@ -1,18 +1,19 @@
-"""What tells whether a spawned child is the one of an earlier process, and whether its code has changed since."""
+"""What tells whether a node takes what it took in an earlier process, and whether its code has changed since."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any, Final, cast
 
 import msgspec
 
-from treetask.dsl import BoundBody
-from treetask.model import Child
+from treetask.dsl import BoundBody, arguments_of_body, parameters_taken
+from treetask.model import Child, TaskNode
 from treetask.store._typed_form import digest_of, stable_name, typed_form
 
 _DIGEST_BYTES: Final = 16
@@ -21,6 +22,67 @@ _kind: Final = cast("Callable[[object], type[object]]", type)
 
 #: What a code object says of itself when its first constant is its docstring (from Python 3.14).
 _HAS_DOCSTRING: Final = 0x4000000
+
+
+class Fingerprints:
+    """What tells of which arguments the nodes of one tree are, which was `given` its parameters."""
+
+    def __init__(self, given: Mapping[Any, object], noted: Mapping[TaskNode, str | None] | None = None) -> None:
+        self._given: Final = given
+        #: Of children whose arguments may be others by now.
+        self._noted: Final[Mapping[TaskNode, str | None]] = {} if noted is None else noted
+        #: By the parameters that nodes take; many take the same.
+        self._told: Final[dict[object, str]] = {}
+
+    def of(self, node: TaskNode) -> str | None:
+        """Return what tells the arguments of a node; None for one without any, and for a child that nothing can tell.
+
+        Results of other nodes are not among them. Of values that have no stable form their type counts, and of a Secret
+        that it is one.
+        """
+        child = node._child
+        if child is None:
+            args, kwargs = arguments_of_body(node)
+            own = f"#{_told([*args, *sorted(kwargs.items())])}" if args or kwargs else ""
+        else:
+            of_child = self._of_child(node, child) if child.makes_its_node else None
+            if of_child is None:
+                return None
+            own = of_child
+        taken = parameters_taken(node)
+        return f"{own} given {self._parameters(taken)}".lstrip() if taken else own or None
+
+    def _of_child(self, node: TaskNode, child: Child[Any]) -> str | None:
+        try:
+            return self._noted[node]
+        except KeyError:
+            return arguments_fingerprint(child)
+
+    def _parameters(self, taken: tuple[tuple[str, Any], ...]) -> str:
+        known = self._told.get(taken)
+        if known is None:
+            given = self._given
+            values: list[object] = [[name, to.read(given[to.target])] for name, to in taken if to.target in given]
+            known = self._told[taken] = f"#{_told(values)}"
+        return known
+
+
+def _told(values: list[object]) -> str:
+    """Return a digest of values, as far as they can be told."""
+    whole = digest_of(values)
+    return digest_of(_tellable(values)) or "" if whole is None else whole
+
+
+def _tellable(value: object) -> object:
+    """Return a value with what cannot be told, in its lists and fields, replaced by the name of its type."""
+    if digest_of(value) is not None:
+        return value
+    kind = _kind(value)
+    if kind in (list, tuple):
+        return [_tellable(each) for each in cast("Iterable[object]", value)]
+    if dataclasses.is_dataclass(kind):
+        return [[each.name, _tellable(getattr(value, each.name))] for each in dataclasses.fields(kind)]
+    return stable_name(kind)
 
 
 def arguments_fingerprint(child: Child[Any]) -> str | None:

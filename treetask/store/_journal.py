@@ -197,11 +197,13 @@ class RunJournal:
 
     def _write(self, connection: Connection, batch: list[_Entry]) -> None:
         from treetask.store._entries import NODE_CHANGES, NODE_COLUMNS, NODE_KEY, Describer
+        from treetask.store._fingerprint import Fingerprints
 
         describer = self._describer
         if describer is None:
             to_wall = self._to_wall
-            describer = self._describer = Describer(self.run, lambda at: at + to_wall, self._fingerprints)
+            fingerprints = Fingerprints(self._tree.given, self._fingerprints)
+            describer = self._describer = Describer(self.run, lambda at: at + to_wall, fingerprints)
         last = {entry[0]: entry for entry in batch}
         lacking = () if self.past is None else self.past.lacking
         rows = [

@@ -1,8 +1,9 @@
 """What a run has done before: found when it is gone on with, and given back to the tree, node by node.
 
-A node that is done comes back done, with its result, if it is the same: of the same id, arguments and version. Below it
-everything is as it was on record. What is not done runs again, and so does what was done and whose result could not be
-stored, if somebody needs it. What always runs does so again below what is not done, which it cleans up after.
+A node that is done comes back done, with its result, if it is the same: of the same id, arguments and version, and what
+it took of others is what these come to by now. Below it everything is as it was on record. What is not done runs again,
+and so does what was done and whose result could not be stored, if somebody needs it. What always runs does so again
+below what is not done, which it cleans up after.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from treetask.model import Forecast, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._codec import NotReadable, decode_result
 from treetask.store._dialect import Connection, Row
 from treetask.store._entries import Bodies, declaration_of, version_text
-from treetask.store._fingerprint import arguments_fingerprint
+from treetask.store._fingerprint import Fingerprints
+from treetask.store._takers import Standing, Takers
 from treetask.store._text import id_of_key, key_text
 from treetask.store._types import result_type
 
@@ -52,6 +54,8 @@ class Past:
         self._records: Final = {row[0]: _record(row[1:]) for row in rows if TaskStatus(row[4]).is_terminal}
         self._is_same_python: Final = is_same_python
         self._bodies: Final = Bodies()
+        self._fingerprints = Fingerprints({})
+        self._takers: Final = Takers(self._standing, self._needs_its_parent)
         #: How many nodes have come back done.
         self.adopted = 0
         #: Those that have come back done without their results.
@@ -61,7 +65,9 @@ class Past:
 
     def adopt_tree(self, tree: TaskTree, at: float) -> None:
         """Let the nodes of a tree that is about to run be as they were."""
+        self._fingerprints = Fingerprints(tree.given)
         done = self._done(tree.walk())
+        self._takers.take_out(tree.walk(), done)
         missing = {node for node in done if not self._records[key_text(node.id)].is_stored}
         waiting = [node for node in tree.walk() if node not in done]
         if missing and any(_spawns(node) for node in waiting):
@@ -82,15 +88,26 @@ class Past:
         record = self._records.get(key_text(top.id)) if self._records else None
         if record is None and not top._children:
             return
-        if record is not None and not _has_same_arguments(top, record):
+        if record is not None and not self._has_same_arguments(top, record):
             return  # nor is anything below it what it was
+        if record is not None and not top._children and not top.options.depends_on:
+            self._adopt_leaf(top, record, at)
+            return
         # Whoever lets it come in may ask for any result: what came of none that could be stored runs again.
         done = self._done(top.walk())
         done = {node for node in done if self._records[key_text(node.id)].is_stored}
+        self._takers.take_out(top.walk(), done)
         waiting = [node for node in top.walk() if node not in done]
         while waiting:
             waiting += self._around(waiting.pop(), done)
         self._adopt(top, done, at)
+
+    def _adopt_leaf(self, node: TaskNode, record: _Record, at: float) -> None:
+        """What most children are: alone, and given all that they take."""
+        del self._records[key_text(node.id)]
+        is_done = record.status is TaskStatus.DONE and record.is_stored and not node.options.always
+        if is_done and record.version == version_text(node):
+            self._restore(node, record, at)
 
     def leave_out_of(self, forecast: Forecast) -> None:
         """Let nothing be expected of what is done."""
@@ -126,12 +143,34 @@ class Past:
         done: set[TaskNode] = set()
         for node in nodes:
             record = self._records.get(key_text(node.id))
-            if record is None or record.status is not TaskStatus.DONE or record.version != version_text(node):
+            if record is None or record.status is not TaskStatus.DONE or not self._was_declared_so(node, record):
                 continue
             # What always runs has cleaned up after all that is around it, if that is done.
             if not node.options.always or node.parent in done:
                 done.add(node)
         return done
+
+    def _was_declared_so(self, node: TaskNode, record: _Record) -> bool:
+        return record.version == version_text(node) and self._has_same_arguments(node, record)
+
+    def _has_same_arguments(self, node: TaskNode, record: _Record) -> bool:
+        """Whether a node is the one on record, as far as its own arguments tell; one that has none is."""
+        fingerprint = self._fingerprints.of(node)
+        return fingerprint == record.fingerprint and (fingerprint is not None or node._child is None)
+
+    def _needs_its_parent(self, node: TaskNode) -> bool:
+        """Whether what is around a node that runs again does so, too; it had its say in how others ended."""
+        record = self._records.get(key_text(node.id))
+        return record is None or record.status is TaskStatus.DONE
+
+    def _standing(self, node: TaskNode) -> Standing:
+        """Return what is to be expected of a node that does not come back done."""
+        record = self._records.get(key_text(node.id))
+        if node._status.is_terminal or (record is not None and record.status is TaskStatus.SKIPPED):
+            return Standing.FOLLOWS
+        if record is None or record.status is not TaskStatus.DONE:
+            return Standing.OTHER
+        return Standing.SAME if self._was_declared_so(node, record) else Standing.OTHER
 
     def _restore(self, node: TaskNode, record: _Record, at: float) -> bool:
         """Let a node be done again; False if what is stored is not of the type that is declared by now."""
@@ -180,15 +219,6 @@ def _record(row: Row) -> _Record:
         error=error,
         reason=reason,
     )
-
-
-def _has_same_arguments(node: TaskNode, record: _Record) -> bool:
-    """Whether a node that comes in is the one on record, as far as its arguments tell; one that has none is."""
-    child = node._child
-    if child is None:
-        return True
-    fingerprint = arguments_fingerprint(child)
-    return fingerprint is not None and fingerprint == record.fingerprint
 
 
 def _restore_below(node: TaskNode, record: _Record | None, at: float) -> bool:
