@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import threading
@@ -13,7 +14,8 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.store.tasks import Desk, needs, of, statuses
+from tests.engine.support import turns
+from tests.store.tasks import Desk, needs, of, shop, statuses
 from treetask import (
     JOIN,
     Limit,
@@ -672,3 +674,20 @@ def test_session_is_refused_by_name() -> None:
     """What is no store, no registry, no config, no tree."""
     with pytest.raises(TypeError, match=f"^{re.escape('a session is 1; expected what create_session() returns')}$"):
         TaskManager(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_native_cancel_while_tasks_are_claimed_gives_them_back(store: Store) -> None:
+    """`Task.cancel()` of asyncio, which reaches into every shield, leaves no claim behind."""
+    log: list[str] = []
+    manager = TaskManager(store, executors=shop(log))
+    root = await manager.task_repository.create_task(name="note")
+    with store.reading():  # so the claim has to wait
+        task = asyncio.ensure_future(manager.distribute_task_tree(TaskTreeNode(root)))
+        await turns()
+        task.cancel()
+        await turns()
+    await asyncio.wait([task])
+    assert (task.cancelled(), log) == (True, [])
+    done = await manager.distribute_task_tree(TaskTreeNode(root))
+    assert statuses(done) == [("note", "completed")]

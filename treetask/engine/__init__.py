@@ -8,7 +8,7 @@ Where to look, pure modules first:
     who waits for ever          `_deadlocks`
     one run                     `_run` is the world to the scheduler, and the engine to the tree
     bodies are driven           `_workers`; those that yield: `_spawner`; in threads: `_threads`
-    observers are told          `_observers`; ends are put on record first: `_recording`
+    observers are told          `_observers`; ends are put on record first: `_recording`, `_uninterrupted`
     Ctrl-C                      `_main_thread`; what takes too long to end: `_grace`
 """
 
@@ -20,6 +20,7 @@ from treetask.engine._runner import EngineRunner
 from treetask.engine._spawner import SpawnError
 from treetask.engine._stores import install_stores
 from treetask.engine._threads import BusyThreads, busy_threads
+from treetask.engine._uninterrupted import uninterrupted
 
 if _TYPE_CHECKING:
     from treetask.engine._process import ProcessFailed
@@ -45,4 +46,5 @@ __all__ = [
     "install_stores",
     "run_in_main",
     "run_sync",
+    "uninterrupted",
 ]

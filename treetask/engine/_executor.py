@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
-from typing import TypeVar
 
-import anyio
-import anyio.to_thread
-
-from treetask._errors import InternalError, TreeRunningError
+from treetask._errors import TreeRunningError
 from treetask.abc import Journal, Observer, RunStore
 from treetask.engine._observers import Announcer
 from treetask.engine._run import Run
 from treetask.engine._stores import opened
+from treetask.engine._uninterrupted import uninterrupted
 from treetask.model import BodyKind, TaskNode, TaskStatus, TaskTree, TreeTaskConfig, kind_of
-
-T = TypeVar("T")
 
 
 class AsyncExecutor:
@@ -84,14 +79,16 @@ class AsyncExecutor:
                 raise TreeRunningError(f"node '{node.id}' is already {node.status}; call tree.reset() before the run")
         config = self.tree.config.validate()
         self._has_begun = True
-        journal = await self._open_journal()
+        journal, interruption = await self._open_journal()
         try:
             run = Run(self.tree, config, self._announcer, journal)
         except BaseException:
             if journal is not None:  # the tree cannot run
-                await _in_thread(journal.close)
+                await uninterrupted(journal.close)
             raise
         self._run = run
+        if interruption is not None:
+            run.note_interruption(interruption)
         run.scheduler.slots.is_paused = self._is_paused
         if self._is_cancelled:
             run.scheduler.cancel(self._cancel_reason, run.loop.now())
@@ -99,14 +96,14 @@ class AsyncExecutor:
         await run.execute()
         return self.tree
 
-    async def _open_journal(self) -> Journal | None:
-        """Begin to record the run, where it is to be recorded."""
+    async def _open_journal(self) -> tuple[Journal | None, BaseException | None]:
+        """Begin to record the run, where it is to be recorded; return also what has interrupted that."""
         store = self._store
         if store is None:
-            return None
+            return None, None
         self.tree.is_claimed = True  # what another executor did meanwhile would be a second run of the same tree
         try:
-            return await _in_thread(lambda: _open_journal(store, self.tree))
+            return await uninterrupted(lambda: _open_journal(store, self.tree))
         finally:
             self.tree.is_claimed = False
 
@@ -176,16 +173,6 @@ class AsyncExecutor:
         """Whether starts are held back. A run that was cancelled holds none back, so that it can clean up and end."""
         is_stopped = self._is_cancelled or (self._run is not None and self._run.scheduler.is_cancelled)
         return self._is_paused and not is_stopped
-
-
-async def _in_thread(act: Callable[[], T]) -> T:
-    """Do something that blocks, to its end: a journal is not to be left half open, or half closed.
-
-    In a thread beyond those that bodies may hold.
-    """
-    with anyio.CancelScope(shield=True):
-        return await anyio.to_thread.run_sync(act, limiter=anyio.CapacityLimiter(1))
-    raise InternalError("a scope that nobody cancels was cancelled")
 
 
 def _open_journal(store: RunStore | str | PathLike[str], tree: TaskTree) -> Journal:

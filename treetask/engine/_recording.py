@@ -1,9 +1,9 @@
 """The run's side of a journal: hands it the ends of nodes, and the scheduler its answers, in turns of the event loop.
 
-The scheduler decides that a node has ended, and holds that back (`Endings._hold`) until the journal has it on record.
-Answers come in batches from the journal's own thread, each by one wake-up of the loop. Where bodies end faster than
-that, no further ones begin for a while. A journal that fails ends the run with its error: what was on record is kept,
-and what was not never counts as done.
+The scheduler decides that a node has ended, and holds that back until the journal has it on record
+(`Endings._on_record`). Answers come in batches from the journal's own thread, each by one wake-up of the loop. Where
+bodies end faster than that, no further ones begin for a while. A journal that fails ends the run with its error: what
+was on record is kept, and what was not never counts as done.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
 import anyio.to_thread
 
 from treetask.engine._threads import busy_threads
+from treetask.engine._uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from treetask.abc import Journal
@@ -107,8 +107,7 @@ class Recording:
             if not self._asked:
                 self._busy.add(-1)
 
-    async def close(self) -> None:
-        """Wait until all is on record. Raises what writing the rest has raised."""
-        with anyio.CancelScope(shield=True):
-            # In a thread beyond those that bodies may hold: they may never give them back.
-            await anyio.to_thread.run_sync(self._journal.close, limiter=anyio.CapacityLimiter(1))
+    async def close(self) -> BaseException | None:
+        """Wait until all is on record; return what has interrupted that. Raises what writing the rest has raised."""
+        self._settled(self._asked)  # what a run that broke down has not been told
+        return (await uninterrupted(self._journal.close))[1]

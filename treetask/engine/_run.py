@@ -148,9 +148,9 @@ class Run:
         )
         self.tree.drive(self)
         self._announcer.begin(self.loop.now, self._call_soon, self.raise_at_end)
-        if self._recording is not None:
-            self._recording.begin()
         try:
+            if self._recording is not None:
+                self._recording.begin()
             async with self.loop.workers():
                 with self._crew.generators.watched(), watchdog.watching(self, self._config.block_warning):
                     self._guarded(self._begin)
@@ -168,7 +168,8 @@ class Run:
 
     async def _close_recording(self, recording: Recording) -> None:
         try:
-            await recording.close()
+            interruption = await recording.close()
+            self._interruption = self._interruption or interruption
         except Exception as error:  # of the journal, which has told it before unless all else went well
             if self._crew.fatal is None:
                 self._crew.fatal = error
@@ -188,10 +189,14 @@ class Run:
                 with anyio.CancelScope(shield=self._interruption is not None):
                     await end.wait()
             except BaseException as error:
-                if self._interruption is None or isinstance(self._interruption, self.loop.cancelled):
-                    self._interruption = error
-                self.scheduler.cancel("the caller of the run was cancelled", self.loop.now())
+                self.note_interruption(error)
                 self._advance()
+
+    def note_interruption(self, error: BaseException) -> None:
+        """Cancel the run for what has interrupted its caller."""
+        if self._interruption is None or isinstance(self._interruption, self.loop.cancelled):
+            self._interruption = error
+        self.scheduler.cancel("the caller of the run was cancelled", self.loop.now())
 
     def _end(self, crash: BaseException | None) -> None:
         """The last node has ended, or the engine itself is broken."""

@@ -10,12 +10,9 @@ from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
-import anyio
-import anyio.to_thread
-
 from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, did_you_mean
 from treetask.dsl import Registry
-from treetask.engine import AsyncExecutor
+from treetask.engine import AsyncExecutor, uninterrupted
 from treetask.model import TaskTree, TreeCancelled, TreeFailed, TreeTaskConfig, leaf_exceptions
 from treetask.store import _claims as claims
 from treetask.store import _task_rows as task_rows
@@ -88,13 +85,15 @@ class TaskManager:
         """
         if not isinstance(root, TaskTreeNode):
             raise TypeError(f"distribute_task_tree() takes the root of a tree: TaskTreeNode(task), not {root!r}")
-        plan, journal = await anyio.to_thread.run_sync(partial(_claimed, self, root))
+        (plan, journal), interruption = await uninterrupted(partial(_claimed, self, root))
         try:
-            if root not in plan.kept:
+            if interruption is None and root not in plan.kept:
                 await _run(plan.tree, journal, on_update)
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(journal.close)
+            _, late = await uninterrupted(journal.close)
+            interruption = interruption or late
+        if interruption is not None:
+            raise interruption
         return root
 
     def __repr__(self) -> str:
