@@ -660,11 +660,12 @@ async def test_task_that_takes_another_parameter_runs_again(store: Store) -> Non
 
     pipeline = Pipeline(declare)
     pipeline.broken = {"last"}
+    config = TreeTaskConfig(on_failure="continue")
     with pytest.raises(TreeFailed):
-        await pipeline.declared().run(store=store, env="dev", token="one")
+        await pipeline.declared().run(store=store, config=config, env="dev", token="one")
     pipeline.ran = []
     with pytest.raises(TreeFailed):
-        await pipeline.declared().run(store=store.resume(), env="dev", token="another")
+        await pipeline.declared().run(store=store.resume(), config=config, env="dev", token="another")
     assert pipeline.ran == ["last"]
     pipeline.ran, pipeline.broken = [], set()
     await pipeline.declared().run(store=store.resume(), env="live", token="one")
