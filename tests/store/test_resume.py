@@ -782,3 +782,48 @@ async def test_task_that_was_added_to_what_is_done_runs(store: Store) -> None:
     await pipeline.fails_at(store, "last")
     is_added[0] = True
     assert sorted(await pipeline.resumed(store)) == ["last", "new", "piece"]
+
+
+async def test_no_attempt_is_lost_from_the_record(store: Store) -> None:
+    """What failed in one life is still there when the next one has done it; numbers go on."""
+
+    def declare(tree: Registry, it: Pipeline) -> None:
+        @tree.task(max_retries=1)
+        async def flaky() -> None:
+            it.run_of("flaky")
+
+    pipeline = Pipeline(declare)
+    await pipeline.fails_at(store, "flaky")
+    pipeline.broken = {"flaky"}
+    await ended(AsyncExecutor(pipeline.declared().build(), store=store.resume()))
+    pipeline.broken = set()
+    await pipeline.resumed(store)
+    with store.reading() as connection:
+        attempts = connection.rows("select number, status, error from attempts where key = 't/flaky' order by number")
+        last = connection.row("select status, attempts from nodes where key = 't/flaky'")
+    assert attempts == [
+        (1, "retrying", "flaky"),
+        (2, "failed", "flaky"),
+        (3, "retrying", "flaky"),
+        (4, "failed", "flaky"),
+    ]
+    assert last == ("done", 1)
+
+
+async def test_failure_within_a_group_that_is_repeated_stays_on_record(store: Store) -> None:
+    """As an attempt of the child."""
+    calls: list[int] = []
+
+    async def fails_once(node: TaskNode) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise Broken("once")
+
+    retry = Retry(on=Exception, attempts=2, wait_initial=0, wait_jitter=0)
+    tree = TreeBuilder("root").add_node("group", retry=retry).add_child("a", task=fails_once, max_retries=0).build()
+    await AsyncExecutor(tree, store=store).run()
+    with store.reading() as connection:
+        assert connection.rows("select key, number, error from attempts order by key, number") == [
+            ("a", 1, "once"),
+            ("group", 1, "'a' failed"),
+        ]

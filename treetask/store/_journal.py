@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import words_of
-from treetask.model import Child, TaskNode, TaskStatus, TaskTree, kind_of
+from treetask.model import FAILURES, Child, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._dialect import Connection
 from treetask.store._errors import JournalError, RunOwnedError, StoreError, StoreUnavailableError
 from treetask.store._history import forecast
@@ -29,6 +29,7 @@ from treetask.store._runs import (
     end_run,
     find_run,
     give_up_run,
+    keep_attempts,
     python_version,
     take_run,
 )
@@ -50,6 +51,7 @@ _UNCHANGING: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
+_PENDING: Final = TaskStatus.PENDING
 
 #: A node, its status from then on, when, whether the run waits for it to be on record, of an attempt that is to be
 #: repeated its number and its error, and the parent: when the row is made, the node may be in the tree no more.
@@ -68,6 +70,7 @@ class RunJournal:
         started_at: float,
         resumes: int = 0,
         past: Past | None = None,
+        attempts: Mapping[str, int] | None = None,
         copies_past: bool = False,
         closes_store: bool = False,
     ) -> None:
@@ -92,6 +95,8 @@ class RunJournal:
         self._came_back: Final[list[TaskNode]] = []
         #: What tells of the arguments of children, found before their bodies could change these.
         self._fingerprints: Final[dict[TaskNode, str | None]] = {}
+        #: By key, how many attempts are on record that were repeated.
+        self._attempts: Final = dict(attempts or {})
         #: How many results of earlier runs were taken over.
         self.recalled = 0
         #: What the bodies that make results to be kept were called with: declaration and digest.
@@ -171,10 +176,16 @@ class RunJournal:
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         if new is _WORKING:
             self._put(node, new, at)
-        elif new is _RETRYING:
-            self._put(node, new, at, attempt=(node.retry_count, node.error))
+        elif new is _RETRYING or (new is _PENDING and old in FAILURES and node._body is not None):
+            self._put(node, new, at, attempt=self._attempt(node))  # it is repeated, alone or with what is around it
         elif new.is_terminal and (old is not _WORKING or node._body is None):
             self._put(node, new, at)  # of all others the engine has asked to record the end
+
+    def _attempt(self, node: TaskNode) -> tuple[int, str | None]:
+        """Return the number of an attempt that is over, and its error; numbers go on from life to life."""
+        key = key_text(node.id)
+        number = self._attempts[key] = self._attempts.get(key, 0) + 1
+        return number, node.error
 
     def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
         self._put(node, status, at, is_asked=True)
@@ -421,8 +432,15 @@ class ResumedRun:
         with self._store.transaction() as connection:
             taken = take_run(connection, self.record.id)
             past = _past(connection, taken, tree)
+            attempts = keep_attempts(connection, taken.id)
         self.journal = RunJournal(
-            self._store, taken.id, tree, started_at=taken.started_at, resumes=taken.resumes + 1, past=past
+            self._store,
+            taken.id,
+            tree,
+            started_at=taken.started_at,
+            resumes=taken.resumes + 1,
+            past=past,
+            attempts=attempts,
         )
         return self.journal
 

@@ -191,6 +191,24 @@ def give_up_run(run: int, resumes: int, started_at: float) -> None:
     _given_up.add((run, resumes, started_at))
 
 
+def keep_attempts(connection: Connection, run: int) -> dict[str, int]:
+    """Enter how nodes have ended that are about to run again, as attempts; return how many attempts of each are known.
+
+    What is entered is the end itself, so it is there once however often a run is gone on with.
+    """
+    connection.execute(
+        "insert into attempts (run, key, number, status, started_at, ended_at, error)"
+        " select n.run, n.key, 1 + coalesce("
+        "(select max(a.number) from attempts a where a.run = n.run and a.key = n.key), 0),"
+        " n.status, n.started_at, n.ended_at, n.error from nodes n"
+        " where n.run = ? and n.attempts > 0 and n.status in ('failed', 'timed_out', 'cancelled') and not exists"
+        " (select 1 from attempts a where a.run = n.run and a.key = n.key and a.ended_at = n.ended_at)",
+        (run,),
+    )
+    rows = connection.rows("select key, max(number) from attempts where run = ? group by key", (run,))
+    return {row[0]: row[1] for row in rows}
+
+
 #: What is kept of a run, in the order in which it goes.
 _OF_RUNS: Final = ("nodes", "attempts", "dependencies", "logs", "durations")
 
