@@ -226,6 +226,25 @@ async def test_run_that_another_host_has_taken(store_url: str, monkeypatch: pyte
             await AsyncExecutor(crawl.built(), store=store.resume()).run()
 
 
+async def test_run_that_was_taken_between_two_signs_of_life(store_url: str) -> None:
+    """As by a machine that slept: nothing of this process comes over what the new owner has on record."""
+    taken_at = 5
+
+    def take(number: int) -> None:
+        if number == taken_at:
+            with other.transaction() as connection:
+                connection.execute("update runs set resumes = resumes + 1, host = 'elsewhere', pid = 77")
+                connection.execute("delete from nodes")
+
+    crawl = Crawl(take)
+    with Store(store_url) as store, Store(store_url) as other:
+        await crawl.run(store)
+        assert isinstance(crawl.error, RunOwnedError)
+        assert (crawl.error.host, crawl.error.pid) == ("elsewhere", 77)
+        with store.reading() as connection:
+            assert connection.rows("select key from nodes") == []
+
+
 async def test_server_that_ends_a_connection(postgresql_url: str) -> None:
     """Again and again, in the middle of anything: the run goes on, nothing is lost, and nothing counts twice."""
     name = f"t{uuid4().hex}"

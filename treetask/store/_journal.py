@@ -215,6 +215,8 @@ class RunJournal:
             to_wall = self._to_wall
             fingerprints = Fingerprints(self._tree.given, self._fingerprints)
             describer = self._describer = Describer(self.run, lambda at: at + to_wall, fingerprints)
+        # Each time, not only now and then: a machine may have slept meanwhile, and another one be far ahead.
+        beat(connection, self.run, self._resumes, tells_version=False)
         last = {entry[0]: entry for entry in batch}
         lacking = () if self.past is None else self.past.lacking
         rows = [

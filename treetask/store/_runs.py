@@ -161,8 +161,12 @@ def beat(connection: Connection, run: int, resumes: int, *, tells_version: bool 
         (_clock.wall(), _own_version() if tells_version else None, run, resumes),
     )
     if not touched:
-        found = find_run(connection, run)
-        raise RunOwnedError(f"run {run}", found.owner.host, found.owner.pid, found.heartbeat_at)
+        raise _taken(connection, run)
+
+
+def _taken(connection: Connection, run: int) -> RunOwnedError:
+    found = find_run(connection, run)
+    return RunOwnedError(f"run {run}", found.owner.host, found.owner.pid, found.heartbeat_at)
 
 
 def end_run(
@@ -174,11 +178,13 @@ def end_run(
     error: str | None,
     counts: Mapping[str, int],
 ) -> None:
-    """Enter how a run has ended, unless somebody else drives it."""
-    connection.execute(
+    """Enter how a run has ended. Raises `RunOwnedError` if somebody else drives it by now."""
+    touched = connection.execute(
         "update runs set status = ?, ended_at = ?, error = ?, counts = ?, version = ? where id = ? and resumes = ?",
         (status.value, _clock.wall(), error, json.dumps(dict(counts)), _own_version(), run, resumes),
     )
+    if not touched:
+        raise _taken(connection, run)
 
 
 #: Runs that this process has begun, or gone on with for so many times, and drives no more though it could not enter
