@@ -378,6 +378,37 @@ async def test_spawned_children_on_record_do_in_a_sequence_and_by_add_child() ->
     assert (log, result.success) == (["page 2", "b begins", "b ends"], True)
 
 
+async def test_many_children_on_record_let_others_have_their_turns() -> None:
+    """And are folded where that is said: the loop does not stand still for them, nor does memory grow."""
+    tree = Registry("t")
+    turns_taken, is_through = 0, False
+
+    @tree.task
+    async def watch() -> None:
+        nonlocal turns_taken
+        while not is_through:
+            await anyio.lowlevel.checkpoint()
+            turns_taken += 1
+
+    @tree.task(static=False)
+    async def page(n: int) -> None:
+        raise AssertionError(f"page {n} is on record")
+
+    async def pages(node: TaskNode) -> Spawns[None]:
+        nonlocal is_through
+        most = 0
+        for n in range(3000):
+            yield page.child(n)
+            most = max(most, len(node.children))
+        is_through = True
+        assert (turns_taken > 10, most < 2500) == (True, True)
+
+    tree.group(keep_done="rollup", id="pages")(pages)
+    ledger = Ledger(answers_at_once=True)
+    ledger.known = {f"t/pages/page[{n}]": None for n in range(3000)}
+    assert (await tree.run(store=ledger)).success
+
+
 async def test_run_without_a_store_asks_nobody() -> None:
     """Nothing is recorded unless asked for."""
     tree = TreeBuilder("root").add_child("a", task=ok).build()

@@ -302,9 +302,7 @@ class Scheduler(Endings):
         if not group.body_ended:
             group.note_added(child)
         if child._status is not _PENDING:
-            # It comes in as it is; nobody will run it.
-            if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
-                group.note_bad([child])
+            self._enter_ended(child, group)
             return
         if child.options.always and not self.is_hurried:
             goes = at_once or (
@@ -329,6 +327,13 @@ class Scheduler(Endings):
                 self._deadlocks.note_overtaking(group.node)
             group.line_up([child])
             self._advance(group)
+
+    def _enter_ended(self, child: TaskNode, group: Group) -> None:
+        """A child comes in as it is; nobody will run it."""
+        if self._features.has_rollup:
+            self._folding.note_end(child)
+        if group.gate_open and child._status in _BAD_ENDS and not is_allowed(child):
+            group.note_bad([child])
 
     @staticmethod
     def _last_are_on(group: Group) -> bool:

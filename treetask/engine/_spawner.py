@@ -166,8 +166,8 @@ class Spawner:
         self._node: Final = node
         self._group: Final[Group] = run.scheduler.watch(node)
         self._is_parallel: Final = node.options.parallel
-        #: Whether children may end as soon as they come in: back from an earlier attempt, or not selected.
-        self._may_end_at_once: Final = node in run.scheduler.left_over.of or run.tree.selection is not None
+        #: Whether children may end as soon as they come in: back from an earlier attempt or run, or not selected.
+        self._may_end_at_once = node in run.scheduler.left_over.of or run.tree.selection is not None
         #: How many did since others had their turn.
         self._ended_at_once = 0
         #: Whether a child comes in without any wait as long as few enough are unstarted, and whether it may still.
@@ -208,7 +208,10 @@ class Spawner:
             or group.undelivered
         ):
             return False
-        self._run.place(yielded, self._node)  # pyright: ignore[reportUnknownArgumentType]
+        node = self._run.place(yielded, self._node)  # pyright: ignore[reportUnknownArgumentType]
+        if node.is_done():
+            # It was done in an earlier run, as the next ones may be: others have to get their turns.
+            self._may_end_at_once, self._places_quickly = True, False
         return True
 
     async def _serve(self, yielded: object) -> object:
@@ -282,6 +285,7 @@ class Spawner:
     def _place_now(self, child: Child[Any]) -> TaskNode:
         node = self._run.place(child, self._node)
         if node.status.is_terminal:
+            self._may_end_at_once = True
             self._ended_at_once += 1
         return node
 
