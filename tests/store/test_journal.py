@@ -241,3 +241,11 @@ async def test_node_is_on_record_with_the_parent_that_it_had(store: Store) -> No
         tree.root.remove_child(node)
     journal.close()
     assert nodes(store, "parent", "status") == {"a": ("root", "cancelled")}
+
+
+@pytest.mark.parametrize("folder", ["/tmp/\udcff", "/a\\id:b", "\\id:\x00", "/" + "long/" * 800])
+async def test_folder_of_any_name_comes_back(store: Store, folder: str) -> None:
+    """The name of a folder is any bytes, on Linux."""
+    tree = TreeBuilder("root").add_child("a", task=ok).build()
+    await AsyncExecutor(tree, store=NewRun(store, Origin(target=f"{folder}/app.py:tree", folder=folder))).run()
+    assert (store.run().origin.folder, store.run().origin.target) == (folder, f"{folder}/app.py:tree")

@@ -18,6 +18,7 @@ from treetask import _clock
 from treetask.store._dialect import Connection, Row
 from treetask.store._errors import RunOwnedError, UnknownRunError
 from treetask.store._process import Owner, current_process, is_alive
+from treetask.store._text import id_of_key, whole_text
 
 #: Seconds between two signs of life of a driver.
 HEARTBEAT_EVERY: Final = 5.0
@@ -99,8 +100,8 @@ def create_run(connection: Connection, root: str, name: str | None, origin: Orig
     values: dict[str, object] = {
         "root": root,
         "name": name,
-        "target": origin.target,
-        "folder": origin.folder,
+        "target": None if origin.target is None else whole_text(origin.target),
+        "folder": None if origin.folder is None else whole_text(origin.folder),  # on Linux its name is any bytes
         "params": origin.params,
         "options": options,
         "status": RunStatus.RUNNING.value,
@@ -242,7 +243,7 @@ def _record(row: Row) -> RunRecord:
         id=found["id"],
         root=found["root"],
         name=found["name"],
-        origin=Origin(found["target"], found["folder"], found["params"], options),
+        origin=Origin(_read(found["target"]), _read(found["folder"]), found["params"], options),
         status=status,
         started_at=found["started_at"],
         ended_at=found["ended_at"],
@@ -254,6 +255,10 @@ def _record(row: Row) -> RunRecord:
         resumes=found["resumes"],
         counts=None if found["counts"] is None else json.loads(found["counts"]),
     )
+
+
+def _read(text: str | None) -> str | None:
+    return None if text is None else id_of_key(text)
 
 
 def _is_driven(owner: Owner, heartbeat_at: float) -> bool:

@@ -33,16 +33,20 @@ def key_text(id: str) -> str:
     """
     if len(id) * 4 <= LONGEST_KEY and id.isascii() and id.isprintable() and not id.startswith("\\"):
         return id
-    if _BAD.search(id) is None and not id.startswith((_CHANGED, _SHORTENED)):
-        key = id
-    else:
-        key = _CHANGED + _ESCAPE.sub(_written_out, id)
+    key = whole_text(id)
     encoded = key.encode()
     if len(encoded) <= LONGEST_KEY:
         return key
     from hashlib import sha256  # here, since few ids are so long
 
     return f"{_SHORTENED}{sha256(encoded).hexdigest()}:{key[:_HEAD]}"
+
+
+def whole_text(text: str) -> str:
+    """Return a text as one that every database takes, and from which `id_of_key` gives all of it back."""
+    if _BAD.search(text) is None and not text.startswith((_CHANGED, _SHORTENED)):
+        return text
+    return _CHANGED + _ESCAPE.sub(_written_out, text)
 
 
 def id_of_key(key: str) -> str:
