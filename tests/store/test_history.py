@@ -7,7 +7,7 @@ import pytest
 from tests.engine.support import ok
 from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder, TreeFailed
 from treetask.model import Forecast, remaining_seconds
-from treetask.store import Store
+from treetask.store import RunStatus, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +110,24 @@ def test_own_pace_counts_the_more_the_more_is_done() -> None:
 def test_history_without_work_leaves_its_own_pace() -> None:
     """Tasks that took no time say nothing."""
     assert remaining_seconds(10.0, 0.5, Forecast(1.0, {})) == 10.0
+
+
+async def test_tree_that_is_reset_expects_all_of_it_again(store: Store) -> None:
+    """With a store and without one: what the run before has done is none of the next one's."""
+    tree = two_tasks()
+    await AsyncExecutor(tree, store=store).run()
+    tree.reset()
+    await AsyncExecutor(tree, store=store).run()
+    assert tree.forecast is not None
+    assert tree.forecast.share == 1.0
+    tree.reset()
+    assert tree.forecast is None
+
+
+async def test_task_with_a_long_id_has_a_history(store: Store) -> None:
+    """An index of PostgreSQL takes 2,704 bytes."""
+    name = "".join(map(str, range(1200)))  # which no compression makes short enough
+    for _ in range(2):
+        tree = TreeBuilder("root").add_child(name, task=ok).build()
+        await AsyncExecutor(tree, store=store).run()
+    assert store.run().status is RunStatus.DONE

@@ -485,6 +485,7 @@ class TaskTree:
 
         Raises `TreeTaskError` where children were folded that no body would add again.
         """
+        self.forecast = None  # it knows what the run before has done
         if self.folds is not None:
             self.folds.forget_all()
         if self.selection is not None:

@@ -10,6 +10,7 @@ from treetask._errors import TreeTaskError, words_of
 from treetask.dsl import cache_of, data_of, declaration_of, key_parameters, version_of
 from treetask.model import TaskNode
 from treetask.store._dialect import Connection
+from treetask.store._text import key_text
 from treetask.store._typed_form import digest_of
 
 _COLUMNS: Final = ("declaration", "digest", "result", "stored_at")
@@ -48,7 +49,7 @@ def inputs_digest(node: TaskNode) -> tuple[str, str] | None:
     # By name, in whichever way and order they were given.
     told = sorted(data.items(), key=itemgetter(0)) if cache == "inputs" else _key(cache, node, data)
     digest = digest_of((version_of(node), cache == "inputs", told))
-    return None if digest is None else (declared.path, digest)
+    return None if digest is None else (key_text(declared.path), digest)
 
 
 def lookup(connection: Connection, declaration: str, digest: str) -> bytes | None:

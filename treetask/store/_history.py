@@ -8,6 +8,7 @@ from typing import Final
 from treetask.model import Forecast
 from treetask.store._dialect import Connection
 from treetask.store._runs import RunStatus
+from treetask.store._text import id_of_key
 
 #: Runs that are looked at: enough that one odd one does not count, few enough that a change shows.
 _RUNS: Final = 10
@@ -30,7 +31,7 @@ def forecast(connection: Connection, root: str) -> Forecast | None:
         (root, oldest, newest),
     ):
         if run in runs and count:
-            work.setdefault(declaration, []).append((count, seconds / count))
+            work.setdefault(id_of_key(declaration), []).append((count, seconds / count))
     typical = {
         declaration: (median(each for _, each in found), median(count for count, _ in found))
         for declaration, found in work.items()

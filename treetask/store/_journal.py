@@ -330,7 +330,7 @@ class RunJournal:
         said = None if error is None else clean(error)
         end_run(connection, self.run, self._resumes, status=status, error=said, counts=counts)
         rows = [
-            (key_text(root.id), clean(declaration), self.run, int(count), seconds)
+            (key_text(root.id), key_text(declaration), self.run, int(count), seconds)
             for declaration, (count, seconds) in self._durations.items()
         ]
         columns = ("root", "declaration", "run", "count", "seconds")
