@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -293,3 +294,23 @@ async def test_subtree_is_deleted_only_if_that_is_said(tasks: TaskRepository) ->
     assert await tasks.list_tasks() == [other]
     assert await tasks.delete_task(other.id) == 1
     assert (child.id, await tasks.list_tasks()) == ("c", [])
+
+
+async def test_id_is_a_string(tasks: TaskRepository) -> None:
+    """Anything else is refused before the store is asked, which would say it in words of its own."""
+    made: Any = await tasks.create_task(name="a", id="a")
+    number: Any = 5
+    asked: dict[str, Callable[[Any], Awaitable[object]]] = {
+        "get_task_by_id(): task_id": tasks.get_task_by_id,
+        "get_task_tree(): root_id": tasks.get_task_tree,
+        "update_task(): task_id": lambda given: tasks.update_task(given, name="b"),
+        "delete_task(): task_id": tasks.delete_task,
+        "list_tasks(): user_id": lambda given: tasks.list_tasks(user_id=given),
+        "list_tasks(): parent_id": lambda given: tasks.list_tasks(parent_id=given),
+        "task 'a': parent_id": lambda given: tasks.update_task("a", parent_id=given),
+    }
+    for what, ask in asked.items():
+        with pytest.raises(TypeError, match=exactly(f"{what} is 5; expected a string")):
+            await ask(number)
+        with pytest.raises(TypeError, match=exactly(f"{what} is a task, task 'a'; hand over its id: task.id")):
+            await ask(made)

@@ -314,6 +314,10 @@ async def test_configuration_in_any_order_makes_a_tree(desk: Desk) -> None:
             "task 'b' of the configuration has the unknown parent 'rot' (did you mean 'root'?)",
         ),
         (
+            [{"id": "root", "name": "x"}, {"id": "b", "name": "note", "parent_id": ["root"]}],
+            "task 'b' of the configuration has the unknown parent '['root']' (did you mean 'root'?)",
+        ),
+        (
             [
                 {"id": "root", "name": "x"},
                 {"id": "a", "name": "x", "parent_id": "b"},

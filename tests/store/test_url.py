@@ -153,3 +153,21 @@ def test_default_place_is_made_for_this_user_alone(tmp_path: Path, monkeypatch: 
     assert Path(".treetask/journal.db").is_file()
     assert Path(".treetask/.gitignore").read_text() == "*\n"
     assert Path(".treetask").stat().st_mode & 0o777 == 0o700
+
+
+def test_default_place_that_is_taken_or_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of that name is said to be one; what git is told is written where a full disk has cut it off."""
+    (tmp_path / ".git").touch()
+    monkeypatch.chdir(tmp_path)
+    Path(".treetask").touch()
+    message = (
+        "store .treetask/journal.db: '.treetask' is there already, and no folder; move it away, or name another file"
+    )
+    with pytest.raises(StoreUnavailableError, match=exactly(message)):
+        Store()
+
+    Path(".treetask").unlink()
+    Path(".treetask").mkdir()
+    Path(".treetask/.gitignore").touch()
+    Store().close()
+    assert Path(".treetask/.gitignore").read_text() == "*\n"

@@ -241,7 +241,7 @@ def _root_of(config: Mapping[str, Mapping[str, Any]]) -> str:
                 raise DefinitionError(f"'{here}' is below itself: {' -> '.join(circle)}; parents go up to one root")
             path[here] = None
             parent = config[here]["parent_id"]
-            if parent not in config:
+            if not isinstance(parent, str) or parent not in config:
                 hint = did_you_mean(str(parent), [each for each in config if each != here])
                 raise DefinitionError(f"task '{here}' of the configuration has the unknown parent '{parent}'{hint}")
             here = parent

@@ -25,6 +25,7 @@ from treetask.store._task import (
     TaskState,
     called,
     checked_dependencies,
+    checked_id,
     checked_inputs,
     checked_priority,
     checked_text,
@@ -108,6 +109,7 @@ class TaskRepository:
 
     async def get_task_by_id(self, task_id: str) -> TaskRecord:
         """Return a task as it is now. Raises `UnknownTaskError`."""
+        checked_id(task_id, "get_task_by_id()", "task_id")
         return await self._reading(lambda connection: task_rows.read_one(connection, task_id))
 
     async def list_tasks(
@@ -129,7 +131,7 @@ class TaskRepository:
         for column, value in (("user_id", user_id), ("parent_id", parent_id)):
             if value is not None:
                 conditions.append(f"{column} = ?")
-                values.append(value)
+                values.append(checked_id(value, "list_tasks()", column))
         if status is not None:
             conditions.append("status = ?")
             values.append(_checked_status(status, "list_tasks()").value)
@@ -142,6 +144,7 @@ class TaskRepository:
 
     async def get_task_tree(self, root_id: str) -> TaskTreeNode:
         """Return a task with all that are filed below it, ready to be distributed. Raises `UnknownTaskError`."""
+        checked_id(root_id, "get_task_tree()", "root_id")
 
         def read(connection: Connection) -> TaskTreeNode:
             found = task_rows.read_below(connection, root_id)
@@ -157,6 +160,7 @@ class TaskRepository:
         Raises `UnknownTaskError`, `RunOwnedError` while it is distributed, `DefinitionError` for a parent below it, and
         what `create_task` raises.
         """
+        checked_id(task_id, "update_task()", "task_id")
         return await _in_thread(partial(self._update, task_id, changes))
 
     async def delete_task(self, task_id: str, *, subtree: bool = False) -> int:
@@ -165,6 +169,7 @@ class TaskRepository:
         Raises `UnknownTaskError`, `RunOwnedError` while one of them is distributed, and `DefinitionError` if there are
         some below it and `subtree` does not say that they are meant as well.
         """
+        checked_id(task_id, "delete_task()", "task_id")
         return await _in_thread(partial(self._delete, task_id, subtree=subtree))
 
     # -- in a thread ---------------------------------------------------------------------------------------------------
@@ -271,6 +276,7 @@ def _changed(connection: Connection, task: TaskRecord, changes: TaskChanges) -> 
     if "parent_id" in changes:
         columns["parent_id"] = changes["parent_id"]
         if changes["parent_id"] is not None:
+            checked_id(changes["parent_id"], owner, "parent_id")
             task_rows.refuse_unknown_parent(connection, owner, changes["parent_id"])
             task_rows.refuse_parent_below(connection, task, changes["parent_id"])
     if "inputs" in changes:

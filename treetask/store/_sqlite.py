@@ -188,6 +188,9 @@ def _checked(address: Address, path: Path, *, create: bool) -> Path:
                     shown, "there is no such file", "check the path, or start a run that keeps a journal"
                 )
             if address.is_default:
+                if path.parent.exists() and not path.parent.is_dir():
+                    problem = f"'{path.parent.name}' is there already, and no folder"
+                    raise StoreUnavailableError(shown, problem, "move it away, or name another file")
                 _make_folder(path.parent)
             elif not path.parent.is_dir():
                 raise StoreUnavailableError(shown, "its folder does not exist", "make that, or name another file")
@@ -201,7 +204,7 @@ def _make_folder(folder: Path) -> None:
     """Make the folder of the default place: for this user alone, and not for git."""
     folder.mkdir(mode=0o700, exist_ok=True)
     ignored = folder / ".gitignore"
-    if not ignored.exists():
+    if not ignored.exists() or not ignored.stat().st_size:  # it is empty if the disk was full
         ignored.write_text("*\n", encoding="utf-8")
 
 

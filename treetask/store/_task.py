@@ -157,6 +157,15 @@ def checked_text(value: object, what: str, *, owner: str) -> str:
     return value
 
 
+def checked_id(value: object, owner: str, what: str) -> str:
+    """Return an id by which something is looked for. Raises `TypeError`."""
+    if isinstance(value, TaskRecord):
+        raise TypeError(f"{owner}: {what} is a task, {value}; hand over its id: task.id")
+    if not isinstance(value, str):
+        raise TypeError(f"{owner}: {what} is {value!r}; expected a string")
+    return value
+
+
 def checked_priority(value: object, *, owner: str) -> int:
     """Return a priority. Raises `TypeError` or `ValueError`."""
     expected = "expected a whole number from 0 (urgent); 2 is normal"
