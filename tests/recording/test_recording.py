@@ -300,6 +300,21 @@ async def test_journal_that_stays_full_holds_nothing_back_for_ever() -> None:
     assert run.error is None
 
 
+async def test_more_ends_than_are_told_in_one_turn() -> None:
+    """All of them count, the later ones in later turns."""
+    ids = [f"n{number}" for number in range(2500)]
+    builder = TreeBuilder("root")
+    for name in ids:
+        builder.add_child(name, task=ok)
+    run = Recorded(builder.build(), Ledger(capacity=10_000))
+    async with anyio.create_task_group() as group:
+        group.start_soon(run.run)
+        await run.until_asked(*ids)
+        run.ledger.answer(*ids[:1500])
+        run.ledger.answer()
+    assert (run.error, set(statuses(run.tree).values())) == (None, {"done"})
+
+
 async def test_journal_that_fails_ends_the_run_with_its_error() -> None:
     """What is not on record was not done, and what still runs is cancelled."""
     tree = (
