@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.support import ok
+from tests.engine.support import ended, fail, ok
 from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder, TreeFailed
 from treetask.model import Forecast, remaining_seconds
 from treetask.store import RunStatus, Store
@@ -131,3 +131,16 @@ async def test_task_with_a_long_id_has_a_history(store: Store) -> None:
         tree = TreeBuilder("root").add_child(name, task=ok).build()
         await AsyncExecutor(tree, store=store).run()
     assert store.run().status is RunStatus.DONE
+
+
+async def test_what_has_failed_is_expected_again(store: Store) -> None:
+    """When a run is gone on with: only what was done is left out."""
+    await AsyncExecutor(two_tasks(), store=store).run()
+    lasts(store, 1, 10.0, a=2.5, b=7.5)
+    broken = TreeBuilder("root").add_child("a", task=ok).add_child("b", task=fail).build()
+    await ended(AsyncExecutor(broken, store=store))
+    tree = two_tasks()
+    journal = store.resume().open_journal(tree)
+    assert tree.forecast is not None
+    assert tree.forecast.seconds == pytest.approx(7.5)
+    journal.close()
