@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from treetask._errors import TreeTaskError
+from treetask._errors import TreeTaskError, words_of
 
 
 class StoreError(TreeTaskError):
@@ -101,3 +101,12 @@ class JournalError(StoreError):
     def __init__(self, problem: str) -> None:
         super().__init__(f"the run was stopped, as its journal cannot be written: {problem}")
         self.problem = problem
+
+
+def journal_error(error: BaseException) -> BaseException:
+    """Return what a run is told that can be recorded no further; that somebody else drives it tells enough itself."""
+    if isinstance(error, RunOwnedError) or not isinstance(error, Exception):
+        return error
+    told = JournalError(words_of(error))
+    told.__cause__ = error
+    return told

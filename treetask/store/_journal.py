@@ -14,10 +14,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from treetask import _clock
-from treetask._errors import words_of
 from treetask.model import FAILURES, Child, TaskNode, TaskStatus, TaskTree, kind_of
 from treetask.store._dialect import Connection
-from treetask.store._errors import JournalError, RunOwnedError, StoreError, StoreUnavailableError
+from treetask.store._errors import RunOwnedError, StoreError, StoreUnavailableError, journal_error
 from treetask.store._history import forecast
 from treetask.store._runs import (
     HEARTBEAT_EVERY,
@@ -119,7 +118,7 @@ class RunJournal:
             self._store.connect,
             self._write,
             self._tell,
-            lambda error: on_failed(_journal_error(error)),
+            lambda error: on_failed(journal_error(error)),
             idle=self._beat,
             every=HEARTBEAT_EVERY,
         )
@@ -306,7 +305,7 @@ class RunJournal:
                     self._write_end(connection)
             except Exception as error:
                 self._give_up(error)
-                told = _journal_error(error)
+                told = journal_error(error)
                 if told is error:
                     raise
                 raise told from error
@@ -345,15 +344,6 @@ def _are_unchanging(child: Child[Any]) -> bool:
 def _works_itself(node: TaskNode) -> bool:
     """Whether the time of a node is that of its body: of one with children it is theirs, which count themselves."""
     return node._body is not None and not node._children and not kind_of(node._body).yields
-
-
-def _journal_error(error: BaseException) -> BaseException:
-    """Return what a run is told that can be recorded no further; that somebody else drives it tells enough itself."""
-    if isinstance(error, RunOwnedError) or not isinstance(error, Exception):
-        return error
-    told = JournalError(words_of(error))
-    told.__cause__ = error
-    return told
 
 
 _ENDS: Final[Mapping[TaskStatus, RunStatus]] = {

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from treetask import _clock
-from treetask._errors import TreeTaskError, words_of
+from treetask._errors import TreeTaskError
 from treetask.model import Event, ProgressChanged, TaskNode, TaskStatus, TaskTree
 from treetask.store import _claims as claims
 from treetask.store import _task_rows as task_rows
 from treetask.store._dialect import Connection
-from treetask.store._errors import JournalError
+from treetask.store._errors import journal_error
 from treetask.store._store import Store
 from treetask.store._task import TaskRecord, TaskState, moment
 from treetask.store._task_plan import Plan
@@ -88,7 +88,7 @@ class TaskJournal:
             self._store.connect,
             self._write,
             self._answer,
-            lambda error: on_failed(_journal_error(error)),
+            lambda error: on_failed(journal_error(error)),
             idle=self._beat,
             every=claims.BEAT,
         )
@@ -220,15 +220,6 @@ class TaskJournal:
                 with self._store.transaction() as connection:
                     claims.release(connection, self._claim, list(self._plan.found))
         except Exception as error:
-            raise _journal_error(error) from error
+            raise journal_error(error) from error
         finally:
             claims.forget(self._claim)
-
-
-def _journal_error(error: BaseException) -> BaseException:
-    """Return what a run is told that can be recorded no further."""
-    if not isinstance(error, Exception):
-        return error
-    told = JournalError(words_of(error))
-    told.__cause__ = error
-    return told
