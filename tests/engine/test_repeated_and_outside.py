@@ -158,6 +158,23 @@ def test_outside_waits_for_the_end_of_the_group() -> None:
     assert desk.begin_all() == ["needs", "wants"]
 
 
+def test_group_that_waits_for_outside_no_more() -> None:
+    """Its child waited for who is to hear, and was cancelled: so the news may well wait for the end of the group."""
+    desk = desk_of(repeated(leaf("broken"), leaf("long"), leaf("waits", "needs"), attempts=2), leaf("needs", "broken"))
+    assert desk.begin_all() == ["broken", "long"]
+    desk.scheduler.cancel_subtree(desk.node("waits"), None, 0)
+
+    desk.end("broken", status=FAILED)
+
+    assert desk.node("needs").status == "pending"
+    desk.end("long")
+    assert desk.begin_all() == ["broken"]
+    desk.end("broken")
+    assert desk.begin_all() == ["needs"]
+    desk.end("needs")
+    assert desk.begin_all() == ["waits"]
+
+
 def test_inside_is_told_at_once() -> None:
     """Who begins anew together with what has failed has nothing to wait for."""
     desk = desk_of(repeated(leaf("broken"), leaf("needs", "broken"), optionally("wants", "broken")))

@@ -160,14 +160,16 @@ class Deadlocks:
         """Whether the end of a node waits for another one, which has not begun and is not below it."""
         if not self._may_be_waited_for(node, by):
             return False
-        if self._needs is None or self._needs[0] is not by:
+        # What was waited for the last time may have ended since.
+        if self._needs is None or self._needs[0] is not by or (node, _START) in self._needs[1]:
             needs: set[_Vertex] = set()
 
             def note(vertex: _Vertex) -> bool:
                 needs.add(vertex)
                 return False
 
-            self._find([(by, _END)], note, lambda _: ())
+            # What has ended is waited for no more in this attempt; the next one is looked at when it begins.
+            self._find([(by, _END)], note, lambda _: (), is_over=TaskNode.is_done)
             self._needs = by, needs
         return (node, _START) in self._needs[1]
 
@@ -232,12 +234,15 @@ class Deadlocks:
         starts: Iterable[_Vertex],
         is_sought: Callable[[_Vertex], bool],
         more: Callable[[_Vertex], Iterable[_Vertex]] | None = None,
+        is_over: Callable[[TaskNode], bool] | None = None,
     ) -> list[_Vertex] | None:
         """Return the shortest way to a vertex that is sought, along who waits for whom; None if there is none.
 
         With `more`, which says what a vertex waits for besides, bodies that wait aside count as well, and those who
-        wait for news that are held, which nobody has to.
+        wait for news that are held, which nobody has to. `is_over` says who is not waited for; by default who has ended
+        for good.
         """
+        is_over = is_over or self._is_over
         came_from: dict[_Vertex, _Vertex | None] = dict.fromkeys(starts)
         waiting = deque(came_from)
         turns: dict[TaskNode, dict[TaskNode, TaskNode]] = {}
@@ -257,7 +262,7 @@ class Deadlocks:
                 held = self._waiting.held.of.get(vertex[0])
                 followed += [(one, _END) for one in held.values()] if held and vertex[1] == _START else []
             for each in followed:
-                if each not in came_from and not self._is_over(each[0]):
+                if each not in came_from and not is_over(each[0]):
                     came_from[each] = vertex
                     waiting.append(each)
         return None
