@@ -337,6 +337,17 @@ async def test_journal_that_fails_ends_the_run_with_its_error() -> None:
     assert run.ledger.is_closed
 
 
+async def test_answer_that_came_before_the_failure_counts() -> None:
+    """Though the run had not been told of it yet."""
+    tree = TreeBuilder("root").add_child("a", task=ok).add_child("b", task=ok).build()
+    run = Recorded(tree)
+    async with run.running():
+        await run.until_asked("a", "b")
+        run.ledger.answer("a")
+        run.ledger.fail(OSError("disk full"))
+    assert statuses(tree) == {"root": "cancelled", "a": "done", "b": "cancelled"}
+
+
 async def test_what_is_on_record_does_not_run_again() -> None:
     """Static nodes and spawned ones come in as they were, with their results."""
     tree = Registry("t")

@@ -7,7 +7,7 @@ import pytest
 from tests.engine.support import ended, fail, ok
 from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder, TreeFailed
 from treetask.model import Forecast, remaining_seconds
-from treetask.store import RunStatus, Store
+from treetask.store import NewRun, RunStatus, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +144,18 @@ async def test_what_has_failed_is_expected_again(store: Store) -> None:
     assert tree.forecast is not None
     assert tree.forecast.seconds == pytest.approx(7.5)
     journal.close()
+
+
+async def test_part_of_a_run_says_nothing_of_the_whole(store: Store) -> None:
+    """Neither one that took over what another has done, nor one of a selection."""
+    await AsyncExecutor(two_tasks(), store=store).run()
+    lasts(store, 1, 10.0)
+    rest = two_tasks()
+    await AsyncExecutor(rest, store=NewRun(store, past_of=store.run())).run()
+    selected = two_tasks()
+    selected.select(only=["a"])
+    await AsyncExecutor(selected, store=store).run()
+    again = two_tasks()
+    await AsyncExecutor(again, store=store).run()
+    assert again.forecast is not None
+    assert again.forecast.seconds == 10.0

@@ -97,6 +97,9 @@ class Recording:
         """Nothing more will be on record: the run ends, and what ends from now on has not been done."""
         self._has_failed = True
         self._settled(self._asked)
+        answered = [*self._answers]
+        self._answers.clear()
+        self._scheduler.recorded(answered, self._now())
         self._scheduler.recording_failed(f"not on record: {error}", self._now())
         self._raise_at_end(error)
         self._advance()

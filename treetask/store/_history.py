@@ -18,7 +18,10 @@ def forecast(connection: Connection, root: str) -> Forecast | None:
     """Return what the last runs of a tree that went well say of the next one; None if there was none."""
     rows = connection.rows(
         "select id, ended_at - started_at from runs"
-        " where root = ? and status = ? and resumes = 0 and ended_at is not null order by id desc limit ?",
+        " where root = ? and status = ? and resumes = 0 and ended_at is not null"
+        # Of a run that was only a part of one there are none.
+        " and exists (select 1 from durations where durations.root = runs.root and durations.run = runs.id)"
+        " order by id desc limit ?",
         (root, RunStatus.DONE.value, _RUNS),
     )
     if not rows:
