@@ -111,7 +111,7 @@ def check_end(url: str, notes: Path) -> None:
     begun = [about for word, about in lines if word == "begin"]
     assert {key for key, *_ in nodes if key not in {"night", "night/line"}} == set(begun)
     for key, number, status in attempts:
-        assert status == "retrying"
+        assert status in {"retrying", "failed", "cancelled"}, "of what was done there is no second attempt"
         assert number <= begun.count(key)
 
 

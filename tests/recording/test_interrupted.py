@@ -9,7 +9,7 @@ import time
 import anyio
 import pytest
 
-from tests.engine.support import ok, statuses, turns
+from tests.engine.support import forever, ok, statuses, turns
 from tests.recording.ledger import Ledger
 from treetask import AsyncExecutor, TaskTree, TreeBuilder
 from treetask.testing import VirtualClock
@@ -103,7 +103,7 @@ async def test_native_cancel_while_a_journal_cannot_be_opened() -> None:
 
 async def test_cancelled_scope_waits_for_the_journal() -> None:
     """One that is cancelled while it is opened cancels the run once that has begun."""
-    tree, ledger = one(), Slow()
+    tree, ledger = TreeBuilder("root").add_child("a", task=forever).build(), Slow()
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(AsyncExecutor(tree, store=ledger).run)
