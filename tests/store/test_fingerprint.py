@@ -251,3 +251,15 @@ def test_code_is_found_behind_what_is_around_it() -> None:
     assert code_digest(functools.lru_cache(add)) == code_digest(add)
     assert len({code_digest(each) for each in (add, take, around(add), around(take))}) == 4
     assert code_digest(len) == code_digest(Plain()) == ""
+
+
+def test_code_with_a_text_that_is_no_unicode_has_a_digest() -> None:
+    """And another one than with another text."""
+
+    def one() -> str:
+        return "\udcff"
+
+    def other() -> str:
+        return "\udcfe"
+
+    assert code_digest(one) != code_digest(other)

@@ -21,7 +21,7 @@ from treetask import (
     TreeTaskConfig,
     optional,
 )
-from treetask.store import JournalError, NewRun, Origin, RunOwnedError, RunStatus, Store
+from treetask.store import JournalError, NewRun, Origin, RunStatus, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -249,20 +249,3 @@ async def test_folder_of_any_name_comes_back(store: Store, folder: str) -> None:
     tree = TreeBuilder("root").add_child("a", task=ok).build()
     await AsyncExecutor(tree, store=NewRun(store, Origin(target=f"{folder}/app.py:tree", folder=folder))).run()
     assert (store.run().origin.folder, store.run().origin.target) == (folder, f"{folder}/app.py:tree")
-
-
-async def test_process_that_was_halted_looks_whether_the_run_is_still_its_own(store: Store) -> None:
-    """Before it writes anything: while it stood still somebody may have gone on with the run."""
-
-    async def is_halted(node: TaskNode) -> None:
-        journal = new.journal
-        assert journal is not None
-        journal._beaten_at -= 3600
-        with store.transaction() as connection:
-            connection.execute("update runs set resumes = 1, host = 'elsewhere'")
-
-    new = NewRun(store)
-    tree = TreeBuilder("root").add_child("a", task=is_halted).build()
-    with pytest.raises(RunOwnedError, match=r"^run 1 is already driven by process \d+ on elsewhere since "):
-        await AsyncExecutor(tree, store=new).run()
-    assert "done" not in [status for (status,) in nodes(store, "status").values()]

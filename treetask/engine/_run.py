@@ -367,7 +367,7 @@ class Run:
         adopted = self.scheduler.adopt(child, parent, self.loop.now()) if self.scheduler.left_over.of else None
         if adopted is not None:
             return adopted
-        node = place_child(child, parent, self.tree.find)
+        node = place_child(child, parent)
         node._child = child
         if self._recording is not None:
             self._recording.adopt(node)
@@ -375,9 +375,10 @@ class Run:
         try:
             self.scheduler.add(node, parent, now(), at_once=True)
         except DuplicateNodeError as error:
-            # A sibling of that key that is in the tree no more; else somebody has given its id to a node elsewhere.
-            is_folded = error.node_id == node.id and self.tree.find(node.id) is None
-            raise (DuplicateChildError(child.key, parent.id) if is_folded else error) from None
+            # A sibling of that key, which may be folded by now; else somebody has given its id to a node elsewhere.
+            other = self.tree.find(node.id)
+            is_sibling = error.node_id == node.id and (other is None or other.parent is parent)
+            raise (DuplicateChildError(child.key, parent.id) if is_sibling else error) from None
         child._node = node
         # The body of its parent goes on, so nothing has ended that the run would wait for.
         if not self._crew.has_spare:

@@ -152,7 +152,12 @@ class Slots:
                 return None
             if (node._status is not _PENDING and node._status is not _RETRYING) or node._waits:
                 continue  # it was stopped while it queued, or even brought back to its beginning
-            kind = self._last_kind if node._body is self._last_body else self.kind(node)
+            body: Any = node._body
+            kind: Any = self._last_kind
+            if body is not self._last_body:
+                kind = getattr(body, "kind", None)  # what `kind` comes to for what was spawned
+                if type(kind) is not BodyKind:
+                    kind = self.kind(node)
             if kind.in_thread:
                 if self._threads_used >= self._threads:
                     lacking.push(node)

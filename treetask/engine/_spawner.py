@@ -28,7 +28,6 @@ from treetask.engine._threads import Threads
 from treetask.model import (
     JOIN,
     Child,
-    DuplicateChildError,
     KeepDone,
     OnFailure,
     Return,
@@ -380,14 +379,10 @@ def _is_child(value: object) -> TypeGuard[Child[Any]]:
     return isinstance(value, Child)
 
 
-def place_child(child: Child[Any], parent: TaskNode, find: Callable[[str], TaskNode | None]) -> TaskNode:
+def place_child(child: Child[Any], parent: TaskNode) -> TaskNode:
     """Return the node that a child becomes under a parent, in no tree yet. Raises what its yield raises."""
     if child._node is not None:
         raise SpawnError(f"child '{child._node.id}' was started before; make a second one with .child(...)")
     # A property takes as long as all that is done here, before Python 3.12.
     key = child._key or child._named()
-    node_id = f"{parent.id}/{key}"
-    other = find(node_id)
-    if other is not None and other.parent is parent:
-        raise DuplicateChildError(key, parent.id)
-    return child.template.make_node(child, node_id)
+    return child.template.make_node(child, f"{parent.id}/{key}")

@@ -364,7 +364,8 @@ class TaskTree:
 
         Raises `NodeOwnedError` and `DuplicateNodeError`.
         """
-        check_free(child, parent)
+        if child.parent is not None or child._children or child._tree is not None or child is parent:
+            check_free(child, parent)
         if child._children or child.id in self._index or self.folds is not None:
             self._check_ids(child, parent)
         if parent._children:

@@ -165,6 +165,8 @@ def _constant(value: Any) -> Any:
     kind = _kind(value)
     if kind is CodeType:
         return ["code", *_code_form(value)]
+    if kind is str and not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value):
+        return ["text", value.encode("utf-8", "surrogatepass")]  # no text of msgpack's has lone surrogates
     if kind is complex:
         return ["complex", value.real, value.imag]
     if kind is tuple:

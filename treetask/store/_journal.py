@@ -48,9 +48,6 @@ _FULL: Final = 10_000
 #: Arguments that no body changes.
 _UNCHANGING: Final = frozenset({type(None), bool, int, float, str, bytes})
 
-#: Seconds without a heartbeat after which one goes before what is to be written: a beat was missed.
-_OVERDUE: Final = 2 * HEARTBEAT_EVERY
-
 _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
 _PENDING: Final = TaskStatus.PENDING
@@ -93,8 +90,6 @@ class RunJournal:
         #: What there is between the clock of the run and that of the day, in seconds.
         self._to_wall = 0.0
         self._has_beaten = False
-        #: When it was sure that nobody else drives the run: a process that was halted meanwhile may have lost it.
-        self._beaten_at = _clock.wall()
         #: What has come back from another run, and is not entered in this one yet.
         self._came_back: Final[list[TaskNode]] = []
         #: What tells of the arguments of children, found before their bodies could change these.
@@ -221,8 +216,6 @@ class RunJournal:
             describer = self._describer = Describer(self.run, lambda at: at + to_wall, fingerprints)
         # Each time, not only now and then: a machine may have slept meanwhile, and another one be far ahead.
         beat(connection, self.run, self._resumes, tells_version=False)
-        if _clock.wall() - self._beaten_at > _OVERDUE:
-            self._beat(connection)
         last = {entry[0]: entry for entry in batch}
         lacking = () if self.past is None else self.past.lacking
         rows = [
@@ -299,7 +292,6 @@ class RunJournal:
         # Which version this is takes long to find out: not while the first bodies begin.
         beat(connection, self.run, self._resumes, tells_version=self._has_beaten)
         self._has_beaten = True
-        self._beaten_at = _clock.wall()
 
     # -- at the end --------------------------------------------------------------------------------------------------
 
