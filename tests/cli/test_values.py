@@ -229,6 +229,34 @@ def test_defaults_of_pyproject(project: Project) -> None:
     assert project.treetask("app:built", *QUIET).code == 0
 
 
+def test_parameter_that_sounds_like_an_option_needs_no_target(project: Project) -> None:
+    """Where pyproject.toml has the target it is the pipeline's; what that has not is told with the closest option."""
+    program = """\
+        from dataclasses import dataclass
+        from treetask import Registry
+
+        tree = Registry("t")
+
+        @dataclass
+        class Settings:
+            token: str
+
+        settings = tree.params(Settings)
+
+        @tree.task
+        async def show(token: str = settings.output.token) -> None:
+            print(token)
+        """
+    project.write("app.py", program)
+    project.write("pyproject.toml", '[tool.treetask]\ntarget = "app:tree"\n')
+
+    assert project.treetask(*QUIET, "--token", "y").out == "y\n"
+    assert project.treetask("run", *QUIET, "--token=z").out == "z\n"
+    assert project.treetask("--displya", "quiet", "--token", "y").refusal == [
+        f"treetask: unknown option '--displya' (did you mean --display?); {HELP}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

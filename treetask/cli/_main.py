@@ -57,7 +57,7 @@ def _obey(options: Options) -> int:
     if options.command in RECORD_COMMANDS:
         assert place is not None  # --no-store was refused
         return _obey_about_record(options, place)
-    if options.target is None:
+    if options.target is None and defaults.text is None:
         # The word after it may have been meant as the TARGET.
         refuse_misspelt(options.params)
     target = defaults.target() if options.target is None else parse_target(options.target, folder)
