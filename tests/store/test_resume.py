@@ -823,7 +823,7 @@ async def test_failure_within_a_group_that_is_repeated_stays_on_record(store: St
     tree = TreeBuilder("root").add_node("group", retry=retry).add_child("a", task=fails_once, max_retries=0).build()
     await AsyncExecutor(tree, store=store).run()
     with store.reading() as connection:
-        assert connection.rows("select key, number, error from attempts order by key, number") == [
-            ("a", 1, "once"),
-            ("group", 1, "'a' failed"),
+        assert connection.rows("select key, number, status, error from attempts order by key, number") == [
+            ("a", 1, "failed", "once"),
+            ("group", 1, "retrying", "'a' failed"),
         ]

@@ -52,9 +52,11 @@ _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
 _PENDING: Final = TaskStatus.PENDING
 
-#: A node, its status from then on, when, whether the run waits for it to be on record, of an attempt that is to be
-#: repeated its number and its error, and the parent: when the row is made, the node may be in the tree no more.
-_Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "tuple[int, str | None] | None", "TaskNode | None"]
+#: An attempt that is to be repeated: its number, how it ended and its error.
+_Attempt: TypeAlias = tuple[int, TaskStatus, "str | None"]
+#: A node, its status from then on, when, whether the run waits for it to be on record, an attempt that is over, and
+#: the parent: when the row is made, the node may be in the tree no more.
+_Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "_Attempt | None", "TaskNode | None"]
 
 
 class RunJournal:
@@ -175,16 +177,18 @@ class RunJournal:
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         if new is _WORKING:
             self._put(node, new, at)
-        elif new is _RETRYING or (new is _PENDING and old in FAILURES and node._body is not None):
-            self._put(node, new, at, attempt=self._attempt(node))  # it is repeated, alone or with what is around it
+        elif new is _RETRYING:
+            self._put(node, new, at, attempt=self._attempt(node, new))
+        elif new is _PENDING and old in FAILURES and node._body is not None:
+            self._put(node, new, at, attempt=self._attempt(node, old))  # it is repeated with what is around it
         elif new.is_terminal and (old is not _WORKING or node._body is None):
             self._put(node, new, at)  # of all others the engine has asked to record the end
 
-    def _attempt(self, node: TaskNode) -> tuple[int, str | None]:
-        """Return the number of an attempt that is over, and its error; numbers go on from life to life."""
+    def _attempt(self, node: TaskNode, ended: TaskStatus) -> _Attempt:
+        """Return the number of an attempt that is over, how it ended and its error; numbers go on from life to life."""
         key = key_text(node.id)
         number = self._attempts[key] = self._attempts.get(key, 0) + 1
-        return number, node.error
+        return number, ended, node.error
 
     def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
         self._put(node, status, at, is_asked=True)
@@ -196,7 +200,7 @@ class RunJournal:
         at: float,
         *,
         is_asked: bool = False,
-        attempt: tuple[int, str | None] | None = None,
+        attempt: _Attempt | None = None,
     ) -> None:
         if self._came_back:
             self._enter_what_came_back()
@@ -251,11 +255,11 @@ class RunJournal:
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
         rows: list[tuple[Any, ...]] = []
-        for node, status, at, _, attempt, _ in entries:
+        for node, _, at, _, attempt, _ in entries:
             if attempt is not None:
-                number, error = attempt
+                number, ended, error = attempt
                 said = None if error is None else clean(error)
-                rows.append((self.run, key_text(node.id), number, status.value, describer.to_wall(at), said))
+                rows.append((self.run, key_text(node.id), number, ended.value, describer.to_wall(at), said))
         columns = ("run", "key", "number", "status", "ended_at", "error")
         connection.insert("attempts", columns, rows, key=columns[:3], replace=columns[3:])
 
