@@ -10,15 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, chain, flat, nightly, pipeline, work
-from treetask.display import display_width
 from treetask.display._region import region_height
 from treetask.display._rows import Columns, window_lines
 from treetask.display._standing import NOTHING, Standing, of_node
 from treetask.display._terminal import Size
 from treetask.display._theme import theme_for
 from treetask.display._window import Memory, MoreRow, NodeRow, Window, final_window, take_window
-from treetask.display._words import estimate
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.text import display_width, estimate
 
 THEME = theme_for(TreeTaskConfig())
 ASCII = theme_for(TreeTaskConfig(), "ascii")

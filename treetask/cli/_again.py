@@ -18,8 +18,8 @@ from treetask.cli._run import run_tree
 from treetask.cli._streams import say
 from treetask.cli._target import Target
 from treetask.cli._values import option_for, types_for, values_for
-from treetask.display import safe_text
 from treetask.model import Endings
+from treetask.text import safe_text
 
 if TYPE_CHECKING:
     from treetask.store import RunRecord, Store

@@ -19,8 +19,8 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from treetask.cli._outline import Entry
-from treetask.display import safe_text
 from treetask.model import Limit
+from treetask.text import safe_text
 
 JSON_VERSION: Final = 1
 

@@ -19,7 +19,7 @@ from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import ExitCode
 from treetask.cli._streams import put_out, say, width_of_output
-from treetask.display import duration, safe_text
+from treetask.text import duration, safe_text
 
 if TYPE_CHECKING:
     from treetask.store import RunRecord, Store

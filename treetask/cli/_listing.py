@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from treetask.cli._outline import Entry, first_words
-from treetask.display import DEEPEST_PREFIX, clip, display_width, safe_text, theme_for
+from treetask.display import DEEPEST_PREFIX, theme_for
 from treetask.model import TreeTaskConfig
+from treetask.text import clip, display_width, safe_text
 
 #: A name longer than this stands alone: what is said of it begins where it ends.
 _NAME_COLUMNS: Final = 40

@@ -17,7 +17,8 @@ from types import ModuleType
 from treetask._errors import DefinitionError
 from treetask.cli._problem import CommandProblem, ExitCode, closest, listed, suggestion
 from treetask.cli._target import Target, module_names, python_files
-from treetask.display import exception_lines, frame_lines, is_raised_by_us, short_path, user_frames
+from treetask.display import short_path
+from treetask.text import exception_lines, frame_lines, is_raised_by_us, user_frames
 
 
 def load_module(target: Target) -> ModuleType:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from treetask._errors import TreeTaskError
-from treetask.display import safe_text
+from treetask.text import safe_text
 
 #: More names than this only bury the one that was meant.
 NAMES_SHOWN: Final = 8

@@ -19,8 +19,9 @@ from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._streams import put_out, width_of_output
-from treetask.display import DEEPEST_PREFIX, clip, display_width, duration, safe_text, theme_for, without_colours
+from treetask.display import DEEPEST_PREFIX, theme_for
 from treetask.model import FAILURES, TaskStatus, TreeTaskConfig
+from treetask.text import clip, display_width, duration, safe_text, without_colours
 
 if TYPE_CHECKING:
     from treetask.store import NodeRecord, RunRecord

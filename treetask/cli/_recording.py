@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import ExitCode, listed
 from treetask.cli._values import option_for
-from treetask.display import safe_text
 from treetask.model import TaskNode, TaskStatus
+from treetask.text import safe_text
 
 if TYPE_CHECKING:
     from treetask.store import NewRun, ResumedRun, Store

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Final, TextIO, cast
 
-from treetask.display import without_colours
+from treetask.text import without_colours
 
 #: The least time between two batches of lines, in seconds: a body that prints ten thousand of them costs few frames.
 _BATCH_SECONDS: Final = 0.05

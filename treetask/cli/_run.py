@@ -12,17 +12,10 @@ from treetask.cli._recording import Recording, is_of_the_store
 from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
-from treetask.display import (
-    LiveDisplay,
-    exception_lines,
-    failure_summary,
-    frame_lines,
-    make_display,
-    restore_terminal,
-    safe_text,
-)
+from treetask.display import LiveDisplay, failure_summary, make_display, restore_terminal
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
+from treetask.text import exception_lines, frame_lines, safe_text
 
 
 def run_tree(tree: TaskTree, *, display: str, recording: Recording | None = None) -> int:

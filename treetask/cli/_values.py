@@ -16,9 +16,9 @@ from typing import Any, Final, cast
 
 from treetask.cli._options import Param, option_names
 from treetask.cli._problem import CommandProblem, closest
-from treetask.display import display_width, safe_text
 from treetask.dsl import Registry, Task, parameter_defaults, parameter_types, required_parameters
 from treetask.model import HIDDEN, Secret, mentions_secret
+from treetask.text import display_width, safe_text
 
 #: What a truth may be given as.
 _TRUTHS: Final = (None, "true", "false", "True", "False", "1", "0")

@@ -17,8 +17,9 @@ from treetask import _clock
 from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
-from treetask.display._words import NOTE_SHOWN, duration, last_log_lines, number, percent, retries, trouble
+from treetask.display._words import NOTE_SHOWN, last_log_lines, retries, trouble
 from treetask.model import FAILURES, KeepDone, TaskNode, TaskStatus, TaskTree
+from treetask.text import duration, number, percent
 
 #: Groups with more children than this are told of as a whole.
 _TOLD_CHILDREN: Final = 20

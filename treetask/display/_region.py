@@ -30,7 +30,7 @@ from treetask.display._terminal import (
     down,
     up,
 )
-from treetask.display._width import display_width
+from treetask.text import display_width
 
 #: Rows of the screen that a region leaves free at least.
 _ROWS_LEFT: Final = 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from treetask.display._safe_text import safe_text
 from treetask.display._standing import Standings
 from treetask.display._theme import DEEPEST_PREFIX, Theme, theme_for
-from treetask.display._words import NOTE_SHOWN, number, progress_text, retries, trouble
+from treetask.display._words import NOTE_SHOWN, progress_text, retries, trouble
 from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.text import number, safe_text
 
 _NOT_RUN = (TaskStatus.SKIPPED, TaskStatus.CANCELLED)
 

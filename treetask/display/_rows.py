@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from treetask.display._theme import Theme
-from treetask.display._width import clip, display_width
 from treetask.display._window import MoreRow, NodeRow, Row, Window
-from treetask.display._words import duration, estimate, number, percent
 from treetask.model import TaskStatus
+from treetask.text import clip, display_width, duration, estimate, number, percent
 
 #: Below this many columns a row has no time, and the last line no words.
 _NARROW: Final = 30

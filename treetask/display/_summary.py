@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from treetask.display._safe_text import safe_text
-from treetask.display._traceback import exception_lines, frame_lines, user_frames
-from treetask.display._words import duration, last_log_lines
+from treetask.display._words import last_log_lines
 from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, has_raised, leaf_exceptions, unhandled
+from treetask.text import duration, exception_lines, frame_lines, safe_text, user_frames
 
 if sys.version_info < (3, 11):
     pass

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from treetask.display._safe_text import safe_text
-from treetask.display._width import display_width
 from treetask.model import DEFAULT_ICONS, DEFAULT_TREE_CHARS, TaskStatus, TreeTaskConfig
+from treetask.text import display_width, safe_text
 
 #: Columns of each of our own icons, so that wcwidth need not be loaded to know them.
 ICON_WIDTH: Final = 2

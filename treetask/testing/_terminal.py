@@ -10,7 +10,7 @@ import io
 import re
 from typing import Final
 
-from treetask.display import display_width
+from treetask.text import display_width
 
 _ESCAPE: Final = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|\x1b.?|[\x00-\x1f\x7f]")
 #: Modes that change nothing of the screen: frames that are shown at once.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treetask.display import display_width, safe_text
+from treetask.text import display_width, safe_text
 
 PICTURES = [(0x2190, 0x21FF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F000, 0x1FAFF)]
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
-from treetask.display import display_width, safe_text
 from treetask.display._theme import ICON_WIDTH, theme_for
-from treetask.display._width import clip
 from treetask.model import DEFAULT_ICONS, DEFAULT_TREE_CHARS, TreeTaskConfig
+from treetask.text import clip, display_width, safe_text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_nothing_is_wider_than_asked_for(text: str, width: int) -> None:
 def test_latin_names_load_no_tables() -> None:
     """R48: wcwidth is loaded by the first name that needs it."""
     code = (
-        "import sys; from treetask.display import TreeRenderer, display_width; from treetask.model import *; "
+        "import sys; from treetask.display import TreeRenderer; from treetask.text import display_width; from treetask.model import *; "
         "display_width('Grüße, мир'); TreeRenderer().render(TaskTree(TaskNode('été'))); "
         "print('wcwidth' in sys.modules); display_width('日本'); print('wcwidth' in sys.modules)"
     )

@@ -16,7 +16,7 @@ from traceback import walk_tb
 from typing import Final
 
 from treetask._errors import short_path
-from treetask.display._safe_text import safe_text
+from treetask.text._safe_text import safe_text
 
 #: More frames than this hide the one that matters, which is nearly always the last.
 FRAMES_SHOWN: Final = 6
