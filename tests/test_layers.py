@@ -26,6 +26,7 @@ FLOORS = {
     "builder": 2,
     "dsl": 2,
     "engine": 3,
+    "events": 3,
     "display": 4,
     "store": 4,
     "backends": 4,

@@ -77,7 +77,8 @@ def test_nothing_is_wider_than_asked_for(text: str, width: int) -> None:
 def test_latin_names_load_no_tables() -> None:
     """R48: wcwidth is loaded by the first name that needs it."""
     code = (
-        "import sys; from treetask.display import TreeRenderer; from treetask.text import display_width; from treetask.model import *; "
+        "import sys; from treetask.display import TreeRenderer; "
+        "from treetask.text import display_width; from treetask.model import *; "
         "display_width('Grüße, мир'); TreeRenderer().render(TaskTree(TaskNode('été'))); "
         "print('wcwidth' in sys.modules); display_width('日本'); print('wcwidth' in sys.modules)"
     )
