@@ -20,6 +20,7 @@ PACKAGE = "treetask"
 FLOORS = {
     "_errors": 0,
     "_clock": 0,
+    "_on_use": 0,
     "text": 1,
     "model": 1,
     "abc": 2,

@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 def origin_of(job: Job) -> Origin:
     """Return what is to be kept of a job: all but what must not be written, or cannot."""
-    from treetask.store import Origin, encode_params
+    from treetask.store import Origin
 
-    params, left_out = encode_params(job.values, types_for(job.pipeline)) if job.values else ("{}", ())
+    params: str = "{}"
+    left_out: tuple[str, ...] = ()
+    if job.values:
+        from treetask.store import encode_params
+
+        params, left_out = encode_params(job.values, types_for(job.pipeline))
     here = Path.cwd()
     options = job.options
     kept: dict[str, Any] = {

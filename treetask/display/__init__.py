@@ -1,15 +1,35 @@
 """What a person sees: trees as text, the live region of a terminal, plain lines, what went wrong.
 
 Reads trees and never changes them; knows no event loop.
+
+Every name is loaded when it is first used: a run begins before there is anything to see.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from treetask._errors import short_path
-from treetask.display._live import LiveDisplay
-from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
-from treetask.display._region import restore_terminal
-from treetask.display._renderer import TreeRenderer
-from treetask.display._summary import failure_summary
-from treetask.display._theme import DEEPEST_PREFIX, theme_for
+from treetask._on_use import loaded_on_use as _loaded_on_use
+
+if _TYPE_CHECKING:
+    from treetask.display._live import LiveDisplay
+    from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
+    from treetask.display._region import restore_terminal
+    from treetask.display._renderer import TreeRenderer
+    from treetask.display._summary import failure_summary
+    from treetask.display._theme import DEEPEST_PREFIX, theme_for
+else:
+    __getattr__ = _loaded_on_use(
+        __name__,
+        {
+            "_live": "LiveDisplay",
+            "_modes": "PlainDisplay QuietDisplay make_display",
+            "_region": "restore_terminal",
+            "_renderer": "TreeRenderer",
+            "_summary": "failure_summary",
+            "_theme": "DEEPEST_PREFIX theme_for",
+        },
+    )
+
 
 __all__ = [
     "DEEPEST_PREFIX",

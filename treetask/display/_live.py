@@ -12,19 +12,19 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import ClassVar, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TextIO
 
 from typing_extensions import Self
 
 from treetask import _clock
 from treetask.display._loop import CallSoon, running_loop
-from treetask.display._plain import PlainLog, Silence
 from treetask.display._region import is_painted_on
-from treetask.display._renderer import TreeRenderer
-from treetask.display._screen import Screen
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme, encodable, theme_for
 from treetask.model import TaskTree, TreeTaskConfig
+
+if TYPE_CHECKING:
+    from treetask.display._renderer import TreeRenderer
 
 #: The least time between two frames, in seconds, whatever the config says: nobody sees more.
 _SHORTEST_BEAT: Final = 0.02
@@ -89,12 +89,12 @@ class LiveDisplay:
     ) -> None:
         if config is not None and not isinstance(config, TreeTaskConfig):
             raise TypeError(f"LiveDisplay: config is {config!r}; expected a TreeTaskConfig")
-        if renderer is not None and not isinstance(renderer, TreeRenderer):
-            raise TypeError(f"LiveDisplay: renderer is {renderer!r}; expected a TreeRenderer")
+        if renderer is not None:
+            _refuse_no_renderer(renderer)
         self.config: TreeTaskConfig | None = (
             (None if renderer is None else renderer.config) if config is None else config
         )
-        self.renderer = TreeRenderer(config) if renderer is None else renderer
+        self._renderer = renderer
         self._terminal = Terminal(sys.stderr if output is None else output)
         self._clock: Callable[[], float] = _clock.monotonic
         self._chosen: Face | None = None
@@ -111,6 +111,20 @@ class LiveDisplay:
         self._loop: CallSoon | None = None
         #: What was printed for good last: tree, version and how.
         self._final: tuple[object, ...] = ()
+
+    @property
+    def renderer(self) -> TreeRenderer:
+        """What renders the final tree."""
+        if self._renderer is None:
+            from treetask.display._renderer import TreeRenderer
+
+            self._renderer = TreeRenderer(self.config)
+        return self._renderer
+
+    @renderer.setter
+    def renderer(self, renderer: TreeRenderer) -> None:
+        _refuse_no_renderer(renderer)
+        self._renderer = renderer
 
     # -- the printed API -------------------------------------------------------------------------------------------
 
@@ -224,7 +238,11 @@ class LiveDisplay:
     def _choose(self) -> Face:
         """Return the face for the output; a second region on one terminal would paint over the first."""
         if self._terminal.can_paint and not is_painted_on(self._terminal):
+            from treetask.display._screen import Screen
+
             return Screen(self._terminal, self._theme_for(None))
+        from treetask.display._plain import PlainLog
+
         return PlainLog(self._terminal, self._theme_for(None))
 
     def _theme_for(self, tree: TaskTree | None) -> Theme:
@@ -240,6 +258,9 @@ class LiveDisplay:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - whatever it is, a display must not end a run
+            from treetask.display._plain import PlainLog
+            from treetask.display._silence import Silence
+
             failed = self._face
             simpler = PlainLog if failed.paints else Silence
             self._chosen = simpler(self._terminal, failed.theme)
@@ -304,6 +325,13 @@ class LiveDisplay:
     def _look_again(self) -> None:
         if self._missed and self._thread is not None:
             self._look()
+
+
+def _refuse_no_renderer(renderer: object) -> None:
+    from treetask.display._renderer import TreeRenderer
+
+    if not isinstance(renderer, TreeRenderer):
+        raise TypeError(f"LiveDisplay: renderer is {renderer!r}; expected a TreeRenderer")
 
 
 def _log_failure(failed: Face, successor: Face, error: Exception) -> None:

@@ -6,7 +6,6 @@ from typing import Final, TextIO
 
 from treetask._errors import did_you_mean
 from treetask.display._live import Face, LiveDisplay
-from treetask.display._plain import PlainLog, Silence
 from treetask.model import TreeTaskConfig
 
 
@@ -14,6 +13,8 @@ class PlainDisplay(LiveDisplay):
     """A display that writes the lines of a log, on a terminal too."""
 
     def _choose(self) -> Face:
+        from treetask.display._plain import PlainLog
+
         return PlainLog(self._terminal, self._theme_for(None))
 
 
@@ -21,6 +22,8 @@ class QuietDisplay(LiveDisplay):
     """A display that shows nothing of a run, and at the end only a tree that did not end well. Messages are printed."""
 
     def _choose(self) -> Face:
+        from treetask.display._silence import Silence
+
         return Silence(self._terminal, self._theme_for(None))
 
 

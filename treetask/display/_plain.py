@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Final
@@ -269,43 +269,3 @@ def _path(node: TaskNode, theme: Theme) -> str:
     if each is not None and each.parent is not None:
         names.append(theme.ellipsis)
     return f" {theme.arrow} ".join(reversed(names))
-
-
-class Silence:
-    """The face of a display that shows nothing but what it is told to say, and a tree that did not end well."""
-
-    paints: ClassVar[bool] = False
-
-    def __init__(self, terminal: Terminal, theme: Theme) -> None:
-        self._terminal = terminal
-        self.theme = theme
-
-    def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
-        """Do nothing."""
-
-    def show(self, now: float) -> None:
-        """Do nothing."""
-
-    def say(self, lines: Iterable[str], now: float) -> None:
-        """Write lines as they are."""
-        self._terminal.write("".join(f"{line}\n" for line in lines))
-
-    def hide_cursor(self) -> None:
-        """Do nothing."""
-
-    def show_cursor(self) -> None:
-        """Do nothing."""
-
-    def clear(self) -> None:
-        """Do nothing."""
-
-    def finish(self, tree: TaskTree, text: str) -> None:
-        """Write a text, if the tree did not end well."""
-        if tree.root.status is not TaskStatus.DONE:
-            self._terminal.write(f"{text}\n")
-
-    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
-        """Do nothing: what went wrong is told by the summary of a run."""
-
-    def abandon(self) -> None:
-        """Do nothing."""

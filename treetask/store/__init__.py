@@ -3,8 +3,9 @@
 Every name is loaded when it is first used: what a run needs before its first body begins is little of all there is.
 """
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
     from treetask.store._codec import NotReadable, decode_params, encode_params
@@ -33,35 +34,28 @@ if _TYPE_CHECKING:
     from treetask.store._tree_node import TaskTreeNode
     from treetask.store._url import default_path
 else:
-
-    def __getattr__(name: str) -> object:
-        """Load what is used."""
-        for home, names in (
-            ("_codec", "NotReadable decode_params encode_params"),
-            ("_dialect", "Connection"),
-            (
-                "_errors",
-                (
-                    "ConflictError JournalError NewerSchemaError RunOwnedError StatementError "
-                    "StoreCorruptedError StoreError StoreUnavailableError StoreUrlError UnknownRunError"
-                ),
+    __getattr__ = _loaded_on_use(
+        __name__,
+        {
+            "_codec": "NotReadable decode_params encode_params",
+            "_dialect": "Connection",
+            "_errors": (
+                "ConflictError JournalError NewerSchemaError RunOwnedError StatementError "
+                "StoreCorruptedError StoreError StoreUnavailableError StoreUrlError UnknownRunError"
             ),
-            ("_executors", "InputsError UnknownExecutorError"),
-            ("_journal", "NewRun ResumedRun RunJournal RunsIn"),
-            ("_json_text", "NotJsonError"),
-            ("_manager", "TaskManager build_tree_from_tasks create_session"),
-            ("_records", "AttemptRecord NodeRecord RunEndings node_records status_counts tasks_done"),
-            ("_repository", "TaskChanges TaskDraft TaskRepository"),
-            ("_runs", "Origin RunRecord RunStatus find_run list_runs prune_runs"),
-            ("_store", "Store"),
-            ("_task", "TaskDependency TaskRecord TaskState UnknownTaskError"),
-            ("_tree_node", "TaskTreeNode"),
-            ("_url", "default_path"),
-        ):
-            if name in names.split():
-                value = globals()[name] = getattr(_import_module(f"treetask.store.{home}"), name)
-                return value
-        raise AttributeError(f"module 'treetask.store' has no attribute '{name}'")
+            "_executors": "InputsError UnknownExecutorError",
+            "_journal": "NewRun ResumedRun RunJournal RunsIn",
+            "_json_text": "NotJsonError",
+            "_manager": "TaskManager build_tree_from_tasks create_session",
+            "_records": "AttemptRecord NodeRecord RunEndings node_records status_counts tasks_done",
+            "_repository": "TaskChanges TaskDraft TaskRepository",
+            "_runs": "Origin RunRecord RunStatus find_run list_runs prune_runs",
+            "_store": "Store",
+            "_task": "TaskDependency TaskRecord TaskState UnknownTaskError",
+            "_tree_node": "TaskTreeNode",
+            "_url": "default_path",
+        },
+    )
 
 
 __all__ = [

@@ -1,12 +1,30 @@
 """Text for people: what others wrote made safe, its width on a screen, where an exception came from, times and counts.
 
 Knows neither trees nor where text goes.
+
+Every name is loaded when it is first used: what explains failures is of no use before there are any.
 """
 
-from treetask.text._quantities import duration, estimate, number, percent
-from treetask.text._safe_text import safe_text, without_colours
-from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
-from treetask.text._width import clip, display_width
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from treetask._on_use import loaded_on_use as _loaded_on_use
+
+if _TYPE_CHECKING:
+    from treetask.text._quantities import duration, estimate, number, percent
+    from treetask.text._safe_text import safe_text, without_colours
+    from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
+    from treetask.text._width import clip, display_width
+else:
+    __getattr__ = _loaded_on_use(
+        __name__,
+        {
+            "_quantities": "duration estimate number percent",
+            "_safe_text": "safe_text without_colours",
+            "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames",
+            "_width": "clip display_width",
+        },
+    )
+
 
 __all__ = [
     "SourceFrame",

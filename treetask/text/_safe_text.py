@@ -6,6 +6,7 @@ where they go.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -30,12 +31,15 @@ _HARMLESS_JOINT: Final = (
     rf"|(?<=[{_SIGNS}])[\ufe0e\ufe0f]"
     r"|(?<=[#*0-9])\ufe0f(?=\u20e3)"  # a key of a telephone
 )
-_FIND: Final = re.compile(rf"({_HARMLESS_JOINT})|[{_SUSPECT}]|(?<={f'[{_MARKS}]' * _MARKS_KEPT})[{_MARKS}]")
+_FIND: Final = rf"({_HARMLESS_JOINT})|[{_SUSPECT}]|(?<={f'[{_MARKS}]' * _MARKS_KEPT})[{_MARKS}]"
 #: A quick first look: most texts have none of these and need no second.
-_DOUBTFUL: Final = re.compile(f"[{_SUSPECT}{_MARKS}]")
+_DOUBTFUL: Final = f"[{_SUSPECT}{_MARKS}]"
 #: What sets colours, which programs write to wherever they think a terminal is.
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOURS: Final = r"\x1b\[[0-9;:]*m"
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+_compiled: Final = functools.cache(re.compile)
 
 
 def safe_text(text: object, *, limit: int | None = None) -> str:
@@ -47,8 +51,9 @@ def safe_text(text: object, *, limit: int | None = None) -> str:
     value = text if isinstance(text, str) else str(text)
     if limit is not None and len(value) > limit:
         value = value[: limit + 1]  # the rest of a page of error text is not even looked at
-    if not (value.isascii() and value.isprintable()) and _DOUBTFUL.search(value) is not None:
-        value = _FIND.sub(_visible, value)
+    # The patterns are compiled when they are needed, which for most programs is never: that takes milliseconds.
+    if not (value.isascii() and value.isprintable()) and _compiled(_DOUBTFUL).search(value) is not None:
+        value = _compiled(_FIND).sub(_visible, value)
     if limit is not None and len(value) > limit:
         value = value[: limit - 1] + "…" if limit > 0 else ""
     return value
@@ -56,7 +61,7 @@ def safe_text(text: object, *, limit: int | None = None) -> str:
 
 def without_colours(text: str) -> str:
     """Return a text without the sequences that set its colours; a display has its own."""
-    return _COLOURS.sub("", text)
+    return _compiled(_COLOURS).sub("", text) if "\x1b" in text else text
 
 
 def _visible(match: re.Match[str]) -> str:
