@@ -11,7 +11,7 @@ import pytest
 from tests.engine.support import ended, fail, fails_times, node_of, ok, sleeps, statuses
 from tests.sentences import exactly
 from treetask import AsyncExecutor, Event, TaskNode, TaskTree, TreeBuilder, TreeTaskConfig
-from treetask.model import NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
+from treetask.model import NodeAdded, NodeRemoved, ProgressChanged, RunEnded, RunStarted, StatusChanged
 from treetask.testing import Recorder, VirtualClock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
@@ -290,6 +290,66 @@ async def test_nobody_is_told_after_the_run() -> None:
         await anyio.sleep(0)
 
     assert len(seen) == count
+
+
+async def test_run_started_is_told_before_anything_has_happened() -> None:
+    """Who takes note of the tree that a run begins with sees it as it was, and hears of all that changes."""
+    seen: list[str] = []
+
+    class Notes:
+        def on_event(self, event: Event, /) -> None:
+            if isinstance(event, RunStarted):
+                seen.extend(node.status for node in event.tree.walk())
+
+    executor = AsyncExecutor(TreeBuilder("root").add_child("a", task=ok).build())
+    executor.subscribe(Notes())
+    await executor.run()
+
+    assert seen == ["pending", "pending"]
+
+
+async def test_a_change_is_told_with_what_the_node_said_then() -> None:
+    """An attempt that is repeated at once is told with its error, though the node has none any more by then."""
+    seen: list[tuple[str, str | None, str, str | None]] = []
+
+    class Notes:
+        def on_event(self, event: Event, /) -> None:
+            if isinstance(event, StatusChanged) and event.node.id == "flaky":
+                seen.append((event.new, event.error, repr(event.exception), event.node.error))
+
+    executor = AsyncExecutor(TreeBuilder("root").add_child("flaky", task=fails_times(1), max_retries=1).build())
+    executor.subscribe(Notes())
+    await executor.run()
+
+    assert seen[1][:3] == ("retrying", "attempt 1", "OSError('attempt 1')")
+    assert seen[-1] == ("done", None, "None", None)
+
+
+async def test_what_an_attempt_has_added_is_told_to_leave_with_it() -> None:
+    """Each with the parent that it came to, which it has not any more when that is told."""
+    recorder = Recorder()
+
+    async def add_and_fail(node: TaskNode) -> None:
+        node.add_child(TaskNode(f"added {node.retry_count}", children=[TaskNode("below")] * (not node.retry_count)))
+        if not node.retry_count:
+            raise OSError("broken")
+
+    executor = AsyncExecutor(TreeBuilder("root").add_child("adds", task=add_and_fail, max_retries=1).build())
+    executor.subscribe(recorder)
+    await executor.run()
+
+    told = [event for event in recorder.events if isinstance(event, (NodeAdded, NodeRemoved))]
+    assert [(type(event).__name__, event.node.id) for event in told] == [
+        ("NodeAdded", "added 0"),
+        ("NodeAdded", "below"),
+        ("NodeRemoved", "added 0"),
+        ("NodeAdded", "added 1"),
+    ]
+    assert [(event.parent and event.parent.id, event.status) for event in recorder.of(NodeAdded)] == [
+        ("adds", "pending"),
+        ("added 0", "pending"),
+        ("adds", "pending"),
+    ]
 
 
 @pytest.fixture

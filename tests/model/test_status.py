@@ -64,6 +64,9 @@ class Book:
     def node_added(self, node: TaskNode) -> None:
         raise AssertionError("nobody added a node")
 
+    def node_removed(self, node: TaskNode) -> None:
+        raise AssertionError("nobody removed a node")
+
 
 async def body(node: TaskNode) -> None:
     """A body that is never run."""

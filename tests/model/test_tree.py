@@ -304,6 +304,9 @@ class Notebook:
     def node_added(self, node: TaskNode) -> None:
         self.lines.append(f"+ {node.id}")
 
+    def node_removed(self, node: TaskNode) -> None:
+        self.lines.append(f"- {node.id}")
+
 
 class TestListening:
     def test_every_change_is_told_after_it_happened(self) -> None:

@@ -254,6 +254,9 @@ class Simulation(PlanRun):
     def node_added(self, node: TaskNode) -> None:
         """Who adds it has told of it."""
 
+    def node_removed(self, node: TaskNode) -> None:
+        """Who removes it has told of it."""
+
     def progress_changed(self, node: TaskNode) -> None:
         """Take no note."""
 

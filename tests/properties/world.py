@@ -129,6 +129,9 @@ class World:
     def node_added(self, node: TaskNode) -> None:
         """Take no note."""
 
+    def node_removed(self, node: TaskNode) -> None:
+        """Take no note."""
+
     def progress_changed(self, node: TaskNode) -> None:
         """Take no note."""
 

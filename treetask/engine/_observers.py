@@ -17,6 +17,7 @@ from treetask.model import (
     Event,
     LogExtended,
     NodeAdded,
+    NodeRemoved,
     ProgressChanged,
     RunEnded,
     RunStarted,
@@ -75,7 +76,9 @@ class Announcer:
         if self._on_update is not None or self._listens_always():
             self._tree.listen(self)
         if self._observers:
+            # Told before anything has happened: who listens may look at the tree that the run begins with.
             self.pending.append(RunStarted(self._tree, now(), _clock.wall()))
+            self.tell()
 
     def end(self) -> None:
         """Tell what is left, and the last state, and stop listening."""
@@ -92,7 +95,9 @@ class Announcer:
         if self.journal is not None:
             self.journal.status_changed(node, old, new, at)
         if self._wants_each_change():
-            self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1))
+            trouble = node._trouble
+            said = () if trouble is None else (trouble.exception, trouble.error, trouble.reason)
+            self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1, *said))
         if not self._turn_is_asked:
             self._ask()
 
@@ -112,7 +117,13 @@ class Announcer:
 
     def node_added(self, node: TaskNode) -> None:
         if self._observers:
-            self.pending.append(NodeAdded(node, self._now()))
+            self.pending.append(NodeAdded(node, self._now(), node.parent, node._status))
+        if not self._turn_is_asked:
+            self._ask()
+
+    def node_removed(self, node: TaskNode) -> None:
+        if self._observers:
+            self.pending.append(NodeRemoved(node, self._now()))
         if not self._turn_is_asked:
             self._ask()
 

@@ -15,7 +15,16 @@ from treetask.model._children import NO_CHILDREN
 from treetask.model._config import DEFAULT_ICONS, DEFAULT_TREE_CHARS, OnFailure, TreeTaskConfig
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, Openable, OpensFirst, Recalls, left_behind
-from treetask.model._events import Event, LogExtended, NodeAdded, ProgressChanged, RunEnded, RunStarted, StatusChanged
+from treetask.model._events import (
+    Event,
+    LogExtended,
+    NodeAdded,
+    NodeRemoved,
+    ProgressChanged,
+    RunEnded,
+    RunStarted,
+    StatusChanged,
+)
 from treetask.model._features import Features, goes_last
 from treetask.model._forecast import Forecast, remaining_seconds
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
@@ -121,6 +130,7 @@ __all__ = [
     "NodeDict",
     "NodeKeywords",
     "NodeOptions",
+    "NodeRemoved",
     "OnFailure",
     "Openable",
     "OpensFirst",

@@ -131,3 +131,7 @@ class Listener(Protocol):
     def node_added(self, node: TaskNode) -> None:
         """Take note that a node came into the tree."""
         ...
+
+    def node_removed(self, node: TaskNode) -> None:
+        """Take note that a node left the tree, with all below it."""
+        ...

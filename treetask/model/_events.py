@@ -24,7 +24,17 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeAdded:
-    """A node came into the tree while it ran."""
+    """A node came into the tree while it ran, below a parent, and in a status: that of an earlier run, or pending."""
+
+    node: TaskNode
+    at: float
+    parent: TaskNode | None
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRemoved:
+    """A node left the tree, with all below it: what an attempt had added that failed, say."""
 
     node: TaskNode
     at: float
@@ -32,13 +42,19 @@ class NodeAdded:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """A node went from one status to another; `attempt` counts from 1."""
+    """A node went from one status to another; `attempt` counts from 1, and is the next one where it is retried.
+
+    `exception`, `error` and `reason` are those that the node had then: when this is told it may be further.
+    """
 
     node: TaskNode
     old: TaskStatus
     new: TaskStatus
     at: float
     attempt: int
+    exception: BaseException | None = None
+    error: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +83,4 @@ class RunEnded:
     at: float
 
 
-Event: TypeAlias = RunStarted | NodeAdded | StatusChanged | ProgressChanged | LogExtended | RunEnded
+Event: TypeAlias = RunStarted | NodeAdded | NodeRemoved | StatusChanged | ProgressChanged | LogExtended | RunEnded

@@ -452,6 +452,9 @@ class TaskTree:
         parent.disown(*children)
         self._counts.include(parent)
         self.version += 1
+        if self._listener is not None:
+            for child in children:
+                self._listener.node_removed(child)
 
     def let_come_last(self, child: TaskNode) -> None:
         """Give a child the place of one that has just come in; `put_in_order` takes it there."""
