@@ -7,17 +7,19 @@ once. On PostgreSQL too, where TREETASK_TEST_POSTGRES names a server.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
 import psycopg
 
-from benchmarks.measure import Figure, Row, repeated
+from benchmarks.measure import Figure, Row, figure, in_turn
 from treetask.store import Connection, Store
 from treetask.store._writer import Writer
 
@@ -27,6 +29,8 @@ SCHEMA = "treetask_benchmark"
 #: Nodes of a measurement, and how many of them are under way at once.
 NODES = 20_000
 AT_ONCE = 2_000
+#: Changes in one transaction of the bare driver: as many as the writer takes at most.
+BATCH = 1_000
 
 PLACE = ("run", "key", "parent", "name", "declaration", "fingerprint")
 CHANGING = ("status", "attempts", "started_at", "ended_at", "result", "is_stored")
@@ -44,8 +48,12 @@ def rows() -> Iterator[Row]:
 
 
 def written(times: int, *, is_server: bool, is_busy: bool) -> Figure:
-    """Measure what each of many changes costs, until all of them are safe."""
-    return repeated(partial(microseconds, is_server=is_server, is_busy=is_busy), times)
+    """Measure what each of many changes costs, until all of them are safe; the note compares the bare driver."""
+    ours_of = partial(microseconds, is_server=is_server, is_busy=is_busy)
+    pairs = in_turn(ours_of, partial(raw_microseconds, is_server=is_server), times)
+    ours, raw = ([pair[side] for pair in pairs] for side in (0, 1))
+    driver = "psycopg" if is_server else "sqlite3"
+    return figure(ours, f"{1e6 / median(ours):,.0f} a second, bare {driver} {1e6 / median(raw):,.0f}")
 
 
 def microseconds(*, is_server: bool, is_busy: bool) -> float:
@@ -61,6 +69,28 @@ def microseconds(*, is_server: bool, is_busy: bool) -> float:
             pass
         writer.close()
         return (perf_counter() - start) / len(entries) * 1e6
+
+
+def raw_microseconds(*, is_server: bool) -> float:
+    """Return what one of the same changes takes the bare driver, in the same batches, with nothing beside it."""
+    entries = list(changes())
+    with on_server() if is_server else in_file() as url:
+        with Store(url):
+            pass  # makes the tables
+        connection: Any = psycopg.connect(url) if is_server else sqlite3.connect(url)
+        if not is_server:
+            connection.execute("pragma synchronous = full")
+        names = ", ".join(PLACE + CHANGING)
+        marks = ", ".join(["%s" if is_server else "?"] * len(PLACE + CHANGING))
+        replaced = ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
+        statement = f"insert into nodes ({names}) values ({marks}) on conflict (run, key) do update set {replaced}"  # noqa: S608
+        start = perf_counter()
+        for first in range(0, len(entries), BATCH):
+            connection.cursor().executemany(statement, entries[first : first + BATCH])
+            connection.commit()
+        seconds = perf_counter() - start
+        connection.close()
+        return seconds / len(entries) * 1e6
 
 
 def write(connection: Connection, entries: list[Entry]) -> None:
