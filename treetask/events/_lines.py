@@ -16,7 +16,7 @@ from msgspec import Struct
 FORMAT_VERSION: Final = 1
 
 
-class Frame(Struct, frozen=True, omit_defaults=True):
+class Frame(Struct, frozen=True, omit_defaults=True, gc=False):
     """A place in the user's own code that an exception passed."""
 
     file: str
@@ -26,7 +26,7 @@ class Frame(Struct, frozen=True, omit_defaults=True):
     source: str = ""
 
 
-class Fault(Struct, frozen=True, omit_defaults=True):
+class Fault(Struct, frozen=True, omit_defaults=True, gc=False):
     """What went wrong: one exception that was raised, or an error without one."""
 
     #: The name of the exception's class; empty where there is no exception.
@@ -34,15 +34,17 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     #: As it was said, of any number of lines.
     message: str
     frames: tuple[Frame, ...] = ()
+    #: What caused it, what caused that, and so on.
+    causes: tuple[Fault, ...] = ()
 
 
-class _Line(Struct, frozen=True, tag_field="event", omit_defaults=True, kw_only=True):
+class _Line(Struct, frozen=True, tag_field="event", omit_defaults=True, kw_only=True, gc=False):
     seq: int
     at: float
     wall: float
 
 
-class StartLine(_Line, frozen=True, tag="run_started"):
+class StartLine(_Line, frozen=True, tag="run_started", gc=False):
     """The first line. Those of the nodes that the tree has now follow, parents first."""
 
     version: int
@@ -55,7 +57,7 @@ class StartLine(_Line, frozen=True, tag="run_started"):
     target: str | None = None
 
 
-class NodeLine(_Line, frozen=True, tag="node_added"):
+class NodeLine(_Line, frozen=True, tag="node_added", gc=False):
     """A node is in the tree, from the beginning or from now on."""
 
     node: str
@@ -77,13 +79,14 @@ class NodeLine(_Line, frozen=True, tag="node_added"):
     attempt: int = 0
     progress: tuple[float, float] | None = None
     reason: str | None = None
+    faults: tuple[Fault, ...] = ()
 
 
-class StatusLine(_Line, frozen=True, tag="status_changed"):
+class StatusLine(_Line, frozen=True, tag="status_changed", gc=False):
     """A node went from one status to another."""
 
     node: str
-    #: Counts from 1.
+    #: The attempt that begins or is over; counts from 1, and from 1 again where a node around it is repeated.
     attempt: int
     old: str
     new: str
@@ -95,7 +98,7 @@ class StatusLine(_Line, frozen=True, tag="status_changed"):
     failed_below: bool = False
 
 
-class ProgressLine(_Line, frozen=True, tag="progress_changed"):
+class ProgressLine(_Line, frozen=True, tag="progress_changed", gc=False):
     """A node told how far it is; None takes back what it had said.
 
     Of one node at most ten a second are written, and the last.
@@ -106,7 +109,7 @@ class ProgressLine(_Line, frozen=True, tag="progress_changed"):
     progress: tuple[float, float] | None
 
 
-class LogLine(_Line, frozen=True, tag="log_extended"):
+class LogLine(_Line, frozen=True, tag="log_extended", gc=False):
     """Lines were put out, without their ends: by a node's body, or by nobody knows whom."""
 
     lines: tuple[str, ...]
@@ -114,20 +117,26 @@ class LogLine(_Line, frozen=True, tag="log_extended"):
     attempt: int = 0
 
 
-class RemovalLine(_Line, frozen=True, tag="node_removed"):
+class RemovalLine(_Line, frozen=True, tag="node_removed", gc=False):
     """A node, and all below it, left the tree: of an attempt that was given up, say."""
 
     node: str
 
 
-class EndLine(_Line, frozen=True, tag="run_ended"):
+class MessageLine(_Line, frozen=True, tag="message", gc=False):
+    """What TreeTask itself has to say of the run as a whole: that it was interrupted, what a resource raised."""
+
+    lines: tuple[str, ...]
+
+
+class EndLine(_Line, frozen=True, tag="run_ended", gc=False):
     """The last line of a run that came to its end. A file without it was broken off."""
 
     status: str
     #: Seconds from the start of the run.
     elapsed: float
-    #: How many nodes ended in each status, those included that were folded or removed from the tree's memory.
+    #: How many nodes ended in each status: of all that are in the tree, or were folded into their groups.
     counts: dict[str, int]
 
 
-Line: TypeAlias = StartLine | NodeLine | StatusLine | ProgressLine | LogLine | RemovalLine | EndLine
+Line: TypeAlias = StartLine | NodeLine | StatusLine | ProgressLine | LogLine | RemovalLine | MessageLine | EndLine

@@ -16,7 +16,7 @@ from treetask.model import TaskStatus
 class Attempt:
     """One attempt of a node: from its start to its end, or to the end of what is on record."""
 
-    #: Counts from 1.
+    #: Counts from 1, over all times that it began anew.
     number: int
     started_at: float
     ended_at: float | None
@@ -35,7 +35,7 @@ class StoryNode:
     parent: int
     has_body: bool
     status: TaskStatus
-    #: When its first attempt began and when it ended.
+    #: When it began and when it ended, as far as it counts: it begins anew where a node around it is repeated.
     started_at: float | None
     ended_at: float | None
     attempts: tuple[Attempt, ...]

@@ -74,7 +74,7 @@ from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, NOT_SELECTED, TE
 from treetask.model._tree import TaskTree
 
 if _TYPE_CHECKING:
-    from treetask.model._log import LineCutter, text_lines
+    from treetask.model._log import LOG_BYTES, LineCutter, text_lines
     from treetask.model._process import ProcessOrder, ProcessResult, Words
     from treetask.model._selectors import BETWEEN, Endings, Selector
 else:
@@ -83,7 +83,7 @@ else:
         """Load what few runs need, when they do."""
         for home, names in (
             ("_process", "ProcessOrder ProcessResult Words"),
-            ("_log", "LineCutter text_lines"),
+            ("_log", "LOG_BYTES LineCutter text_lines"),
             ("_selectors", "BETWEEN Endings Selector"),
         ):
             if name in names.split():
@@ -103,6 +103,7 @@ __all__ = [
     "GONE",
     "HIDDEN",
     "JOIN",
+    "LOG_BYTES",
     "NEXT",
     "NOT_SELECTED",
     "NO_CHILDREN",

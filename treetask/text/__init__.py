@@ -11,7 +11,7 @@ from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
     from treetask.text._quantities import duration, estimate, number, percent
-    from treetask.text._safe_text import safe_text, without_colours
+    from treetask.text._safe_text import safe_json, safe_text, without_colours
     from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
     from treetask.text._width import clip, display_width
 else:
@@ -19,7 +19,7 @@ else:
         __name__,
         {
             "_quantities": "duration estimate number percent",
-            "_safe_text": "safe_text without_colours",
+            "_safe_text": "safe_json safe_text without_colours",
             "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames",
             "_width": "clip display_width",
         },
@@ -37,6 +37,7 @@ __all__ = [
     "is_raised_by_us",
     "number",
     "percent",
+    "safe_json",
     "safe_text",
     "user_frames",
     "without_colours",

@@ -34,6 +34,7 @@ _HARMLESS_JOINT: Final = (
 _FIND: Final = rf"({_HARMLESS_JOINT})|[{_SUSPECT}]|(?<={f'[{_MARKS}]' * _MARKS_KEPT})[{_MARKS}]"
 #: A quick first look: most texts have none of these and need no second.
 _DOUBTFUL: Final = f"[{_SUSPECT}{_MARKS}]"
+_HIDDEN: Final = re.compile(f"[{_SUSPECT}]")
 #: What sets colours, which programs write to wherever they think a terminal is.
 _COLOURS: Final = r"\x1b\[[0-9;:]*m"
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -59,9 +60,21 @@ def safe_text(text: object, *, limit: int | None = None) -> str:
     return value
 
 
+def safe_json(text: str) -> str:
+    """Return JSON in which what `safe_text` makes visible is written in JSON's own escapes: it says what it said."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _HIDDEN.sub(_as_json_escape, text)
+
+
 def without_colours(text: str) -> str:
     """Return a text without the sequences that set its colours; a display has its own."""
     return _compiled(_COLOURS).sub("", text) if "\x1b" in text else text
+
+
+def _as_json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _visible(match: re.Match[str]) -> str:
