@@ -11,6 +11,8 @@ from treetask.events import EndLine, EventsError, StartLine, lines_of, read_even
 
 START = b'{"event":"run_started","seq":1,"at":0.0,"wall":5.0,"version":1,"root":"r","name":"R"}\n'
 END = b'{"event":"run_ended","seq":2,"at":1.0,"wall":6.0,"status":"done","elapsed":1.0,"counts":{"done":1}}\n'
+TIMELESS = START.replace(b"5.0", b'"now"')
+ENDLESS = END.replace(b'"status":"done",', b"")
 EXPECTED = "expected the events of a run, as --events FILE writes them"
 
 
@@ -40,20 +42,18 @@ def test_last_line_may_be_cut_anywhere(cut: int) -> None:
         ([b"\x89PNG\r\n"], rf"run.jsonl, line 1: found '\\x89PNG'; {EXPECTED}"),
         ([b'{"name": "package"}\n'], f"""run.jsonl, line 1: found '{{"name": "package"}}'; {EXPECTED}"""),
         ([b"[" * 70 + b"\n"], f"run.jsonl, line 1: found '{'[' * 59}…'; {EXPECTED}"),
-        ([END], f"""run.jsonl, line 1: found '{END.decode()[:59]}…'; {EXPECTED}"""),
+        ([END], f"run.jsonl, line 1: found '{END.decode()[:59]}…'; {EXPECTED}"),
         (
             [START.replace(b'"version":1', b'"version":2,"root":{}')],
             "run.jsonl, line 1: it has version 2 of the events, and this TreeTask reads up to 1; update it",
         ),
         (
-            [START.replace(b'"wall":5.0', b'"wall":"now"')],
-            f"run.jsonl, line 1: expected `float`, got `str` - at `$.wall`; "
-            f"""found '{START.replace(b"5.0", b'"now"').decode()[:59]}…'""",
+            [TIMELESS],
+            f"run.jsonl, line 1: expected `float`, got `str` - at `$.wall`; found '{TIMELESS.decode()[:59]}…'",
         ),
         (
-            [START, END.replace(b'"status":"done",', b"")],
-            "run.jsonl, line 2: object missing required field `status`; "
-            f"""found '{END.replace(b'"status":"done",', b"").decode()[:59]}…'""",
+            [START, ENDLESS],
+            f"run.jsonl, line 2: object missing required field `status`; found '{ENDLESS.decode()[:59]}…'",
         ),
         (
             [START, b"Traceback\n", END],
