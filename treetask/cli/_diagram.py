@@ -13,27 +13,22 @@ name. What JSON has no form for, a function, a `Retry`, is told as Python tells 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, cast
 
 from treetask.cli._outline import Entry
 from treetask.model import Limit
-from treetask.text import safe_text
+from treetask.text import dot_label, mermaid_label
 
 JSON_VERSION: Final = 1
-
-#: What means nothing to Mermaid inside a quoted label, wherever it stands; all else is written by its number.
-_NOT_PLAIN: Final = re.compile(r"[^\w ./,:=()\[\]…-]")
 
 
 def mermaid(entries: Sequence[Entry]) -> Iterator[str]:
     """Yield the lines of a Mermaid flowchart."""
     yield "flowchart LR"
     for place, entry in enumerate(entries):
-        label = _NOT_PLAIN.sub(lambda match: f"#{ord(match[0])};", safe_text(entry.name))
-        yield f'  n{place}["{label}"]' + (":::spawned" if entry.is_spawned else "")
+        yield f'  n{place}["{mermaid_label(entry.name)}"]' + (":::spawned" if entry.is_spawned else "")
     for start, end, arrow in _edges(entries, inside="---", needs="-->", after="-.->"):
         yield f"  n{start} {arrow} n{end}"
     if any(entry.is_spawned for entry in entries):
@@ -46,8 +41,7 @@ def dot(entries: Sequence[Entry]) -> Iterator[str]:
     yield "  rankdir=LR"
     yield "  node [shape=box]"
     for place, entry in enumerate(entries):
-        label = safe_text(entry.name).replace("\\", "\\\\").replace('"', '\\"')
-        yield f'  n{place} [label="{label}"' + (" style=dashed]" if entry.is_spawned else "]")
+        yield f'  n{place} [label="{dot_label(entry.name)}"' + (" style=dashed]" if entry.is_spawned else "]")
     for start, end, style in _edges(entries, inside=" [arrowhead=none color=gray]", needs="", after=" [style=dotted]"):
         yield f"  n{start} -> n{end}{style}"
     yield "}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
+    from treetask.text._labels import dot_label, mermaid_label
     from treetask.text._quantities import duration, estimate, number, percent
     from treetask.text._safe_text import safe_json, safe_text, without_colours
     from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
@@ -18,6 +19,7 @@ else:
     __getattr__ = _loaded_on_use(
         __name__,
         {
+            "_labels": "dot_label mermaid_label",
             "_quantities": "duration estimate number percent",
             "_safe_text": "safe_json safe_text without_colours",
             "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames",
@@ -25,16 +27,17 @@ else:
         },
     )
 
-
 __all__ = [
     "SourceFrame",
     "clip",
     "display_width",
+    "dot_label",
     "duration",
     "estimate",
     "exception_lines",
     "frame_lines",
     "is_raised_by_us",
+    "mermaid_label",
     "number",
     "percent",
     "safe_json",
