@@ -1,0 +1,11 @@
+"""A run as a report: one page for a browser, diagrams, a trace for profilers, JSON.
+
+Made of a `treetask.events.Story` and of nothing else; knows neither trees nor stores nor where the text goes.
+"""
+
+from treetask.report._graph import dot, mermaid
+from treetask.report._html import html_page
+from treetask.report._json import as_json
+from treetask.report._trace import chrome_trace
+
+__all__ = ["as_json", "chrome_trace", "dot", "html_page", "mermaid"]
