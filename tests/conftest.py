@@ -40,6 +40,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(pytest_plugin, "treetask")
 
 
+@pytest.fixture(autouse=True)
+def _usual_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have output look the same wherever tests run; those of builds and colours say themselves what is set."""
+    for name in (
+        "CI",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop() -> Generator[None, object, object]:
     """Keep the garbage collector from what was imported and collected, which it would go through again and again."""

@@ -14,13 +14,18 @@ from treetask.display._region import region_height
 from treetask.display._rows import Columns, window_lines
 from treetask.display._standing import NOTHING, Standing, of_node
 from treetask.display._terminal import Size
-from treetask.display._theme import theme_for
+from treetask.display._theme import Theme, theme_for
 from treetask.display._window import Memory, MoreRow, NodeRow, Window, final_window, take_window
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
-from treetask.text import display_width, estimate
+from treetask.text import display_width, estimate, without_colours
 
 THEME = theme_for(TreeTaskConfig())
 ASCII = theme_for(TreeTaskConfig(), "ascii")
+COLOURED = theme_for(TreeTaskConfig(), has_colours=True)
+COLOURED_ASCII = theme_for(TreeTaskConfig(), "ascii", has_colours=True)
+#: How sequences that set colours are written in tests.
+MARKS = {"\x1b[0m": ">", "\x1b[1m": "<bold ", "\x1b[2m": "<faint ", "\x1b[31m": "<red ", "\x1b[33m": "<yellow "}
+MARKS |= {"\x1b[36m": "<cyan ", "\x1b[32m": "<green "}
 
 
 def lines_of(hand: HandEngine, *, rows: int, width: int = 79, max_depth: int | None = 2) -> list[str]:
@@ -48,6 +53,9 @@ def running_nightly() -> HandEngine:
     hand.move("working", *others[:3224])
     hand.move("done", *others[:3210])
     return hand
+
+
+RUNNING = running_nightly()
 
 
 def test_region_of_a_large_tree() -> None:
@@ -552,3 +560,46 @@ def test_every_status_has_a_place() -> None:
 def test_what_is_estimated_is_said_roughly(seconds: float, text: str) -> None:
     """As exactly as anybody can know it (R51)."""
     assert estimate(seconds) == text
+
+
+def test_colours_say_what_a_row_is() -> None:
+    """R54: red is what failed, faint is what is there for whoever looks for it; pictures have colours of their own."""
+    hand = nightly()
+    hand.move("working", "nightly", "extract", "crawl", "p7", "p8", *(f"x{number}" for number in range(500)))
+    hand.time = 12.0
+    hand.move("done", *(f"x{number}" for number in range(500)))
+    hand.fail("p7", "503")
+
+    def marked(theme: Theme) -> list[str]:
+        window = take_window(hand.tree, 7, 2, hand.time)
+        text = "\n".join(window_lines(window, 60, hand.time, theme))
+        for sequence, mark in MARKS.items():
+            text = text.replace(sequence, mark)
+        return text.split("\n")
+
+    assert marked(COLOURED) == [
+        "🔄 <bold nightly>                                             <faint 12.0s>",
+        "<faint ├── >🔄 extract       <cyan ━━━━━━━━━━╸><faint ──────────>  500/1,000  <faint 12.0s>",
+        "<faint ├── >🔄 crawl         <faint ───────────────────────>  1/4,000  <faint 12.0s>",
+        "<faint │   ├── >❌ <red fetch[7.html]>  <red 503>                          <faint 12.0s>",
+        "<faint │   ├── >🔄 fetch[8.html]                               <faint 12.0s>",
+        "<faint │   └── … 3,998 more (3,998 waiting)>",
+        "<faint └── … 3 more (3 waiting)>",
+        "Progress: 501/5,003 (10%) · 12.0s · ETA ~2m",
+    ]
+    assert marked(COLOURED_ASCII)[2:4] == [
+        "<faint |-- ><cyan [>] >crawl         <faint ......................>  1/4,000  <faint 12.0s>",
+        "<faint |   |-- ><red [!] ><red fetch[7.html]>  <red 503>                         <faint 12.0s>",
+    ]
+
+
+@given(st.integers(1, 200), st.integers(1, 12), st.booleans())
+def test_colours_move_nothing(width: int, rows: int, narrow: bool) -> None:
+    """R54, property: at any size a row with colours is the bare row, and ends with none."""
+    window = take_window(RUNNING.tree, rows, 2, RUNNING.time)
+    bare = window_lines(window, width, RUNNING.time, ASCII if narrow else THEME)
+    coloured = window_lines(window, width, RUNNING.time, COLOURED_ASCII if narrow else COLOURED)
+    assert [without_colours(line) for line in coloured] == bare
+    for line in coloured:
+        assert line.count("\x1b[0m") * 2 == line.count("\x1b")
+        assert line.rfind("\x1b") == line.rfind("\x1b[0m")

@@ -8,6 +8,7 @@ none came after it.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TextIO
 from typing_extensions import Self
 
 from treetask import _clock
+from treetask.display._decisions import may_animate
 from treetask.display._loop import CallSoon, running_loop
 from treetask.display._region import is_painted_on
 from treetask.display._terminal import Terminal
-from treetask.display._theme import Theme, encodable, theme_for
+from treetask.display._theme import Theme, theme_for
 from treetask.model import TaskTree, TreeTaskConfig
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Face(Protocol):
 
 
 class LiveDisplay:
-    """Shows a tree while it runs: live on a terminal, as lines of a log elsewhere.
+    """Shows a tree while it runs: live on a terminal, as lines of a log elsewhere and in builds (`CI` is set).
 
     Use it as a context manager around the run, with `update` as the executor's `on_update`; call `finalize` afterwards.
     Within the block the times go on while a body blocks the event loop. The live rows vanish at the end of the block,
@@ -80,6 +82,9 @@ class LiveDisplay:
     `update` is called on the thread that runs the tree, `print_message` on any. `output` is stderr unless given; a
     config is the renderer's, or the tree's, unless given.
     """
+
+    #: Whether live rows were asked for by name.
+    _animates: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class LiveDisplay:
         )
         self._renderer = renderer
         self._terminal = Terminal(sys.stderr if output is None else output)
+        self._has_colours = self._terminal.wants_colours()
         self._clock: Callable[[], float] = _clock.monotonic
         self._chosen: Face | None = None
         self._thread: threading.Thread | None = None
@@ -166,9 +172,8 @@ class LiveDisplay:
         if final == self._final:
             return
         text = self.renderer.render(tree, depth, show_stats)
-        encoding = self._terminal.narrow_encoding
         self._end(tree, final)
-        self._face.finish(tree, text if encoding is None else encodable(text, encoding))
+        self._face.finish(tree, self._face.theme.fit(text))
 
     def conclude(self, tree: TaskTree) -> None:
         """Leave the end of the tree behind as the live rows showed it: failures open, what ended well in one row each.
@@ -237,7 +242,8 @@ class LiveDisplay:
 
     def _choose(self) -> Face:
         """Return the face for the output; a second region on one terminal would paint over the first."""
-        if self._terminal.can_paint and not is_painted_on(self._terminal):
+        is_free = self._terminal.can_paint and not is_painted_on(self._terminal)
+        if is_free and may_animate(os.environ, asked_for=self._animates):
             from treetask.display._screen import Screen
 
             return Screen(self._terminal, self._theme_for(None))
@@ -246,7 +252,13 @@ class LiveDisplay:
         return PlainLog(self._terminal, self._theme_for(None))
 
     def _theme_for(self, tree: TaskTree | None) -> Theme:
-        return theme_for(self._config_for(tree), self._terminal.narrow_encoding)
+        terminal = self._terminal
+        return theme_for(
+            self._config_for(tree),
+            terminal.narrow_encoding,
+            has_pictures=terminal.has_pictures,
+            has_colours=self._has_colours,
+        )
 
     def _config_for(self, tree: TaskTree | None) -> TreeTaskConfig:
         if self.config is not None:

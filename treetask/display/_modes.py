@@ -9,6 +9,12 @@ from treetask.display._live import Face, LiveDisplay
 from treetask.model import TreeTaskConfig
 
 
+class PaintedDisplay(LiveDisplay):
+    """A display that paints where that can be done, in builds too."""
+
+    _animates = True
+
+
 class PlainDisplay(LiveDisplay):
     """A display that writes the lines of a log, on a terminal too."""
 
@@ -29,20 +35,28 @@ class QuietDisplay(LiveDisplay):
 
 _KINDS: Final[dict[str, type[LiveDisplay]]] = {
     "auto": LiveDisplay,
-    "live": LiveDisplay,
+    "live": PaintedDisplay,
     "plain": PlainDisplay,
     "quiet": QuietDisplay,
 }
 
 
-def make_display(mode: str, config: TreeTaskConfig | None = None, output: TextIO | None = None) -> LiveDisplay:
+def make_display(
+    mode: str,
+    config: TreeTaskConfig | None = None,
+    output: TextIO | None = None,
+    *,
+    color: str = "auto",
+) -> LiveDisplay:
     """Return the display of that name: `auto` (live on a terminal, else plain), `live`, `plain` or `quiet`.
 
-    Raises `ValueError` for another name, and for `live` on an output that cannot be painted on.
+    `color` is `auto` (as the environment says, else on a terminal), `always` or `never`. Raises `ValueError` for
+    another name, and for `live` on an output that cannot be painted on.
     """
     if mode not in _KINDS:
         raise ValueError(f"there is no display '{mode}'{did_you_mean(mode, _KINDS)}")
     display = _KINDS[mode](config=config, output=output)
+    display._has_colours = display._terminal.wants_colours(color)
     if mode == "live" and not display._terminal.can_paint:
         raise ValueError("display 'live' needs a terminal, and the output is not one; use 'auto' or 'plain'")
     return display

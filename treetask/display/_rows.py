@@ -1,6 +1,6 @@
 """How the rows of a window look at a width: icon, name, bar, notes, times. Pure: copies go in, lines come out.
 
-A line never takes more columns than it was given.
+A line never takes more columns than it was given. It is measured and cut bare, and coloured last.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from treetask.display._theme import Theme
+from treetask.display._theme import ROLES, Role, Theme
 from treetask.display._window import MoreRow, NodeRow, Row, Window
 from treetask.model import TaskStatus
 from treetask.text import clip, display_width, duration, estimate, number, percent
@@ -67,6 +67,9 @@ class _Head(NamedTuple):
     indent: int
     text: str
     width: int
+    #: Characters before the icon, and before the name.
+    icon_at: int = 0
+    name_at: int = 0
 
 
 class _Layout:
@@ -88,12 +91,16 @@ class _Layout:
         drawn = [self._drawn(row, head) for row, head in zip(rows, heads, strict=True)]
         ends = [used + _SPACE + max(len(time), _USUAL_TIME) for _, used, time in drawn]
         edge = self._columns.edge = min(self._width, max([self._columns.edge, *ends]))
-        return [f"{left}{' ' * (edge - used - len(time))}{time}" if time else left for left, used, time in drawn]
+        paint = self._theme.paint
+        return [
+            f"{left}{' ' * (edge - used - len(time))}{paint(Role.FAINT, time)}" if time else left
+            for left, used, time in drawn
+        ]
 
     def _drawn(self, row: Row, head: _Head) -> tuple[str, int, str]:
         """Return a row up to its time, the columns of that, and the time."""
         if isinstance(row, MoreRow):
-            return self._clip(head.text, self._width), 0, ""
+            return self._theme.paint(Role.FAINT, self._clip(head.text, self._width)), 0, ""
         time = self._time(row) if self._width >= _NARROW else ""
         room = self._width - (len(time) + _SPACE if time else 0)
         beside = self._name_end(head) + _SPACE if row.gap else self._columns.beside[len(row.lasts)]
@@ -103,11 +110,35 @@ class _Layout:
         if used > longest:
             left = self._clip(left, longest)
             used = display_width(left)
+        painted = self._painted(left, head, row)
         if detail:
             detail = self._clip(detail, room - beside)
-            left += " " * (beside - used) + detail
+            painted += " " * (beside - used) + self._painted_detail(detail, row)
             used = beside + display_width(detail)
-        return left, used, time
+        return painted, used, time
+
+    def _painted(self, text: str, head: _Head, row: NodeRow) -> str:
+        """Return the start of a row, which may have been cut, in its colours."""
+        theme = self._theme
+        if not theme.has_colours:
+            return text
+        role = ROLES[row.status]
+        icon, name = text[head.icon_at : head.name_at], text[head.name_at :]
+        if icon.isascii():  # pictures have colours of their own
+            icon = theme.paint(role, icon)
+        named = Role.HEADING if not row.lasts else role if role in {Role.FAILED, Role.WAITING, Role.SKIPPED} else None
+        return theme.paint(Role.FAINT, text[: head.icon_at]) + icon + theme.paint(named, name)
+
+    def _painted_detail(self, detail: str, row: NodeRow) -> str:
+        theme = self._theme
+        if not theme.has_colours:
+            return detail
+        if row.status is not TaskStatus.WORKING:
+            return theme.paint(Role.FAINT if row.status is TaskStatus.DONE else ROLES[row.status], detail)
+        rest = detail.lstrip(theme.bar_full + theme.bar_half)
+        count = rest.lstrip(theme.bar_empty)
+        full, empty = detail[: len(detail) - len(rest)], rest[: len(rest) - len(count)]
+        return theme.paint(Role.RUNNING, full) + theme.paint(Role.FAINT, empty) + count
 
     def _clip(self, text: str, width: int) -> str:
         return clip(text, width, self._theme.ellipsis)
@@ -124,8 +155,10 @@ class _Layout:
             prefix += levels
             indent += len(levels)
         name = theme.text(row.name)
+        icon = theme.icon(row.status)
         indent += theme.icon_widths[row.status.value] + 1
-        return _Head(indent, f"{prefix}{theme.icon(row.status)} {name}", indent + display_width(name))
+        icon_at, name_at = len(prefix), len(prefix) + len(icon) + 1
+        return _Head(indent, f"{prefix}{icon} {name}", indent + display_width(name), icon_at, name_at)
 
     def _name_end(self, head: _Head) -> int:
         """Return the column where a name ends, or is cut, if something stands beside it."""
@@ -185,12 +218,15 @@ def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
     if window.remaining is not None:
         # It was as long when the window was taken, which may be a while ago where the loop is blocked.
         facts.append(f"ETA ~{estimate(window.remaining - (now - window.at))}")
+    failed = f"{window.failed:,} failed" if window.failed else ""
     standing = [f"{window.running:,} running"] if window.running else []
-    standing += [f"{window.failed:,} failed"] if window.failed else []
+    standing += [failed] if failed else []
     if standing:
         facts.append(", ".join(standing))
     line = clip(f"Progress: {count} ({share}%)", width, theme.ellipsis)
     for fact in facts:
         longer = f"{line} {theme.dot} {fact}"
         line = longer if len(longer) <= width else line
+    if failed and line.endswith(failed):
+        return line.removesuffix(failed) + theme.paint(Role.FAILED, failed)
     return line

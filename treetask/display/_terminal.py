@@ -11,11 +11,11 @@ import select
 import sys
 from typing import Final, NamedTuple, TextIO
 
+from treetask.display._decisions import has_pictures, is_dumb, wants_colours
+
 #: What a terminal is taken for that does not tell its size.
 _USUAL_COLUMNS: Final = 80
 _USUAL_ROWS: Final = 24
-#: Terminals, by TERM, that know no escape sequences.
-_DUMB: Final = frozenset({"dumb", "unknown"})
 #: Signs that a display needs beyond ASCII; an output that lacks one gets none of them.
 _OWN_SIGNS: Final = "⏳├─…━·"
 
@@ -66,7 +66,19 @@ class Terminal:
     @property
     def can_paint(self) -> bool:
         """Whether the output is a terminal that obeys escape sequences."""
-        if self._stream is None or not self.is_terminal or os.environ.get("TERM", "").lower() in _DUMB:
+        return not is_dumb(os.environ) and self._knows_escapes()
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether signs beyond ASCII can be encoded and seen."""
+        return self.narrow_encoding is None and has_pictures(os.environ, is_terminal=self.is_terminal)
+
+    def wants_colours(self, choice: str = "auto") -> bool:
+        """Whether colours are written, by an option (`auto`, `always`, `never`), the environment and the output."""
+        return wants_colours(choice, os.environ, obeys_escapes=self._knows_escapes())
+
+    def _knows_escapes(self) -> bool:
+        if self._stream is None or not self.is_terminal:
             return False
         return self._own_size() is not None or _obeys_escapes(self._stream)
 

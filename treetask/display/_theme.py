@@ -1,11 +1,13 @@
 """What things look like: icons, lines of the tree, bars; in Unicode, or in ASCII where the output has nothing else.
 
-What a config names is merged over the defaults. Knows no tree and no terminal.
+Also the colours, which everybody else knows by what they are for. What a config names is merged over the defaults.
+Knows no tree and no terminal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from treetask.model import DEFAULT_ICONS, DEFAULT_TREE_CHARS, TaskStatus, TreeTaskConfig
@@ -36,6 +38,48 @@ _ASCII_SIGNS: Final = str.maketrans(
 )
 
 
+class Role(Enum):
+    """What a part of a line is."""
+
+    FAILED = "failed"
+    RETRYING = "retrying"
+    RUNNING = "running"
+    DONE = "done"
+    #: What has not begun.
+    WAITING = "waiting"
+    #: What will never run to its end: left out, or stopped.
+    SKIPPED = "skipped"
+    #: What is there for whoever looks for it: lines of the tree, times, logs.
+    FAINT = "faint"
+    HEADING = "heading"
+
+
+#: What sets the colours. Of the sixteen that every terminal has only those that can be read on a dark background and on
+#: a light one: no white, no black, no blue. Faint is less of whatever colour the text has there.
+_COLOURS: Final = {
+    Role.FAILED: "\x1b[31m",
+    Role.RETRYING: "\x1b[33m",
+    Role.RUNNING: "\x1b[36m",
+    Role.DONE: "\x1b[32m",
+    Role.WAITING: "\x1b[2m",
+    Role.SKIPPED: "\x1b[2m",
+    Role.FAINT: "\x1b[2m",
+    Role.HEADING: "\x1b[1m",
+}
+_RESET: Final = "\x1b[0m"
+#: What is said of a node, by its status.
+ROLES: Final = {
+    TaskStatus.PENDING: Role.WAITING,
+    TaskStatus.WORKING: Role.RUNNING,
+    TaskStatus.RETRYING: Role.RETRYING,
+    TaskStatus.DONE: Role.DONE,
+    TaskStatus.FAILED: Role.FAILED,
+    TaskStatus.CANCELLED: Role.SKIPPED,
+    TaskStatus.SKIPPED: Role.SKIPPED,
+    TaskStatus.TIMED_OUT: Role.FAILED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """The signs of one output."""
@@ -56,6 +100,19 @@ class Theme:
     bar_empty: str
     #: The output's encoding, where it has not all characters.
     encoding: str | None
+    #: Whether our own signs are those of ASCII.
+    is_ascii: bool = False
+    has_colours: bool = False
+
+    def paint(self, role: Role | None, text: str) -> str:
+        """Return a text in the colour of its role, where there are colours; its width is that of the bare text."""
+        return f"{_COLOURS[role]}{text}{_RESET}" if self.has_colours and role is not None and text.strip() else text
+
+    def fit(self, text: str) -> str:
+        """Return a whole text with our own signs in it as this output has them."""
+        if self.encoding is not None:
+            return encodable(text, self.encoding)
+        return text.translate(_ASCII_SIGNS) if self.is_ascii else text
 
     def text(self, value: object, limit: int | None = None) -> str:
         """Return a text that others wrote, safe to be shown on this output."""
@@ -84,9 +141,15 @@ class Theme:
         return f"{self.ellipsis} +{count:,} {'level' if count == 1 else 'levels'} "
 
 
-def theme_for(config: TreeTaskConfig, encoding: str | None = None) -> Theme:
-    """Return the signs that a config asks for; on an output of a narrow encoding those of ASCII."""
-    unicode = encoding is None
+def theme_for(
+    config: TreeTaskConfig,
+    encoding: str | None = None,
+    *,
+    has_pictures: bool = True,
+    has_colours: bool = False,
+) -> Theme:
+    """Return the signs that a config asks for; on an output that cannot encode or show them those of ASCII."""
+    unicode = encoding is None and has_pictures
     icons = {**DEFAULT_ICONS, **config.icons}
     chars = {**DEFAULT_TREE_CHARS, **config.tree_chars}
     if not unicode:
@@ -107,6 +170,8 @@ def theme_for(config: TreeTaskConfig, encoding: str | None = None) -> Theme:
         bar_half="╸" if unicode else "-",
         bar_empty="─" if unicode else ".",
         encoding=encoding,
+        is_ascii=not unicode,
+        has_colours=has_colours,
     )
 
 
