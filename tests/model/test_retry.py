@@ -251,7 +251,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "problem"), WRONG)
+@pytest.mark.parametrize(("options", "error", "problem"), WRONG, ids=range(len(WRONG)))
 def test_nonsense_is_refused_at_once(options: dict[str, Any], error: type[Exception], problem: str) -> None:
     """Where it was written, by name, with what was expected."""
     with pytest.raises(error, match=exactly(f"Retry: {problem}")):
