@@ -78,11 +78,11 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         (["--display", "plan"], f"--display: there is no display 'plan'; did you mean 'plain'?; {HELP}"),
         (
             ["--display", "window"],
-            f"--display: there is no display 'window'; expected one of auto, live, plain, quiet; {HELP}",
+            f"--display: there is no display 'window'; expected one of auto, live, plain, json, quiet; {HELP}",
         ),
         (
-            ["--display", "json"],
-            f"--display: 'json' is not available in this version; there are auto, live, plain, quiet; {HELP}",
+            ["--events", "-"],
+            f"--events: '-' is no file; for events on standard error write --display json; {HELP}",
         ),
         (["-k", "-x"], "-k/--keep-going and -x/--fail-fast contradict each other; give one of them"),
         (["--dipslay", "plain"], f"unknown option '--dipslay' (did you mean --display?); {HELP}"),
@@ -156,7 +156,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 
 @pytest.mark.parametrize(
     "option",
-    ["--color", "--events", "--report", "--backend"],
+    ["--color", "--report", "--backend"],
 )
 def test_option_of_a_later_version_is_refused_by_name(project: Project, option: str) -> None:
     """Never accepted and ignored."""

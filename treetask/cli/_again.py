@@ -146,7 +146,7 @@ def _run_anew(job: Job, again: Recalled, store: Store, place: StorePlace, *, tak
 
 
 def _run(job: Job, recording: Recording) -> int:
-    return run_tree(job.tree, display=job.options.display, recording=recording)
+    return run_tree(job, recording=recording)
 
 
 def _so_far(store: Store, record: RunRecord, beginning: str) -> str:

@@ -74,7 +74,7 @@ def _obey(options: Options) -> int:
 
         put_out(shown(job.tree, pipeline, options.command, options.format))
         return ExitCode.ALL_WELL
-    return run_tree(job.tree, display=options.display, recording=None if place is None else _recording(job, place))
+    return run_tree(job, recording=None if place is None else _recording(job, place))
 
 
 def _obey_about_record(options: Options, place: StorePlace) -> int:

@@ -6,7 +6,8 @@ Knows no files, no trees and no stores.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from treetask.model import OnFailure
 
 __all__ = ["COMMANDS", "OPTIONS", "RECORD_COMMANDS", "Options", "Param", "option_names", "parse_options"]
 
-DISPLAYS: Final = ("auto", "live", "plain", "quiet")
+DISPLAYS: Final = ("auto", "live", "plain", "json", "quiet")
 #: What is given a TARGET, or stands alone.
 COMMANDS: Final = ("run", "list", "plan")
 #: What is about runs on record.
@@ -31,12 +32,11 @@ _FORMATS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
-_LATER_OPTIONS: Final = ("--color", "--events", "--report", "--backend")
+_LATER_OPTIONS: Final = ("--color", "--report", "--backend")
 _LATER_COMMANDS: Final = ("replay", "report")
-_LATER_DISPLAYS: Final = frozenset({"json"})
 
 #: How a run is to go, and what it is.
-_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display"})
+_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "events"})
 _WHAT: Final = frozenset({"only", "skip", "dry_run"})
 #: The options that a command has.
 _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
@@ -78,6 +78,8 @@ class Options:
     on_failure: OnFailure | None = None
     timeout: float | None = None
     display: str = "auto"
+    #: The file that is to have the events of the run, whatever the current folder is by then.
+    events: str | None = None
     command: str = "run"
     #: Selectors.
     only: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         on_failure=policy,
         timeout=given.get("timeout"),
         display=given.get("display", "auto"),
+        events=given.get("events"),
         command=command,
         only=tuple(given.get("only", ())),
         skip=tuple(given.get("skip", ())),
@@ -244,12 +247,16 @@ def _seconds(text: str) -> float:
 
 
 def _display(text: str) -> str:
-    return _one_of("display", text, DISPLAYS, _LATER_DISPLAYS)
+    return _one_of("display", text, DISPLAYS)
 
 
-def _one_of(what: str, text: str, known: Sequence[str], later: Container[str] = ()) -> str:
-    if text in later:
-        raise CommandProblem(f"'{text}' is not available in this version; there are {', '.join(known)}")
+def _events(text: str) -> str:
+    if text == "-":
+        raise CommandProblem("'-' is no file; for events on standard error write --display json")
+    return os.path.abspath(text)  # noqa: PTH100 - only text: no file is looked at
+
+
+def _one_of(what: str, text: str, known: Sequence[str]) -> str:
     if text not in known:
         close = closest(text, known)
         hint = f"did you mean '{close}'?" if close else f"expected one of {', '.join(known)}"
@@ -267,6 +274,7 @@ OPTIONS: Final = (
     Option("fail_fast", ("-x", "--fail-fast"), "after a failure, cancel what runs; start nothing new"),
     Option("timeout", ("--timeout",), "give the whole run at most so long", "SECONDS", _seconds),
     Option("display", ("--display",), f"{', '.join(DISPLAYS)} (default: auto)", "MODE", _display),
+    Option("events", ("--events",), "write the events of the run there, as lines of JSON", "FILE", _events),
     Option("dry_run", ("-n", "--dry-run"), "show the plan instead of running it"),
     Option("store", ("--store",), "keep runs there: a path, sqlite:///… or postgresql://…", "URL"),
     Option("no_store", ("--no-store",), "keep no record of this run"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from functools import partial
+from typing import TYPE_CHECKING
 
 from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, TreeRunningError
+from treetask.cli._job import Job
 from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._recording import Recording, is_of_the_store
 from treetask.cli._relay import original, printed_above
@@ -17,50 +20,82 @@ from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
 from treetask.text import exception_lines, frame_lines, safe_text
 
+if TYPE_CHECKING:
+    # Loaded where the events of a run are asked for.
+    from treetask.cli._outlet import Outlet
 
-def run_tree(tree: TaskTree, *, display: str, recording: Recording | None = None) -> int:
+
+def run_tree(job: Job, *, recording: Recording | None = None) -> int:
     """Run a tree to its end, whatever that is, and return the exit code. What records it is closed after it."""
     try:
-        return _run_to_end(tree, display, recording)
+        if job.options.events is None and job.options.display != "json":
+            return _run_to_end(job.tree, _display(job), recording, None)
+        return _run_to_end_and_tell(job, recording)
     finally:
         if recording is not None:
             recording.close()
 
 
-def _run_to_end(tree: TaskTree, display: str, recording: Recording | None) -> int:
+def _run_to_end_and_tell(job: Job, recording: Recording | None) -> int:
+    """Run a tree whose events are asked for."""
+    from treetask.cli._outlet import Outlet
+    from treetask.display import HandingDisplay
+
+    takes_errors = job.options.display == "json"
+    number = None if recording is None else lambda: recording.run
+    with Outlet(job.options.events, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
+        shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job)
+        outlet.say_above = shown.print_message
+        return _run_to_end(job.tree, shown, recording, outlet)
+
+
+def _display(job: Job) -> LiveDisplay:
     try:
-        shown = make_display(display, tree.config, original(sys.stderr))
+        return make_display(job.options.display, job.tree.config, original(sys.stderr))
     except ValueError as error:
         raise CommandProblem(str(error)) from error
+
+
+def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None, outlet: Outlet | None) -> int:
+    tell = say if outlet is None else outlet.say
     executor = AsyncExecutor(
         tree,
         on_update=shown.update,
         on_node_start=None if recording is None or not recording.counts_begun else recording.note_begun,
         store=None if recording is None else recording.recorder,
     )
+    if outlet is not None:
+        outlet.subscribe_to(executor)
     with shown, suspendable(shown), printed_above(shown.print_message, shown.paints_on):
-        code, told = _outcome(executor, shown)
+        code, told = _outcome(executor, shown, outlet)
     shown.conclude(tree)
-    if tree.root.status is not TaskStatus.DONE:
+    if outlet is not None:
+        outlet.say_above = None
+    if tree.root.status is not TaskStatus.DONE and (outlet is None or not outlet.takes_errors):
         say(failure_summary(tree, width=width_of_errors()))
-    say(told)
+    tell(told)
     if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
         words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)
-        say([f"treetask: nothing that was spawned is selected by {words}"])
+        tell([f"treetask: nothing that was spawned is selected by {words}"])
         code = ExitCode.ALL_WELL if tree.selection.has_met else ExitCode.NOTHING_SELECTED
     if recording is not None:
-        say([*recording.taken_over(), *recording.again(code, tree.root.status)])
-    _wait_for_threads(executor, code)
+        tell([*recording.taken_over(), *recording.again(code, tree.root.status)])
+    _wait_for_threads(executor, code, outlet)
     return code
 
 
-def _wait_for_threads(executor: AsyncExecutor, code: int) -> None:
+def _wait_for_threads(executor: AsyncExecutor, code: int, outlet: Outlet | None) -> None:
     """Name the bodies that were stopped and whose threads go on: the process ends after them, or at Ctrl-C."""
     names = [f"'{safe_text(node.id)}'" for node in executor.left_behind]
     if not names:
         return
+    said = [f"treetask: waiting for {listed(names)}, since a thread cannot be stopped; Ctrl-C leaves at once"]
     try:
-        say([f"treetask: waiting for {listed(names)}, since a thread cannot be stopped; Ctrl-C leaves at once"])
+        if outlet is None:
+            say(said)
+        else:
+            outlet.say(said)
+            outlet.close()
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
@@ -69,7 +104,7 @@ def _wait_for_threads(executor: AsyncExecutor, code: int) -> None:
         os._exit(code)
 
 
-def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[str]]:
+def _outcome(executor: AsyncExecutor, display: LiveDisplay, outlet: Outlet | None) -> tuple[int, list[str]]:
     """Run to the end and say how it was: the exit code, and in lines what the tree does not show."""
 
     def tell(signals: int) -> None:
@@ -78,7 +113,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[s
         display.print_message(f"cancelling… {running:,} cleaning up; Ctrl-C again to {again}")
 
     try:
-        run_in_main(executor, on_signal=tell, before_leaving=restore_terminal)
+        run_in_main(executor, on_signal=tell, before_leaving=partial(_leave, outlet))
     except TreeFailed as failure:
         return _failed_by(failure)
     except (DefinitionError, TreeRunningError) as refused:
@@ -101,6 +136,13 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay) -> tuple[int, list[s
     except BaseException as error:  # noqa: BLE001 - of a kind of the user's own, which the summary shows
         return ExitCode.TASK_FAILED, [_sentence(f"a task raised {type(error).__name__}")]
     return ExitCode.ALL_WELL, []
+
+
+def _leave(outlet: Outlet | None) -> None:
+    """Put right what a process leaves behind that ends at once."""
+    restore_terminal()
+    if outlet is not None:
+        outlet.flush()
 
 
 def _failed_by(failure: TreeFailed) -> tuple[int, list[str]]:

@@ -11,6 +11,7 @@ from treetask._errors import short_path
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
+    from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
     from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
     from treetask.display._region import restore_terminal
@@ -21,6 +22,7 @@ else:
     __getattr__ = _loaded_on_use(
         __name__,
         {
+            "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
             "_modes": "PlainDisplay QuietDisplay make_display",
             "_region": "restore_terminal",
@@ -33,6 +35,7 @@ else:
 
 __all__ = [
     "DEEPEST_PREFIX",
+    "HandingDisplay",
     "LiveDisplay",
     "PlainDisplay",
     "QuietDisplay",
