@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks import engine, journal, processes, tasks, workflows, writing
+from benchmarks import engine, journal, processes, report, tasks, workflows, writing
 from benchmarks.measure import Figure, Row
 from benchmarks.schedule import made_up
 
@@ -49,6 +49,7 @@ def every_row(loops: list[str]) -> Iterator[Row]:
     """Yield all that can be measured."""
     yield from processes.rows_of_no_loop()
     yield from writing.rows()
+    yield from report.rows()
     for loop in loops:
         yield from engine.rows(loop)
         yield from journal.rows(loop)

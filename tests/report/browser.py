@@ -30,6 +30,8 @@ FLAGS = (
     *("--hide-scrollbars", "--force-color-profile=srgb"),
 )
 DEADLINE = 30
+#: Of the left button.
+DOWN, UP = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
 #: What a script returns, and what the protocol answers.
 Json: TypeAlias = Any
 #: The keys that the protocol has no letters for.
@@ -88,12 +90,12 @@ class Browser:
 
     def click(self, x: float, y: float) -> None:
         """Click at a place in the window."""
-        self._act(self._pointer(self._move(x, y), {"type": "pointerDown"}, {"type": "pointerUp"}))
+        self._act(self._pointer(self._move(x, y), DOWN, UP))
 
     def drag(self, x: float, y: float, to_x: float) -> None:
         """Drag from one place to another one beside it."""
-        moves = (self._move(x, y), {"type": "pointerDown"}, self._move((x + to_x) / 2, y), self._move(to_x, y))
-        self._act(self._pointer(*moves, {"type": "pointerUp"}))
+        moves = (self._move(x, y), DOWN, self._move((x + to_x) / 2, y), self._move(to_x, y))
+        self._act(self._pointer(*moves, UP))
 
     def wheel(self, x: float, y: float, by: int) -> None:
         """Turn the wheel at a place in the window."""
@@ -120,7 +122,7 @@ class Browser:
         return [entry["message"] for entry in entries if entry["level"] not in {"INFO", "DEBUG"}]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for, since it was last asked."""
+        """The addresses that a page from a file has asked for, itself among them, since it was last asked."""
         entries = _post(f"{self._address}/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]

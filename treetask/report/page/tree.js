@@ -151,73 +151,35 @@ class Tree {
     for (let step = 0; step < this.slots.length; step++) {
       const row = first + step;
       const slot = this.slots[row % this.slots.length];
-      if (slot.row !== row || slot.version !== this.version) this._fill(slot, row);
+      if (slot.index !== row || slot.version !== this.version) this._fill(slot, row);
     }
   }
 
   _newSlot(number) {
-    const slot = { row: -1, version: -1 };
-    slot.sign = icon("pending");
-    slot.use = slot.sign.firstChild;
-    slot.toggle = element("span", { class: "toggle" });
-    [slot.before, slot.match, slot.after] = [element("span"), element("mark"), element("span")];
-    slot.name = element("bdi", { class: "name" }, slot.before, slot.match, slot.after);
-    slot.note = element("span", { class: "note" });
-    slot.label = element("div", { class: "cell", role: "gridcell" }, slot.toggle, slot.sign, slot.name, slot.note);
-    slot.span = element("span", { class: "span" });
-    slot.track = element("div", { class: "track", role: "gridcell" }, slot.span);
-    slot.took = element("div", { class: "took", role: "gridcell" });
-    slot.element = element("div", { class: "row", role: "row", id: `row-${number}` }, slot.label, slot.track, slot.took);
-    this.box.append(slot.element);
+    const slot = new Slot(number);
+    this.box.append(slot.row);
     return slot;
   }
 
-  _fill(slot, row) {
-    Object.assign(slot, { row, version: this.version });
-    const isThere = row < this.rows.length;
-    slot.element.hidden = !isThere;
+  _fill(slot, index) {
+    Object.assign(slot, { index, version: this.version });
+    const isThere = index < this.rows.length;
+    slot.put("hidden", !isThere, (value) => { slot.row.hidden = value; });
     if (!isThere) return;
     const { story } = this;
-    const place = this.rows[row];
-    const status = story.statusOf(place);
-    const children = story.childCount[place];
+    const place = this.rows[index];
     slot.place = place;
-    slot.element.className = `row is-${status}${children ? " has-children" : ""}`;
-    slot.element.style.transform = `translateY(${row * ROW}px)`;
-    slot.element.setAttribute("aria-rowindex", row + 1);
-    slot.element.setAttribute("aria-level", this.level[place] + 1);
-    slot.element.setAttribute("aria-selected", String(place === this.current));
-    if (children) slot.element.setAttribute("aria-expanded", String(Boolean(this._openNow()[place])));
-    else slot.element.removeAttribute("aria-expanded");
-    if (place === this.current) this.box.setAttribute("aria-activedescendant", slot.element.id);
-    slot.label.style.paddingLeft = `${8 + Math.min(this.level[place], DEEPEST) * INDENT}px`;
-    slot.sign.setAttribute("class", `icon is-${status}`);
-    slot.sign.setAttribute("aria-label", words(status));
-    slot.use.setAttribute("href", `#icon-${status}`);
-    this._fillName(slot, story.names[place], place);
-    this._fillTimes(slot, place);
-  }
-
-  _fillName(slot, name, place) {
+    slot.row.style.top = `${index * ROW}px`;
+    slot.row.setAttribute("aria-rowindex", index + 1);
+    slot.showLevel(this.level[place]);
+    slot.showStatus(story.statusOf(place), story.childCount[place] > 0);
+    slot.showOpen(story.childCount[place] ? Boolean(this._openNow()[place]) : null);
+    slot.put("chosen", place === this.current, (value) => slot.row.setAttribute("aria-selected", value));
+    if (place === this.current) this.box.setAttribute("aria-activedescendant", slot.row.id);
     const at = this.query && this.kept?.[place] === 2 ? this._lower[place].indexOf(this.query) : -1;
-    const end = at < 0 ? 0 : at + this.query.length;
-    slot.before.textContent = at < 0 ? name : name.slice(0, at);
-    slot.match.textContent = at < 0 ? "" : name.slice(at, end);
-    slot.after.textContent = at < 0 ? "" : name.slice(end);
-    slot.note.textContent = this._note(place);
-    slot.note.className = this.story.isOwnFailure(place) ? "note bad" : "note";
-  }
-
-  _fillTimes(slot, place) {
-    const { story } = this;
-    const hasBegun = story.hasBegun(place);
-    slot.span.hidden = !hasBegun;
-    slot.took.textContent = hasBegun ? duration(story.took(place)) : "";
-    if (!hasBegun) return;
-    const whole = story.to - story.from;
-    const left = Math.min(((story.start[place] - story.from) / whole) * 100, 99.5);
-    slot.span.style.left = `${left}%`;
-    slot.span.style.width = `${Math.min((story.took(place) / whole) * 100, 100 - left)}%`;
+    slot.showName(story.names[place], at, this.query.length);
+    slot.showNote(this._note(place), story.isOwnFailure(place));
+    slot.showTimes(story, place);
   }
 
   /** What there is to say of a node beside its name and status, in a few words. */
@@ -259,7 +221,7 @@ class Tree {
 
   _slotAt(target) {
     const row = target.closest?.(".row");
-    return row && this.slots.find((slot) => slot.element === row);
+    return row && this.slots.find((slot) => slot.row === row);
   }
 
   _pressed(event) {
@@ -309,6 +271,78 @@ class Tree {
       if (story.isOwnFailure(place)) return place;
     }
     return -1;
+  }
+}
+
+/** The elements of a row. Each is touched only where it is to look other than before: most rows are much alike. */
+class Slot {
+  constructor(number) {
+    this.index = this.version = -1;
+    this.shown = {};
+    this.sign = icon("pending");
+    this.toggle = element("span", { class: "toggle" });
+    [this.before, this.match, this.after] = [element("span"), element("mark"), element("span")];
+    this.name = element("bdi", { class: "name" }, this.before, this.match, this.after);
+    this.note = element("span", { class: "note" });
+    this.label = element("div", { class: "cell", role: "gridcell" }, this.toggle, this.sign, this.name, this.note);
+    this.span = element("span", { class: "span" });
+    this.track = element("div", { class: "track", role: "gridcell" }, this.span);
+    this.took = element("div", { class: "took", role: "gridcell" });
+    this.row = element("div", { class: "row", role: "row", id: `row-${number}` }, this.label, this.track, this.took);
+  }
+
+  put(what, value, act) {
+    if (this.shown[what] === value) return;
+    this.shown[what] = value;
+    act(value);
+  }
+
+  showLevel(level) {
+    this.put("level", level, () => {
+      this.row.setAttribute("aria-level", level + 1);
+      this.label.style.paddingLeft = `${8 + Math.min(level, DEEPEST) * INDENT}px`;
+    });
+  }
+
+  showStatus(status, hasChildren) {
+    this.put("status", `${status} ${hasChildren}`, () => {
+      this.row.className = `row is-${status}${hasChildren ? " has-children" : ""}`;
+      this.sign.setAttribute("class", `icon is-${status}`);
+      this.sign.setAttribute("aria-label", words(status));
+      this.sign.firstChild.setAttribute("href", `#icon-${status}`);
+    });
+  }
+
+  /** Whether what is below is shown; null where there is nothing below. */
+  showOpen(isOpen) {
+    this.put("open", isOpen, () => {
+      if (isOpen === null) this.row.removeAttribute("aria-expanded");
+      else this.row.setAttribute("aria-expanded", isOpen);
+    });
+  }
+
+  /** The name, and where in it what was searched for begins; -1 where that is not meant. */
+  showName(name, at, length) {
+    this.put("before", at < 0 ? name : name.slice(0, at), (text) => { this.before.textContent = text; });
+    this.put("match", at < 0 ? "" : name.slice(at, at + length), (text) => { this.match.textContent = text; });
+    this.put("after", at < 0 ? "" : name.slice(at + length), (text) => { this.after.textContent = text; });
+  }
+
+  showNote(note, isBad) {
+    this.put("note", note, () => { this.note.textContent = note; });
+    this.put("bad", isBad, () => { this.note.className = isBad ? "note bad" : "note"; });
+  }
+
+  showTimes(story, place) {
+    const hasBegun = story.hasBegun(place);
+    this.put("begun", hasBegun, () => { this.span.hidden = !hasBegun; });
+    this.put("took", hasBegun ? duration(story.took(place)) : "", (text) => { this.took.textContent = text; });
+    if (!hasBegun) return;
+    const whole = story.to - story.from;
+    const left = Math.min(((story.start[place] - story.from) / whole) * 100, 99.5);
+    this.put("left", left, () => { this.span.style.left = `${left}%`; });
+    const width = Math.min((story.took(place) / whole) * 100, 100 - left);
+    this.put("width", width, () => { this.span.style.width = `${width}%`; });
   }
 }
 
