@@ -39,6 +39,8 @@ HELP = "'treetask --help' shows how it is used"
         (["run"], Options()),
         (["app:tree"], Options(target="app:tree")),
         (["app:tree", "run"], Options(target="app:tree")),
+        (["app:tree", "--color", "never"], Options(target="app:tree", color="never")),
+        (["resume", "--color=always"], Options(command="resume", color="always")),
         (
             ["-k", "app:tree", "-j", "4", "run"],
             Options(target="app:tree", max_concurrency=4, on_failure=OnFailure.CONTINUE),
@@ -156,7 +158,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 
 @pytest.mark.parametrize(
     "option",
-    ["--color", "--report", "--backend"],
+    ["--report", "--backend"],
 )
 def test_option_of_a_later_version_is_refused_by_name(project: Project, option: str) -> None:
     """Never accepted and ignored."""

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from treetask.display._summary import failure_summary, node_path
-from treetask.model import TaskNode, TaskStatus, TaskTree
+from treetask.display._theme import theme_for
+from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.text import without_colours
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -93,6 +95,22 @@ def test_failure_is_told_with_path_attempts_time_frames_and_exception() -> None:
         '    raise ValueError("503 Service Unavailable")  # raises',
         "  ValueError: 503 Service Unavailable",
     ]
+
+
+def test_colours_move_nothing() -> None:
+    """R54: with colours the summary is the same text; on an output of ASCII it has other signs."""
+    tree, (a, b) = tree_of("a", "b")
+    end(a, TaskStatus.FAILED, exception=raised(lambda: {}["x"]))
+    tree.extend_log(a, b"connecting\n")
+    end(b, TaskStatus.SKIPPED)
+    fail_all_above(tree)
+    bare = failure_summary(tree)
+    coloured = failure_summary(tree, theme=theme_for(TreeTaskConfig(), has_colours=True))
+
+    assert [without_colours(line) for line in coloured] == bare
+    assert coloured[1] == "\x1b[1mnightly › crawl › a\x1b[0m  \x1b[2m1.0s\x1b[0m"
+    assert "\x1b[31m  KeyError: 'x'\x1b[0m" in coloured
+    assert "  | connecting" in failure_summary(tree, theme=theme_for(TreeTaskConfig(), has_pictures=False))
 
 
 def test_equal_failures_are_counted() -> None:

@@ -17,6 +17,7 @@ from treetask.model import OnFailure
 
 __all__ = ["COMMANDS", "OPTIONS", "RECORD_COMMANDS", "Options", "Param", "option_names", "parse_options"]
 
+COLORS: Final = ("auto", "always", "never")
 DISPLAYS: Final = ("auto", "live", "plain", "json", "quiet")
 #: What is given a TARGET, or stands alone.
 COMMANDS: Final = ("run", "list", "plan")
@@ -32,11 +33,11 @@ _FORMATS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
-_LATER_OPTIONS: Final = ("--color", "--report", "--backend")
+_LATER_OPTIONS: Final = ("--report", "--backend")
 _LATER_COMMANDS: Final = ("replay", "report")
 
 #: How a run is to go, and what it is.
-_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "events"})
+_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "color", "events"})
 _WHAT: Final = frozenset({"only", "skip", "dry_run"})
 #: The options that a command has.
 _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
@@ -78,6 +79,7 @@ class Options:
     on_failure: OnFailure | None = None
     timeout: float | None = None
     display: str = "auto"
+    color: str = "auto"
     #: The file that is to have the events of the run, whatever the current folder is by then.
     events: str | None = None
     command: str = "run"
@@ -122,6 +124,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         on_failure=policy,
         timeout=given.get("timeout"),
         display=given.get("display", "auto"),
+        color=given.get("color", "auto"),
         events=given.get("events"),
         command=command,
         only=tuple(given.get("only", ())),
@@ -256,6 +259,10 @@ def _events(text: str) -> str:
     return os.path.abspath(text)  # noqa: PTH100 - only text: no file is looked at
 
 
+def _color(text: str) -> str:
+    return _one_of("color", text, COLORS)
+
+
 def _one_of(what: str, text: str, known: Sequence[str]) -> str:
     if text not in known:
         close = closest(text, known)
@@ -274,6 +281,7 @@ OPTIONS: Final = (
     Option("fail_fast", ("-x", "--fail-fast"), "after a failure, cancel what runs; start nothing new"),
     Option("timeout", ("--timeout",), "give the whole run at most so long", "SECONDS", _seconds),
     Option("display", ("--display",), f"{', '.join(DISPLAYS)} (default: auto)", "MODE", _display),
+    Option("color", ("--color",), f"colours: {', '.join(COLORS)} (default: auto)", "WHEN", _color),
     Option("events", ("--events",), "write the events of the run there, as lines of JSON", "FILE", _events),
     Option("dry_run", ("-n", "--dry-run"), "show the plan instead of running it"),
     Option("store", ("--store",), "keep runs there: a path, sqlite:///… or postgresql://…", "URL"),

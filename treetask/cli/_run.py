@@ -51,7 +51,7 @@ def _run_to_end_and_tell(job: Job, recording: Recording | None) -> int:
 
 def _display(job: Job) -> LiveDisplay:
     try:
-        return make_display(job.options.display, job.tree.config, original(sys.stderr))
+        return make_display(job.options.display, job.tree.config, original(sys.stderr), color=job.options.color)
     except ValueError as error:
         raise CommandProblem(str(error)) from error
 
@@ -72,7 +72,7 @@ def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None,
     if outlet is not None:
         outlet.say_above = None
     if tree.root.status is not TaskStatus.DONE and (outlet is None or not outlet.takes_errors):
-        say(failure_summary(tree, width=width_of_errors()))
+        say(failure_summary(tree, width=width_of_errors(), theme=shown.theme))
     tell(told)
     if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
         words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)

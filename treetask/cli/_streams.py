@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Final, TextIO, cast
 
 from typing_extensions import Buffer
@@ -28,16 +29,18 @@ _READER_IS_GONE: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, *([errno.EINVA
 _ASCII_SIGNS: Final = str.maketrans({"›": ">", "─": "-", "×": "x", "…": "...", "│": "|", "├": "|", "└": "`"})
 
 
+#: What `--color` says of the messages of this command.
+color_of_messages: Final[ContextVar[str]] = ContextVar("color_of_messages", default="auto")
+
+
 def say(lines: Iterable[str]) -> None:
     """Write lines to standard error; where there is none, or nobody who reads it, there is nobody to tell."""
     stream = sys.stderr
     if stream is None:
         return
-    text = "".join(f"{line}\n" for line in lines)
-    try:
-        text.encode(stream.encoding or "utf-8")
-    except (UnicodeError, LookupError):
-        text = text.translate(_ASCII_SIGNS)
+    from treetask.display import message_lines
+
+    text = "".join(f"{line}\n" for line in message_lines(lines, stream, color=color_of_messages.get()))
     with suppress(OSError):
         stream.write(text)
         stream.flush()

@@ -13,6 +13,7 @@ from treetask._on_use import loaded_on_use as _loaded_on_use
 if _TYPE_CHECKING:
     from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
+    from treetask.display._messages import message_lines
     from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
     from treetask.display._region import restore_terminal
     from treetask.display._renderer import TreeRenderer
@@ -24,6 +25,7 @@ else:
         {
             "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
+            "_messages": "message_lines",
             "_modes": "PlainDisplay QuietDisplay make_display",
             "_region": "restore_terminal",
             "_renderer": "TreeRenderer",
@@ -42,6 +44,7 @@ __all__ = [
     "TreeRenderer",
     "failure_summary",
     "make_display",
+    "message_lines",
     "restore_terminal",
     "short_path",
     "theme_for",

@@ -235,6 +235,11 @@ class LiveDisplay:
     # -- the face --------------------------------------------------------------------------------------------------
 
     @property
+    def theme(self) -> Theme:
+        """The signs and colours that its output gets."""
+        return self._face.theme
+
+    @property
     def _face(self) -> Face:
         if self._chosen is None:
             self._chosen = self._choose()

@@ -1,4 +1,4 @@
-"""The plain face of a display: lines for a pipe, a file or a terminal that obeys nothing. No escape sequence, ever.
+"""The plain face of a display: lines for a pipe, a file or a terminal that obeys nothing. Nothing but text and colours.
 
 Told of a tree from time to time, it finds out by itself what has happened since: it looks at the upper levels, at the
 groups that have few children, one by one; of all others it tells the progress, and what failed.
@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 from treetask import _clock
 from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
-from treetask.display._theme import Theme
+from treetask.display._theme import ROLES, Role, Theme
 from treetask.display._words import NOTE_SHOWN, last_log_lines, retries, trouble
 from treetask.model import FAILURES, KeepDone, TaskNode, TaskStatus, TaskTree
 from treetask.text import duration, number, percent
@@ -188,9 +188,12 @@ class PlainLog:
             self._lines.append(self._line(f"{len(tasks) - _FAILURES_AT_ONCE:,} more failed"))
 
     def _tell_end(self, tree: TaskTree, node: TaskNode) -> None:
-        self._log(_path(node, self.theme), self._end(tree, node))
+        role = None if node.status is TaskStatus.DONE else ROLES[node.status]
+        self._log(_path(node, self.theme), self._end(tree, node), role)
         if node.status in FAILURES:
-            self._lines.extend(self.theme.text(f"{_CLOCK}│ {line}") for line in last_log_lines(node, _LOG_LINES))
+            paint, text = self.theme.paint, self.theme.text
+            log = last_log_lines(node, _LOG_LINES)
+            self._lines.extend(paint(Role.FAINT, text(f"{_CLOCK}│ {line}")) for line in log)
 
     def _end(self, tree: TaskTree, node: TaskNode) -> str:
         """Return how a node ended: `done 1,000/1,000 in 12.4s`, `failed after 3 attempts: HTTPError: 503`."""
@@ -215,7 +218,8 @@ class PlainLog:
         if node.retry_count > told.retry_count:
             said = trouble(node)
             retry = f"retry {retries(node, tree)}"
-            self._log(_path(node, self.theme), f"{retry}{f': {self.theme.text(said)}' if said else ''}")
+            said = f"{retry}{f': {self.theme.text(said)}' if said else ''}"
+            self._log(_path(node, self.theme), said, Role.RETRYING)
         told.retry_count = node.retry_count
 
     def _tell_progress(self, tree: TaskTree, node: TaskNode, now: float) -> None:
@@ -247,12 +251,12 @@ class PlainLog:
 
     # -- writing it down -------------------------------------------------------------------------------------------
 
-    def _log(self, name: str, said: str) -> None:
-        self._lines.append(self._line(f"{name}  {said}"))
+    def _log(self, name: str, said: str, role: Role | None = None) -> None:
+        self._lines.append(self._line(f"{name}  {self.theme.paint(role, said)}"))
 
     def _line(self, said: str) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self._wall()))
-        return f"{clock} {said}"
+        return f"{self.theme.paint(Role.FAINT, clock)} {said}"
 
 
 def _end(node: TaskNode) -> float:

@@ -5,17 +5,14 @@ Knows a tree that has ended and the exceptions in it; not where the lines go.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 
+from treetask.display._failures import Failure, distinct_failures, failed_nodes
+from treetask.display._theme import Role, Theme, theme_for
 from treetask.display._words import last_log_lines
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, has_raised, leaf_exceptions, unhandled
-from treetask.text import duration, exception_lines, frame_lines, safe_text, user_frames
-
-if sys.version_info < (3, 11):
-    pass
+from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
+from treetask.text import duration, exception_lines, frame_lines, safe_text
 
 #: Whoever has more distinct failures than this reads the first ones and mends those.
 FAILURES_SHOWN: Final = 10
@@ -29,37 +26,28 @@ LOG_LINES_SHOWN: Final = 10
 LEVELS_SHOWN: Final = 6
 
 
-@dataclass(slots=True)
-class _Failure:
-    """One distinct failure: the node that met it first, what was raised, and the nodes that met it again."""
-
-    node: TaskNode
-    exception: BaseException | None
-    #: A node with several failures has one log.
-    tells_log: bool
-    again: list[TaskNode] = field(default_factory=list[TaskNode])
-
-
-def failure_summary(tree: TaskTree, *, width: int = 80) -> list[str]:
+def failure_summary(tree: TaskTree, *, width: int = 80, theme: Theme | None = None) -> list[str]:
     """Return what failed and why, and what never ran because of it; nothing where all went well.
 
     Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames, the exception
     and the last lines of the log; equal ones are counted. A failure that a body handled is none.
     """
-    nodes = [node for node in unhandled(tree.get_failed_nodes()) if _is_own(node)]
-    failures = _distinct(nodes)
+    if theme is None:
+        theme = theme_for(TreeTaskConfig())
+    nodes = failed_nodes(tree)
+    failures = distinct_failures(nodes)
     lines: list[str] = []
     if failures:
         known = tree.get_stats()["total"]
-        lines.append(f"── failed ({len(nodes):,} of {known:,}) ".ljust(width, "─"))
+        lines.append(theme.paint(Role.FAILED, f"── failed ({len(nodes):,} of {known:,}) ".ljust(width, "─")))
         for failure in failures[:FAILURES_SHOWN]:
-            lines += _told(failure)
+            lines += _told(failure, theme)
         lines += _left_out(failures[FAILURES_SHOWN:])
     consequences = [*_by_reason(tree, TaskStatus.SKIPPED), *_by_reason(tree, TaskStatus.CANCELLED)]
     if lines and consequences:
         lines.append("")
-    lines += consequences
-    return lines
+    lines += (theme.paint(Role.SKIPPED, line) for line in consequences)
+    return [theme.fit(line) for line in lines]
 
 
 def node_path(node: TaskNode) -> str:
@@ -71,68 +59,27 @@ def node_path(node: TaskNode) -> str:
     return " › ".join(names)
 
 
-def _is_own(node: TaskNode) -> bool:
-    """Whether a node failed by itself, not because a child did."""
-    if isinstance(node.exception, TaskFailed):
-        return has_raised(node) or not _is_below(node.exception.child.node, node)
-    if node.exception is not None:
-        return True
-    if node.status is TaskStatus.TIMED_OUT:
-        # A root without an exception: the run took too long, and its caller says so.
-        return node.parent is not None
-    return not any(child.status in FAILURES for child in node.children)
-
-
-def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
-    parent = node.parent
-    while parent is not None and parent is not ancestor:
-        parent = parent.parent
-    return parent is ancestor
-
-
-def _distinct(nodes: Iterable[TaskNode]) -> list[_Failure]:
-    found: dict[object, _Failure] = {}
-    for node in nodes:
-        leaves = [None] if node.exception is None else leaf_exceptions(node.exception)
-        for number, leaf in enumerate(leaves):
-            failure = found.setdefault(_sameness(node, leaf), _Failure(node, leaf, tells_log=number == 0))
-            if failure.node is not node:
-                failure.again.append(node)
-    return list(found.values())
-
-
-def _sameness(node: TaskNode, exception: BaseException | None) -> object:
-    if exception is None:
-        return (node.status, node.error)
-    return (
-        type(exception),
-        tuple(exception_lines(exception)),
-        tuple((frame.file, frame.line) for frame in user_frames(exception)),
-    )
-
-
-def _told(failure: _Failure) -> Iterator[str]:
+def _told(failure: Failure, theme: Theme) -> Iterator[str]:
     node = failure.node
     attempts = f"{node.retry_count + 1} attempts, " if node.retry_count else ""
     elapsed = "" if node.elapsed is None else duration(node.elapsed)
-    yield f"{node_path(node)}  {attempts}{elapsed}".rstrip(" ,")
+    times = f"{attempts}{elapsed}".rstrip(" ,")
+    yield f"{theme.paint(Role.HEADING, node_path(node))}  {theme.paint(Role.FAINT, times)}".rstrip()
     if failure.exception is None:
-        kind = str(node.status).replace("_", " ")
-        for line in (node.error or kind).splitlines():
-            yield f"  {safe_text(line)}"
+        said = [safe_text(line) for line in (node.error or failure.kind).splitlines()]
     else:
-        for line in (*frame_lines(failure.exception), *exception_lines(failure.exception)):
-            yield f"  {line}"
-        kind = type(failure.exception).__qualname__
+        yield from (theme.paint(Role.FAINT, f"  {line}") for line in frame_lines(failure.exception))
+        said = exception_lines(failure.exception)
+    yield from (theme.paint(Role.FAILED, f"  {line}") for line in said)
     if failure.tells_log:
         for line in last_log_lines(node, LOG_LINES_SHOWN):
-            yield f"  │ {line}"
+            yield theme.paint(Role.FAINT, f"  │ {line}")
     if failure.again:
-        times = f" ×{len(failure.again):,}" if len(failure.again) > 1 else ""
-        yield f"the same {safe_text(kind)}{times}: {_names(failure.again)}"
+        count = f" ×{len(failure.again):,}" if len(failure.again) > 1 else ""
+        yield f"the same {safe_text(failure.kind)}{count}: {_names(failure.again)}"
 
 
-def _left_out(failures: list[_Failure]) -> Iterator[str]:
+def _left_out(failures: list[Failure]) -> Iterator[str]:
     if failures:
         nodes = [node for failure in failures for node in (failure.node, *failure.again)]
         yield f"… {len(nodes):,} more failures: {_names(nodes)}"
