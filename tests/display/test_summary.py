@@ -100,7 +100,7 @@ def test_failure_is_told_with_path_attempts_time_frames_and_exception() -> None:
 def test_colours_move_nothing() -> None:
     """R54: with colours the summary is the same text; on an output of ASCII it has other signs."""
     tree, (a, b) = tree_of("a", "b")
-    end(a, TaskStatus.FAILED, exception=raised(lambda: {}["x"]))
+    end(a, TaskStatus.FAILED, exception=raised(lambda: int("x")))
     tree.extend_log(a, b"connecting\n")
     end(b, TaskStatus.SKIPPED)
     fail_all_above(tree)
@@ -109,7 +109,7 @@ def test_colours_move_nothing() -> None:
 
     assert [without_colours(line) for line in coloured] == bare
     assert coloured[1] == "\x1b[1mnightly › crawl › a\x1b[0m  \x1b[2m1.0s\x1b[0m"
-    assert "\x1b[31m  KeyError: 'x'\x1b[0m" in coloured
+    assert "\x1b[31m  ValueError: invalid literal for int() with base 10: 'x'\x1b[0m" in coloured
     assert "  | connecting" in failure_summary(tree, theme=theme_for(TreeTaskConfig(), has_pictures=False))
 
 
