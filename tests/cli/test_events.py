@@ -152,3 +152,32 @@ def test_resumed_run_writes_where_the_command_was_given(
     index = next(node for node in story.nodes if node.name == "fetch[index]")
     assert (story.run, index.status) == (1, TaskStatus.DONE)
     assert index.ended_at is not None
+
+
+def test_errors_that_bodies_print_are_lines_among_the_others(project: Project) -> None:
+    """Of the node that said them, or of nobody; standard error has nothing else, standard output what was printed."""
+    project.write(
+        "app.py",
+        """
+        import sys
+        import threading
+        from treetask import Registry
+
+        tree = Registry("tree")
+
+        @tree.task
+        async def says() -> None:
+            print("result")
+            print("trouble", file=sys.stderr)
+            thread = threading.Thread(target=print, args=("whose?",), kwargs={"file": sys.stderr})
+            thread.start()
+            thread.join()
+        """,
+    )
+
+    done = project.treetask("app:tree", "--display", "json", "--no-store")
+
+    said = [line for line in map(json.loads, done.err.splitlines()) if line["event"] == "log_extended"]
+    assert done.out == "result\n"
+    assert [line["lines"] for line in said if line.get("node") == "tree/says"] == [["result"], ["trouble"]]
+    assert [line["lines"] for line in said if "node" not in line] == [["whose?"]]

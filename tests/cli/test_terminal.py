@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ APP = """
 import logging
 import sys
 import time
+from collections import deque
 from pathlib import Path
 import anyio
 from treetask import Registry
@@ -79,11 +81,12 @@ def test_prints_stand_above_the_tree_whole_and_in_order(app: Path) -> None:
         assert command.finish() == 0
         shown = command.everything()
 
-    rows = [text for number in range(100) for text in (f"row {number}", f"error {number}")]
+    rows = [f"table │ {kind} {number}" for number in range(100) for kind in ("row", "error")]
     assert [re.sub(r" +\d+\.\ds$", "", row) for row in shown] == [
         *rows,
-        "WARNING logged",
-        "red, half a lineFalse utf-8",
+        "table │ WARNING logged",
+        "table │ red, half a line",
+        "asks │ False utf-8",
         "✅ prints",
         "├── ✅ table",
         "└── ✅ asks",
@@ -124,6 +127,7 @@ def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:
         hidden = command.screen.cursor.hidden
         command.type(CTRL_C)
         command.wait_for("cleaned up")
+        command.wait_for("1 running")
         command.type(CTRL_C)
         command.wait_for("still waiting for 'waits/stubborn'")
         command.type(CTRL_C)
@@ -167,5 +171,93 @@ def test_region_fits_the_screen(app: Path, columns: int, rows: int) -> None:
         assert command.finish() == 0
         shown = command.everything()
 
-    assert [row for row in shown if row.startswith("row ")] == [f"row {number}" for number in range(100)]
+    assert [row for row in shown if "row " in row] == [f"table │ row {number}" for number in range(100)]
     assert shown[-1] == "Progress: 2/2 (100%)"
+
+
+OUTSIDE = """
+import os
+import subprocess
+import sys
+import anyio
+import anyio.to_thread
+from treetask import Registry
+
+outside = Registry("outside")
+
+@outside.task
+async def system() -> None:
+    subprocess.run("for i in 1 2 3; do echo program $i; echo error $i >&2; done", shell=True, check=True)
+
+@outside.task
+async def descriptors() -> None:
+    def write() -> None:
+        for number in range(3_000):
+            os.write(1 + number % 2, b"raw %d\\n" % number)
+
+    await anyio.to_thread.run_sync(write)
+    sys.stdout.buffer.write(b"left in a buffer\\n")
+    os.write(1, b"no end")
+
+broken = Registry("broken")
+
+@broken.task
+async def background() -> None:
+    subprocess.Popen("while ! test -e go; do sleep 0.01; done; echo late; touch gone", shell=True)
+    os.write(1, b"before")
+    raise SystemExit(3)
+
+held = Registry("held")
+
+@held.task
+async def stubborn() -> None:
+    print("half", end="")
+    os.write(1, b"whole\\nhalf")
+    with anyio.CancelScope(shield=True):
+        await anyio.sleep_forever()
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with the pipelines above."""
+    (tmp_path / "app.py").write_text(textwrap.dedent(OUTSIDE), encoding="utf-8")
+    return tmp_path
+
+
+def test_what_bypasses_print_stands_above_the_tree_too(outside: Path) -> None:
+    """R53: whole, in order, nobody's; from programs, descriptors and buffers, to the last byte."""
+    with in_terminal(outside, "app:outside", "--no-store") as command:
+        command.screen.history = command.screen.history._replace(top=deque(maxlen=10_000))
+        assert command.finish() == 0
+        shown = command.everything()
+
+    above = shown[:-4]
+    assert [row for row in above if row.startswith("raw")] == [f"raw {number}" for number in range(3_000)]
+    assert [row for row in above if not row.startswith("raw")] == [
+        *(f"{kind} {number}" for number in (1, 2, 3) for kind in ("program", "error")),
+        "left in a buffer" if above[-1] == "no end" else "no endleft in a buffer",
+        *(["no end"] if above[-1] == "no end" else []),
+    ]
+    assert shown[-1] == "Progress: 2/2 (100%)"
+
+
+def test_program_in_the_background_holds_nobody_up(outside: Path) -> None:
+    """What it wrote is shown, the command ends without it, whatever has ended the run."""
+    with in_terminal(outside, "app:broken", "--no-store") as command:
+        assert command.finish() == 3
+        assert command.everything()[0] == "before"
+        (outside / "go").touch()
+
+
+def test_whoever_leaves_at_once_loses_nothing(outside: Path) -> None:
+    """R53: the third Ctrl-C ends the process in the handler of the signal; what was begun is shown all the same."""
+    with in_terminal(outside, "app:held", "--no-store") as command:
+        command.wait_for("whole")
+        command.type(CTRL_C)
+        command.wait_for("cancelling…")
+        command.type(CTRL_C)
+        command.wait_for("still waiting for")
+        command.type(CTRL_C)
+        assert command.finish() == 130
+        assert command.everything()[-2:] == ["half", "stubborn │ half"]

@@ -30,6 +30,9 @@ class HandEngine:
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         self.tree.apply_progress(node, progress)
 
+    def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        self.tree.apply_log(node, lines)
+
     async def wait_for(self, child: Child[Any]) -> None:
         raise NotImplementedError
 

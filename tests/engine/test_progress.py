@@ -1,4 +1,4 @@
-"""Progress and data that bodies set while they run, from threads as well (R5, R6)."""
+"""Progress, data and lines of logs that bodies set while they run, from threads as well (R5, R6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.support import node_of, ok, sleeps, statuses, turns
 from tests.properties.recount import check_counters
-from treetask import AsyncExecutor, TaskNode, TaskTree, TreeBuilder
+from treetask import AsyncExecutor, Event, LogExtended, StatusChanged, TaskNode, TaskTree, TreeBuilder
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -171,3 +171,30 @@ async def test_progress_out_of_range_is_refused_in_the_body() -> None:
         f"node 'wrong': progress is (-1, 2); {expected}",
         f"node 'wrong': progress is (1, inf); {expected}",
     ]
+
+
+async def test_lines_from_threads_reach_the_log_and_observers_before_the_end() -> None:
+    """R53: in their order, from the body's own thread and for other nodes; nobody but the loop changes the tree."""
+
+    def work(node: TaskNode) -> None:
+        for number in range(100):
+            tree.extend_log(node, b"line %d\n" % number)
+            tree.extend_log(tree.root, b"of the root\n")
+
+    heard: list[str] = []
+
+    class Observer:
+        def on_event(self, event: Event) -> None:
+            if isinstance(event, LogExtended) and event.node is not tree.root:
+                heard.extend(event.lines)
+            elif isinstance(event, StatusChanged) and event.node is not tree.root:
+                heard.append(str(event.new))
+
+    tree = TreeBuilder("root").add_child("work", task=work).build()
+    executor = AsyncExecutor(tree)
+    executor.subscribe(Observer())
+    await executor.run()
+
+    lines = [f"line {number}" for number in range(100)]
+    assert heard == ["working", *lines, "done"]
+    assert (node_of(tree, "work").log, tree.root.log) == (lines, ["of the root"] * 100)

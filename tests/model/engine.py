@@ -14,6 +14,9 @@ class Engine:
     def set_progress(self, node: TaskNode, progress: tuple[int, int] | None) -> None:
         raise NotImplementedError
 
+    def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        raise NotImplementedError
+
     def now(self) -> float:
         return 5.0
 

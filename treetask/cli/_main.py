@@ -13,17 +13,17 @@ from treetask.cli._pipeline import load_pipeline
 from treetask.cli._place import StorePlace, place_of
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._recording import Recording
-from treetask.cli._relay import relayed_terminals
 from treetask.cli._run import run_tree
 from treetask.cli._streams import color_of_messages, flush_results, put_out, say, unbreakable_pipes
 from treetask.cli._target import Target, parse_target, read_defaults
 from treetask.cli._values import refuse_misspelt, values_for
+from treetask.display import printed_by_nodes
 from treetask.model import Endings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Obey one command, by default the words that this process was started with; return its exit code."""
-    with unbreakable_pipes(), relayed_terminals():
+    with unbreakable_pipes(), printed_by_nodes():
         color_of_messages.set("auto")
         code = _answered(sys.argv[1:] if arguments is None else arguments)
         if not flush_results() and code == ExitCode.ALL_WELL:

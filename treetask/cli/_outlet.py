@@ -10,16 +10,17 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final, TextIO, cast
 
 from typing_extensions import Self
 
 from treetask.cli._problem import CommandProblem
-from treetask.cli._relay import original
 from treetask.cli._streams import say
+from treetask.display import original, shown_instead
 from treetask.engine import AsyncExecutor
 from treetask.events import ByteStream, EventWriter, Line, Sink, encoded
+from treetask.model import TaskNode, text_lines
 from treetask.text import safe_text
 
 #: Seconds that a run which is left at once waits for its last lines to be written.
@@ -47,6 +48,8 @@ class Outlet:
         self.say_above: Callable[[str], None] | None = None
         self._handler: logging.Handler | None = None
         self._is_open = True
+        #: What bodies write to standard error is among the lines meanwhile.
+        self._errors: Final = ExitStack()
         self._has_told = False
 
     def __enter__(self) -> Self:
@@ -59,6 +62,7 @@ class Outlet:
             # Else what the engine warns of would stand between the lines.
             self._handler = _ToWriter(self.writer)
             logging.getLogger("treetask").addHandler(self._handler)
+            self._errors.enter_context(shown_instead("stderr", self._put_out))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,6 +93,7 @@ class Outlet:
         if not self._is_open:
             return
         self._is_open = False
+        self._errors.close()
         if self._handler is not None:
             logging.getLogger("treetask").removeHandler(self._handler)
         self.writer.close()
@@ -100,6 +105,11 @@ class Outlet:
                 self._file.close()
             except OSError as error:
                 self._tell_of_file(error)
+
+    def _put_out(self, node: TaskNode | None, lines: bytes) -> None:
+        # What a node puts out is told as an event of it.
+        if node is None:
+            self.writer.unattributed(text_lines(lines))
 
     def _put(self, data: bytes) -> None:
         for sink in self._sinks:

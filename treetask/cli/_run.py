@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, TreeRunningError
+from treetask.cli._descriptors import own_terminal, redirected
 from treetask.cli._job import Job
 from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._recording import Recording, is_of_the_store
-from treetask.cli._relay import original, printed_above
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
-from treetask.display import LiveDisplay, failure_summary, make_display, restore_terminal
+from treetask.display import LiveDisplay, failure_summary, make_display, original
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
 from treetask.text import exception_lines, frame_lines, safe_text
@@ -28,15 +30,16 @@ if TYPE_CHECKING:
 def run_tree(job: Job, *, recording: Recording | None = None) -> int:
     """Run a tree to its end, whatever that is, and return the exit code. What records it is closed after it."""
     try:
-        if job.options.events is None and job.options.display != "json":
-            return _run_to_end(job.tree, _display(job), recording, None)
-        return _run_to_end_and_tell(job, recording)
+        with own_terminal(None if sys.stderr is None else original(sys.stderr)) as terminal:
+            if job.options.events is None and job.options.display != "json":
+                return _run_to_end(job.tree, _display(job, terminal), recording, None)
+            return _run_to_end_and_tell(job, terminal, recording)
     finally:
         if recording is not None:
             recording.close()
 
 
-def _run_to_end_and_tell(job: Job, recording: Recording | None) -> int:
+def _run_to_end_and_tell(job: Job, terminal: TextIO | None, recording: Recording | None) -> int:
     """Run a tree whose events are asked for."""
     from treetask.cli._outlet import Outlet
     from treetask.display import HandingDisplay
@@ -44,14 +47,14 @@ def _run_to_end_and_tell(job: Job, recording: Recording | None) -> int:
     takes_errors = job.options.display == "json"
     number = None if recording is None else lambda: recording.run
     with Outlet(job.options.events, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
-        shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job)
+        shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job, terminal)
         outlet.say_above = shown.print_message
         return _run_to_end(job.tree, shown, recording, outlet)
 
 
-def _display(job: Job) -> LiveDisplay:
+def _display(job: Job, terminal: TextIO | None) -> LiveDisplay:
     try:
-        return make_display(job.options.display, job.tree.config, original(sys.stderr), color=job.options.color)
+        return make_display(job.options.display, job.tree.config, terminal, color=job.options.color)
     except ValueError as error:
         raise CommandProblem(str(error)) from error
 
@@ -66,8 +69,8 @@ def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None,
     )
     if outlet is not None:
         outlet.subscribe_to(executor)
-    with shown, suspendable(shown), printed_above(shown.print_message, shown.paints_on):
-        code, told = _outcome(executor, shown, outlet)
+    with shown, suspendable(shown), redirected(shown.paints_on, shown.taker()) as put_back:
+        code, told = _outcome(executor, shown, partial(_leave, shown, put_back, outlet))
     shown.conclude(tree)
     if outlet is not None:
         outlet.say_above = None
@@ -104,7 +107,7 @@ def _wait_for_threads(executor: AsyncExecutor, code: int, outlet: Outlet | None)
         os._exit(code)
 
 
-def _outcome(executor: AsyncExecutor, display: LiveDisplay, outlet: Outlet | None) -> tuple[int, list[str]]:
+def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], None]) -> tuple[int, list[str]]:
     """Run to the end and say how it was: the exit code, and in lines what the tree does not show."""
 
     def tell(signals: int) -> None:
@@ -113,7 +116,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, outlet: Outlet | Non
         display.print_message(f"cancelling… {running:,} cleaning up; Ctrl-C again to {again}")
 
     try:
-        run_in_main(executor, on_signal=tell, before_leaving=partial(_leave, outlet))
+        run_in_main(executor, on_signal=tell, before_leaving=leave)
     except TreeFailed as failure:
         return _failed_by(failure)
     except (DefinitionError, TreeRunningError) as refused:
@@ -138,9 +141,12 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, outlet: Outlet | Non
     return ExitCode.ALL_WELL, []
 
 
-def _leave(outlet: Outlet | None) -> None:
-    """Put right what a process leaves behind that ends at once."""
-    restore_terminal()
+def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | None) -> None:
+    """Lose nothing that was put out before, in the handler of the signal that ends the process."""
+    put_back()
+    display.leave()
+    with suppress(RuntimeError):  # it came in the midst of a flush
+        flush_results()
     if outlet is not None:
         outlet.flush()
 

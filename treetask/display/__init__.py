@@ -11,6 +11,7 @@ from treetask._errors import short_path
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
+    from treetask.display._capture import original, printed_by_nodes, shown_instead
     from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
     from treetask.display._messages import message_lines
@@ -23,6 +24,7 @@ else:
     __getattr__ = _loaded_on_use(
         __name__,
         {
+            "_capture": "original printed_by_nodes shown_instead",
             "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
             "_messages": "message_lines",
@@ -45,7 +47,10 @@ __all__ = [
     "failure_summary",
     "make_display",
     "message_lines",
+    "original",
+    "printed_by_nodes",
     "restore_terminal",
     "short_path",
+    "shown_instead",
     "theme_for",
 ]

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TextIO
 
@@ -20,12 +21,13 @@ from typing_extensions import Self
 from treetask import _clock
 from treetask.display._decisions import may_animate
 from treetask.display._loop import CallSoon, running_loop
-from treetask.display._region import is_painted_on
+from treetask.display._region import is_painted_on, restore_terminal
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme, theme_for
 from treetask.model import TaskTree, TreeTaskConfig
 
 if TYPE_CHECKING:
+    from treetask.display._capture import Capture, Said
     from treetask.display._renderer import TreeRenderer
 
 #: The least time between two frames, in seconds, whatever the config says: nobody sees more.
@@ -67,8 +69,9 @@ class Face(Protocol):
     def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
         """Leave the end of the tree behind for good, as this face shows trees."""
 
-    def abandon(self) -> None:
-        """Show nothing more, after a failure; another face takes over."""
+    def abandon(self) -> list[str]:
+        """Show nothing more, and return the lines that were still to be said: another face takes over, or nobody."""
+        ...
 
 
 class LiveDisplay:
@@ -115,6 +118,8 @@ class LiveDisplay:
         #: The event loop has been asked for a look.
         self._asked = False
         self._loop: CallSoon | None = None
+        #: What shows the prints of bodies above the rows.
+        self._capture: Capture | None = None
         #: What was printed for good last: tree, version and how.
         self._final: tuple[object, ...] = ()
 
@@ -213,11 +218,13 @@ class LiveDisplay:
             self._stop = threading.Event()
             self._thread = threading.Thread(target=self._beat, args=(self._stop,), name="treetask-display", daemon=True)
             self._thread.start()
+        self._begin_capture()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._end_capture()
         self._stop.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
@@ -233,6 +240,46 @@ class LiveDisplay:
             self.show_cursor()
 
     # -- the face --------------------------------------------------------------------------------------------------
+
+    # -- what is printed meanwhile -----------------------------------------------------------------------------------
+
+    def _begin_capture(self) -> None:
+        """Show above the rows what is printed on their terminal: else it would be painted over."""
+        if self._capture is None and self._face.paints:
+            from treetask.display._capture import Capture
+
+            self._capture = Capture(self.paints_on, self._show_said)
+            self._capture.begin()
+
+    def _end_capture(self) -> None:
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.end()
+
+    def _show_said(self, said: list[Said]) -> None:
+        from treetask.display._said import said_lines
+
+        lines = said_lines(said, self._face.theme)
+        self._try(lambda: self._face.say(lines, self._clock()))
+
+    def taker(self) -> Callable[[bytes], None] | None:
+        """Return what shows whole lines above the rows, soon; None where no rows are painted."""
+        return None if self._capture is None else partial(self._capture.add, None)
+
+    def leave(self) -> None:
+        """Leave the terminal as it was found and write below the rows what was still to be said above them.
+
+        For whoever ends the process within the `with` block. May be called at any time, in a signal handler too.
+        """
+        said = [] if self._capture is None else self._capture.unsaid()
+        restore_terminal()
+        face = self._face
+        lines = face.abandon()
+        if said:
+            from treetask.display._said import said_lines
+
+            lines += said_lines(said, face.theme)
+        self._terminal.write("".join(f"{line}\n" for line in lines))
 
     @property
     def theme(self) -> Theme:
@@ -281,8 +328,10 @@ class LiveDisplay:
             failed = self._face
             simpler = PlainLog if failed.paints else Silence
             self._chosen = simpler(self._terminal, failed.theme)
-            failed.abandon()
+            unsaid = failed.abandon()
             _log_failure(failed, self._chosen, error)
+            if unsaid:
+                self._try(lambda: self._face.say(unsaid, self._clock()))
 
     # -- looking and showing ---------------------------------------------------------------------------------------
 

@@ -133,8 +133,9 @@ class PlainLog:
         self._last_news(tree)
         self._terminal.write("".join(f"{line}\n" for line in self._drain()))
 
-    def abandon(self) -> None:
-        """Do nothing: nothing has to be put right."""
+    def abandon(self) -> list[str]:
+        """Return what was not written; nothing has to be put right."""
+        return self._drain()
 
     def _drain(self) -> list[str]:
         lines: list[str] = []

@@ -30,7 +30,7 @@ from treetask.display._terminal import (
     down,
     up,
 )
-from treetask.text import display_width
+from treetask.text import display_width, without_colours
 
 #: Rows of the screen that a region leaves free at least.
 _ROWS_LEFT: Final = 2
@@ -88,10 +88,13 @@ class Region:
     def paint(self, rows: list[str], size: Size, now: float, above: Iterable[str] = ()) -> bool:
         """Show these rows in place of the last ones, and lines above them for good, in one write.
 
-        Every row must be narrower than the screen. Nothing is written where nothing changed. Returns False if a frame
-        of this very thread is half written, as in a signal handler.
+        Every row must be narrower than the screen. Nothing is written where nothing changed. Returns False if the
+        lines could not be written: after `leave`, and where a frame of this very thread is half written, as in a
+        signal handler.
         """
         with self._lock:
+            if self._left:
+                return not [*above]
             if self._busy:
                 return False
             self._busy = True
@@ -102,7 +105,7 @@ class Region:
         return True
 
     def _paint(self, rows: list[str], size: Size, now: float, above: list[str]) -> None:
-        if self._left or (rows == self._painted and size == self._size and not above):
+        if rows == self._painted and size == self._size and not above:
             return
         whole = not self._alone or bool(above) or size != self._size or now - self._repainted >= _REPAINT_SECONDS
         frame = [BEGIN_FRAME]
@@ -179,7 +182,7 @@ class Region:
 
 def _said(line: str, columns: int) -> str:
     """Return a line that stays, over whatever stood there; one that fills its last row leaves nothing to erase."""
-    width = display_width(line)
+    width = display_width(without_colours(line) if "\x1b" in line else line)
     return f"{line}\r\n" if width and width % columns == 0 else f"{line}{ERASE_LINE_END}\r\n"
 
 

@@ -51,9 +51,12 @@ class Screen:
         """Paint the window that was taken last, with the times of now. For any thread."""
         above = self._drain()
         size = self._terminal.size()
-        painted = self._region.paint(self._rows(size, now), size, now, above)
-        if not painted:
-            self._above.extendleft(reversed(above))
+        painted = False
+        try:
+            painted = self._region.paint(self._rows(size, now), size, now, above)
+        finally:
+            if not painted:
+                self._above.extendleft(reversed(above))
 
     def _rows(self, size: Size, now: float) -> list[str]:
         height = region_height(size)
@@ -108,6 +111,7 @@ class Screen:
         said = "".join(f"{line}\n" for line in self._drain())
         self._region.erase(said + text)
 
-    def abandon(self) -> None:
-        """Stop painting; what is shown stays."""
+    def abandon(self) -> list[str]:
+        """Stop painting; what is shown stays. Return what was not said above it."""
         self._region.leave()
+        return self._drain()

@@ -46,5 +46,6 @@ class Silence:
     def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
         """Do nothing: what went wrong is told by the summary of a run."""
 
-    def abandon(self) -> None:
-        """Do nothing."""
+    def abandon(self) -> list[str]:
+        """Return nothing: what is said is written at once."""
+        return []

@@ -95,6 +95,8 @@ class Theme:
     dot: str
     #: Between the names of a path.
     arrow: str
+    #: Between a name and what it said.
+    line: str
     bar_full: str
     bar_half: str
     bar_empty: str
@@ -166,6 +168,7 @@ def theme_for(
         ellipsis="…" if unicode else "...",
         dot="·" if unicode else "-",
         arrow="›" if unicode else ">",
+        line="│" if unicode else "|",
         bar_full="━" if unicode else "#",
         bar_half="╸" if unicode else "-",
         bar_empty="─" if unicode else ".",

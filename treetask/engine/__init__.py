@@ -18,6 +18,7 @@ from treetask.engine._executor import AsyncExecutor
 from treetask.engine._main_thread import Interrupted, run_in_main, run_sync
 from treetask.engine._runner import EngineRunner
 from treetask.engine._spawner import SpawnError
+from treetask.engine._step import body_ends, current_node
 from treetask.engine._stores import install_stores
 from treetask.engine._threads import BusyThreads, busy_threads
 from treetask.engine._uninterrupted import uninterrupted
@@ -42,7 +43,9 @@ __all__ = [
     "Interrupted",
     "ProcessFailed",
     "SpawnError",
+    "body_ends",
     "busy_threads",
+    "current_node",
     "install_stores",
     "run_in_main",
     "run_sync",

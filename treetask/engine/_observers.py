@@ -1,6 +1,6 @@
 """Tells those who listen what happens: collected at the door, told when the tree is at rest.
 
-The door is `TaskTree.move`, with `attach`, `apply_progress` and `extend_log`, which note what happens here. It is told
+The door is `TaskTree.move`, with `attach`, `apply_progress` and `apply_log`, which note what happens here. It is told
 around each body (`Crew._work`), after whatever else the scheduler was told (`Run._advance`), and in the loop's next
 turn at the latest. Nothing is built for nobody: without observers and callbacks the tree has no listener at all.
 """

@@ -114,7 +114,7 @@ class Processes:
 
     def log(self, node: TaskNode, lines: bytes) -> None:
         """Add lines to a node's log."""
-        self._tree.extend_log(node, lines)
+        self._tree.apply_log(node, lines)
 
     def pipe(self, take: Callable[[bytes], None]) -> OutputPipe:
         """Return a pipe that hands on to `take` what is written to it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -107,6 +108,8 @@ class Run:
         #: Whether it was stopped because a resource had ended.
         self._is_given_up = False
         self._late_is_posted = False
+        #: Lines that other threads have put out, for the logs of their nodes.
+        self._late_lines: Final[deque[tuple[TaskNode, bytes]]] = deque()
         #: When the scheduler is going to be told that time has passed.
         self._looks: Final[set[float]] = set()
         self._processes: Processes | None = None
@@ -158,7 +161,7 @@ class Run:
                     await self._resources.close(self._wait_for)
                 self._timers.close()
         finally:
-            self._apply_late_progress()
+            self._apply_late()
             self._announcer.end()
             self.tree.drive(None)
             self._questions.refuse()
@@ -438,12 +441,29 @@ class Run:
             self.tree.apply_progress(node, progress)
             return
         self.tree.late_progress[node] = progress
+        self._post_late()
+
+    def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        if self._questions.are_needless():
+            if self._late_lines:
+                self._apply_late_lines()
+            self.tree.apply_log(node, lines)
+        else:
+            self._late_lines.append((node, lines))
+            self._post_late()
+
+    def _post_late(self) -> None:
         if not self._late_is_posted:
             self._late_is_posted = True
-            self.post(self._apply_late_progress)
+            self.post(self._apply_late)
 
-    def _apply_late_progress(self) -> None:
+    def _apply_late_lines(self) -> None:
+        while self._late_lines:
+            self.tree.apply_log(*self._late_lines.popleft())
+
+    def _apply_late(self) -> None:
         self._late_is_posted = False
+        self._apply_late_lines()
         late = self.tree.late_progress
         while late:
             node = next(iter(late))

@@ -17,6 +17,11 @@ from treetask.model import TaskNode
 current_node: Final[ContextVar[TaskNode]] = ContextVar("treetask_current_node")
 
 
+#: What is called as soon as the body of a node has ended, however it did, and before anybody is told. Filled by those
+#: who follow what bodies put out, of any thread; must not raise.
+body_ends: Final[dict[TaskNode, Callable[[TaskNode], None]]] = {}
+
+
 #: What a step gives when it was the last one: the result is in the seat.
 FINISHED: Final = object()
 
@@ -120,6 +125,13 @@ def resume(context: Context, steps: Steppable, trap: Any) -> Generator[Any, Any,
 
 #: The functions of the engine that are on the stack between it and a body.
 STEPS: Final = (_bodies, _calls, _yields, resume)
+
+
+def note_body_end(node: TaskNode) -> None:
+    """Tell whoever follows what a body puts out that it has ended."""
+    act = body_ends.pop(node, None)
+    if act is not None:
+        act(node)
 
 
 class _Seat:

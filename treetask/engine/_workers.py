@@ -33,7 +33,7 @@ from treetask.engine._loop import Loop, Post
 from treetask.engine._observers import Announcer
 from treetask.engine._returned import UNFINISHED, refuse
 from treetask.engine._scheduler import Scheduler
-from treetask.engine._step import FINISHED, bodies, resume
+from treetask.engine._step import FINISHED, bodies, body_ends, note_body_end, resume
 from treetask.model import BodyKind, TaskFailed, TaskNode, TaskStatus
 
 _logger: Final = logging.getLogger("treetask")
@@ -231,6 +231,8 @@ class Crew:
                         raise LeakedScopeError(node.id)
                     if generators and node in generators:
                         await self.generators.close(node, shield=True)
+                    if body_ends:
+                        note_body_end(node)
                     if result is not None:
                         if type(result) in UNFINISHED:
                             refuse(node, result)
@@ -324,6 +326,7 @@ class Crew:
                 worker.bound = bound  # what is open may take its time though it was told to end
             raised = await self._close_generators(worker, node) or raised
             worker.bound = None
+        note_body_end(node)
         is_intact = self._loop.is_intact(worker)
         worker.is_fit = is_intact and not worker.scope.cancel_called
         error = real_error(raised, self._loop.cancelled)

@@ -76,6 +76,10 @@ class Driver(Protocol):
         """Set a progress while the tree runs, from any thread."""
         ...
 
+    def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        """Add whole lines to a node's log while the tree runs, from any thread."""
+        ...
+
     def now(self) -> float:
         """Return the run's clock, in seconds."""
         ...

@@ -22,17 +22,28 @@ class Log:
     def __init__(self) -> None:
         self._text = bytearray()
 
-    def add(self, lines: bytes) -> None:
-        """Add whole lines, each with its end."""
+    def add(self, lines: bytes, *, keeps_more: bool = False) -> bytes:
+        """Add whole lines, each with its end, and return the old ones that make room for them.
+
+        With `keeps_more`, room is made seldom, for many lines at once: for who writes them to a file.
+        """
         text = self._text
         text += lines
-        excess = len(text) - LOG_BYTES
-        if excess > 0:
-            del text[: text.index(b"\n", excess - 1) + 1]
+        if len(text) <= (LOG_BYTES * 2 if keeps_more else LOG_BYTES):
+            return b""
+        start = _start_of_kept(text)
+        left = bytes(text[:start])
+        del text[:start]
+        return left
 
     def lines(self) -> list[str]:
         """Return the lines, without their ends. From any thread."""
-        return text_lines(bytes(self._text))
+        text = bytes(self._text)
+        return text_lines(text[_start_of_kept(text) :])
+
+    def text(self) -> bytes:
+        """Return all that was added and not returned yet."""
+        return bytes(self._text)
 
 
 class LineCutter:
@@ -50,6 +61,8 @@ class LineCutter:
 
     def cut(self, data: bytes) -> bytes:
         """Return the lines that some more bytes complete, each with its end; what is left waits for the rest."""
+        if not self._begun and len(data) <= LINE_BYTES and data.endswith(b"\n") and b"\r" not in data:
+            return data
         *lines, begun = (self._begun + data).split(b"\n")
         if b"\r" in data or b"\r" in self._begun:
             lines = [_last_written(line) for line in lines]
@@ -66,6 +79,12 @@ class LineCutter:
         """Return the line that was begun, now that no more will come; nothing if there is none."""
         begun, self._begun = _last_written(self._begun), b""
         return begun + b"\n" if begun else b""
+
+
+def _start_of_kept(text: bytes | bytearray) -> int:
+    """Return where the lines begin that fit into a log."""
+    excess = len(text) - LOG_BYTES
+    return text.index(b"\n", excess - 1) + 1 if excess > 0 else 0
 
 
 def text_lines(lines: bytes) -> list[str]:

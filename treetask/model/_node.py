@@ -277,18 +277,22 @@ class TaskNode:
 
     @property
     def log(self) -> list[str]:
-        """The lines that the body has put out, by `run_process`: the last 64 KB of them, of all attempts."""
+        """The lines that the body has put out: the last 64 KB of them, of all attempts.
+
+        They come from `run_process`, and while a live display or the command line runs the tree, from `print` and
+        `logging` as well.
+        """
         log = None if self._trouble is None else self._trouble.log
         return [] if log is None else log.lines()
 
-    def extend_log(self, lines: bytes) -> None:
-        """Add whole lines to the log. The bare addition: who listens to the tree is not told."""
+    def extend_log(self, lines: bytes, *, keeps_more: bool = False) -> bytes:
+        """Add whole lines to the log; return those that make room. The bare addition: no listener is told."""
         trouble = self._troubled()
         if trouble.log is None:
             from treetask.model._log import Log
 
             trouble.log = Log()
-        trouble.log.add(lines)
+        return trouble.log.add(lines, keeps_more=keeps_more)
 
     def _troubled(self) -> Trouble:
         if self._trouble is None:

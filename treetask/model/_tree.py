@@ -3,13 +3,13 @@
 `TaskTree.move` is that door: it checks the transition table, takes the stamp, moves the counters and tells the
 listener. (`move_to_working` and `move_to_done` are the same, written out for the two changes that are made most.)
 Everything that shows, records or reacts listens there and nowhere else. While an engine runs the tree, whatever would
-change it from outside (`add`, `set_progress`) is handed to that engine, which knows about threads and order.
+change it from outside (`add`, `set_progress`, `extend_log`) is handed to that engine, which knows threads and order.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask import _clock
@@ -84,6 +84,8 @@ class TaskTree:
         self.resolved: tuple[int, object] = (-1, None)
         #: Progress that other threads have set and the engine has not counted yet.
         self.late_progress: Final[dict[TaskNode, tuple[int, int] | None]] = {}
+        #: Gets the lines that no longer fit into the log of a node, the oldest first. Must not raise.
+        self.overflow: Callable[[TaskNode, bytes], None] | None = None
         #: What it was compiled from, for who compiled it.
         self.made_from: Any = None
         #: What a run has that no node makes, by what it was declared as: parameters, resources.
@@ -325,9 +327,18 @@ class TaskTree:
             self._listener.progress_changed(node)
 
     def extend_log(self, node: TaskNode, lines: bytes) -> None:
+        """Add whole lines to a node's log, through the engine while one runs the tree."""
+        if self._driver is None:
+            self.apply_log(node, lines)
+        else:
+            self._driver.extend_log(node, lines)
+
+    def apply_log(self, node: TaskNode, lines: bytes) -> None:
         """Add whole lines to a node's log. Only to be called where the tree may be changed."""
-        node.extend_log(lines)
-        if self._listener is not None:
+        left = node.extend_log(lines, keeps_more=self.overflow is not None)
+        if left and self.overflow is not None:
+            self.overflow(node, left)
+        if self._listener is not None and node._tree is self:
             self._listener.log_extended(node, lines)
 
     def apply_body(self, node: TaskNode, body: TaskFunction | None) -> None:

@@ -15,8 +15,6 @@ from treetask.text import display_width
 _ESCAPE: Final = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|\x1b.?|[\x00-\x1f\x7f]")
 #: Modes that change nothing of the screen: frames that are shown at once.
 _SYNCHRONIZED: Final = "2026"
-#: What sets the colours that a display has, and resets them. They are no part of the text.
-_COLOURS: Final = frozenset({"0", "1", "2", "31", "32", "33", "36"})
 
 
 class ScreenTerminal(io.StringIO):
@@ -144,8 +142,8 @@ class ScreenTerminal(io.StringIO):
             case "J" if not numbers:
                 self._erase_line_end(row, column)
                 self._cells[row + 1 :] = [_blank(self.terminal_size[0]) for _ in self._cells[row + 1 :]]
-            case "m" if numbers in _COLOURS:
-                pass
+            case "m":
+                pass  # the text is what counts, whatever its colours
             case "?h" | "?l":
                 self._switch(numbers, escape[0], on=final == "h")
             case _:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
+    from treetask.text._colours import safe_colours
     from treetask.text._labels import dot_label, mermaid_label
     from treetask.text._quantities import duration, estimate, number, percent
     from treetask.text._safe_text import safe_json, safe_text, without_colours
@@ -19,6 +20,7 @@ else:
     __getattr__ = _loaded_on_use(
         __name__,
         {
+            "_colours": "safe_colours",
             "_labels": "dot_label mermaid_label",
             "_quantities": "duration estimate number percent",
             "_safe_text": "safe_json safe_text without_colours",
@@ -40,6 +42,7 @@ __all__ = [
     "mermaid_label",
     "number",
     "percent",
+    "safe_colours",
     "safe_json",
     "safe_text",
     "user_frames",

@@ -1,0 +1,50 @@
+"""What bodies printed, as lines above a live region: safe to be shown, and with whose they are in front.
+
+Knows nodes and signs; nothing of streams and screens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from treetask.display._theme import Role, Theme, encodable
+from treetask.model import TaskNode, text_lines
+from treetask.text import safe_colours, safe_text, without_colours
+
+if TYPE_CHECKING:
+    from treetask.display._capture import Said
+
+#: Characters of one line that are shown. Nobody reads a longer one, and the log has it.
+LINE_SHOWN: Final = 4096
+#: Of a name, which stands in front of every line.
+_NAME_SHOWN: Final = 24
+
+
+def said_lines(said: Iterable[Said], theme: Theme) -> list[str]:
+    """Return the lines in their order: `fetch[3] │ text`. Those of the root, and of nobody, have no name in front."""
+    shown: list[str] = []
+    names: dict[TaskNode | None, str] = {None: ""}
+    for node, lines in said:
+        name = names.get(node)
+        if name is None:
+            assert node is not None
+            name = names[node] = _name(node, theme)
+        shown += [name + _shown(line, theme) for line in text_lines(lines)]
+    return shown
+
+
+def _name(node: TaskNode, theme: Theme) -> str:
+    if node.parent is None and node._tree is not None:
+        return ""
+    return theme.paint(Role.FAINT, f"{theme.text(node.name, _NAME_SHOWN)} {theme.line} ")
+
+
+def _shown(line: str, theme: Theme) -> str:
+    line = line.expandtabs()
+    safe = (
+        safe_colours(line, limit=LINE_SHOWN)
+        if theme.has_colours
+        else safe_text(without_colours(line), limit=LINE_SHOWN)
+    )
+    return safe if theme.encoding is None else encodable(safe, theme.encoding)
