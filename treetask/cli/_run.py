@@ -143,12 +143,11 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], 
 
 def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | None) -> None:
     """Lose nothing that was put out before, in the handler of the signal that ends the process."""
-    put_back()
-    display.leave()
-    with suppress(RuntimeError):  # it came in the midst of a flush
-        flush_results()
-    if outlet is not None:
-        outlet.flush()
+    for step in (put_back, display.leave, flush_results, None if outlet is None else outlet.flush):
+        # It may have come in the midst of a write, which refuses another one; the process has to end all the same.
+        with suppress(Exception):
+            if step is not None:
+                step()
 
 
 def _failed_by(failure: TreeFailed) -> tuple[int, list[str]]:

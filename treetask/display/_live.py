@@ -279,7 +279,8 @@ class LiveDisplay:
             from treetask.display._said import said_lines
 
             lines += said_lines(said, face.theme)
-        self._terminal.write("".join(f"{line}\n" for line in lines))
+        if lines:
+            self._terminal.write("".join(f"{line}\n" for line in lines))
 
     @property
     def theme(self) -> Theme:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from contextlib import suppress
 from typing import Final, NamedTuple, TextIO
 
 from treetask.display._decisions import has_pictures, is_dumb, wants_colours
@@ -110,7 +111,8 @@ class Terminal:
             return False
         try:
             # What the user's own code left in the stream's buffer was said before.
-            self._stream.flush()
+            with suppress(RuntimeError):  # in a signal's handler, in the midst of such a flush
+                self._stream.flush()
             if self._fd is None:
                 self._stream.write(text)
                 self._stream.flush()
