@@ -19,6 +19,7 @@ from treetask.events._lines import (
     StatusLine,
 )
 from treetask.events._reader import EventsError, lines_of, read_events
+from treetask.events._replay import Replay
 from treetask.events._sink import ByteStream, Sink
 from treetask.events._story import Attempt, Story, StoryNode
 from treetask.events._teller import story_of
@@ -39,6 +40,7 @@ __all__ = [
     "NodeLine",
     "ProgressLine",
     "RemovalLine",
+    "Replay",
     "Sink",
     "StartLine",
     "StatusLine",

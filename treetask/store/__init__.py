@@ -28,6 +28,7 @@ if _TYPE_CHECKING:
     from treetask.store._manager import TaskManager, build_tree_from_tasks, create_session
     from treetask.store._records import AttemptRecord, NodeRecord, RunEndings, node_records, status_counts, tasks_done
     from treetask.store._repository import TaskChanges, TaskDraft, TaskRepository
+    from treetask.store._run_lines import run_lines
     from treetask.store._runs import Origin, RunRecord, RunStatus, find_run, list_runs, prune_runs
     from treetask.store._store import Store
     from treetask.store._task import TaskDependency, TaskRecord, TaskState, UnknownTaskError
@@ -49,6 +50,7 @@ else:
             "_manager": "TaskManager build_tree_from_tasks create_session",
             "_records": "AttemptRecord NodeRecord RunEndings node_records status_counts tasks_done",
             "_repository": "TaskChanges TaskDraft TaskRepository",
+            "_run_lines": "run_lines",
             "_runs": "Origin RunRecord RunStatus find_run list_runs prune_runs",
             "_store": "Store",
             "_task": "TaskDependency TaskRecord TaskState UnknownTaskError",
@@ -103,6 +105,7 @@ __all__ = [
     "list_runs",
     "node_records",
     "prune_runs",
+    "run_lines",
     "status_counts",
     "tasks_done",
 ]

@@ -52,8 +52,8 @@ _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
 _PENDING: Final = TaskStatus.PENDING
 
-#: An attempt that is to be repeated: its number, how it ended and its error.
-_Attempt: TypeAlias = tuple[int, TaskStatus, "str | None"]
+#: An attempt that is to be repeated: its number, how it ended, its error, and when it began.
+_Attempt: TypeAlias = tuple[int, TaskStatus, "str | None", "float | None"]
 #: A node, its status from then on, when, whether the run waits for it to be on record, an attempt that is over, and
 #: the parent: when the row is made, the node may be in the tree no more.
 _Entry: TypeAlias = tuple[TaskNode, TaskStatus, float, bool, "_Attempt | None", "TaskNode | None"]
@@ -98,6 +98,8 @@ class RunJournal:
         self._fingerprints: Final[dict[TaskNode, str | None]] = {}
         #: By key, how many attempts are on record that were repeated.
         self._attempts: Final = dict(attempts or {})
+        #: When attempts began that go on and are not the first.
+        self._begun: Final[dict[TaskNode, float]] = {}
         #: How many results of earlier runs were taken over.
         self.recalled = 0
         #: What the bodies that make results to be kept were called with: declaration and digest.
@@ -176,6 +178,8 @@ class RunJournal:
 
     def status_changed(self, node: TaskNode, old: TaskStatus, new: TaskStatus, at: float) -> None:
         if new is _WORKING:
+            if old is _RETRYING:
+                self._begun[node] = at
             self._put(node, new, at)
         elif new is _RETRYING:
             self._put(node, new, at, attempt=self._attempt(node, new))
@@ -183,12 +187,14 @@ class RunJournal:
             self._put(node, new, at, attempt=self._attempt(node, old))  # it is repeated with what is around it
         elif new.is_terminal and (old is not _WORKING or node._body is None):
             self._put(node, new, at)  # of all others the engine has asked to record the end
+        if self._begun and new is not _WORKING:
+            self._begun.pop(node, None)
 
     def _attempt(self, node: TaskNode, ended: TaskStatus) -> _Attempt:
         """Return the number of an attempt that is over, how it ended and its error; numbers go on from life to life."""
         key = key_text(node.id)
         number = self._attempts[key] = self._attempts.get(key, 0) + 1
-        return number, ended, node.error
+        return number, ended, node.error, self._begun.get(node, node.started_at)
 
     def record(self, node: TaskNode, status: TaskStatus, at: float) -> None:
         self._put(node, status, at, is_asked=True)
@@ -257,10 +263,11 @@ class RunJournal:
         rows: list[tuple[Any, ...]] = []
         for node, _, at, _, attempt, _ in entries:
             if attempt is not None:
-                number, ended, error = attempt
+                number, ended, error, begun = attempt
                 said = None if error is None else clean(error)
-                rows.append((self.run, key_text(node.id), number, ended.value, describer.to_wall(at), said))
-        columns = ("run", "key", "number", "status", "ended_at", "error")
+                times = None if begun is None else describer.to_wall(begun), describer.to_wall(at)
+                rows.append((self.run, key_text(node.id), number, ended.value, *times, said))
+        columns = ("run", "key", "number", "status", "started_at", "ended_at", "error")
         connection.insert("attempts", columns, rows, key=columns[:3], replace=columns[3:])
 
     def _write_dependencies(self, connection: Connection, nodes: list[TaskNode]) -> None:

@@ -67,7 +67,7 @@ def node_records(connection: Connection, run: int) -> list[NodeRecord]:
         NodeRecord(
             id=id_of_key(key),
             parent=None if parent is None else id_of_key(parent),
-            name=_name(id_of_key(key), None if parent is None else id_of_key(parent)) if name is None else name,
+            name=name_of(id_of_key(key), None if parent is None else id_of_key(parent)) if name is None else name,
             status=TaskStatus(status),
             attempts=count or 0,
             started_at=started_at,
@@ -82,7 +82,7 @@ def node_records(connection: Connection, run: int) -> list[NodeRecord]:
     ]
 
 
-def _name(node_id: str, parent: str | None) -> str:
+def name_of(node_id: str, parent: str | None) -> str:
     return node_id if parent is None else node_id.removeprefix(f"{parent}/")
 
 

@@ -13,6 +13,7 @@ if _TYPE_CHECKING:
     from treetask.text._colours import safe_colours
     from treetask.text._labels import dot_label, mermaid_label
     from treetask.text._quantities import duration, estimate, number, percent
+    from treetask.text._retold import Retold, retold
     from treetask.text._safe_text import safe_json, safe_text, without_colours
     from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
     from treetask.text._width import clip, display_width
@@ -22,6 +23,7 @@ else:
         {
             "_colours": "safe_colours",
             "_labels": "dot_label mermaid_label",
+            "_retold": "Retold retold",
             "_quantities": "duration estimate number percent",
             "_safe_text": "safe_json safe_text without_colours",
             "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames",
@@ -30,6 +32,7 @@ else:
     )
 
 __all__ = [
+    "Retold",
     "SourceFrame",
     "clip",
     "display_width",
@@ -42,6 +45,7 @@ __all__ = [
     "mermaid_label",
     "number",
     "percent",
+    "retold",
     "safe_colours",
     "safe_json",
     "safe_text",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
-from typing import Final
+from typing import Final, cast
 
 from treetask._errors import short_path
 from treetask.text._safe_text import safe_text
@@ -22,6 +22,8 @@ from treetask.text._safe_text import safe_text
 FRAMES_SHOWN: Final = 6
 #: Lines of one message; a server's error page can have thousands.
 MESSAGE_LINES_SHOWN: Final = 8
+#: Where exceptions are from that only stand for others.
+_RETOLD: Final = "treetask.text._retold"
 #: Nobody wrote these frames and nobody can change anything there, so they are left out even if nothing else is left.
 _MACHINERY: Final = frozenset({"treetask", "anyio", "asyncio", "trio", "outcome", "importlib"})
 
@@ -47,7 +49,11 @@ def user_frames(exception: BaseException) -> list[SourceFrame]:
     """Return the frames of the user's own code, outermost first.
 
     Where there are none, because a library's function was the body itself, the last two of the library are returned.
+    An exception that is retold has its frames with it, in `frames`.
     """
+    kept: object = getattr(exception, "frames", None) if type(exception).__module__ == _RETOLD else None
+    if isinstance(kept, list):
+        return cast("list[SourceFrame]", kept)
     frames = [
         SourceFrame(
             frame.f_code.co_filename,
