@@ -16,8 +16,8 @@ if _TYPE_CHECKING:
     from treetask.display._live import LiveDisplay
     from treetask.display._messages import message_lines
     from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
-    from treetask.display._region import restore_terminal
     from treetask.display._renderer import TreeRenderer
+    from treetask.display._restore import restore_terminal
     from treetask.display._summary import failure_summary
     from treetask.display._theme import DEEPEST_PREFIX, theme_for
 else:
@@ -29,8 +29,8 @@ else:
             "_live": "LiveDisplay",
             "_messages": "message_lines",
             "_modes": "PlainDisplay QuietDisplay make_display",
-            "_region": "restore_terminal",
             "_renderer": "TreeRenderer",
+            "_restore": "restore_terminal",
             "_summary": "failure_summary",
             "_theme": "DEEPEST_PREFIX theme_for",
         },

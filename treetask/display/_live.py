@@ -21,7 +21,8 @@ from typing_extensions import Self
 from treetask import _clock
 from treetask.display._decisions import may_animate
 from treetask.display._loop import CallSoon, running_loop
-from treetask.display._region import is_painted_on, restore_terminal
+from treetask.display._region import is_painted_on
+from treetask.display._restore import restore_terminal
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme, theme_for
 from treetask.model import TaskTree, TreeTaskConfig

@@ -9,13 +9,11 @@ Knows rows of text and escape sequences; nothing of trees. One thread at a time.
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final
 
+from treetask.display._restore import forget, guests, remember
 from treetask.display._terminal import (
     BEGIN_FRAME,
     END_FRAME,
@@ -73,7 +71,7 @@ class Region:
 
     def hide_cursor(self) -> None:
         """Hide the cursor until `show_cursor`, `erase` or the end of the process."""
-        _remember(self)
+        remember(self)
         self._left = False
         self._cursor_hidden = True
         self._terminal.write(HIDE_CURSOR)
@@ -83,7 +81,7 @@ class Region:
         self._cursor_hidden = False
         self._terminal.write(SHOW_CURSOR)
         if not self._painted:
-            _forget(self)
+            forget(self)
 
     def paint(self, rows: list[str], size: Size, now: float, above: Iterable[str] = ()) -> bool:
         """Show these rows in place of the last ones, and lines above them for good, in one write.
@@ -110,7 +108,7 @@ class Region:
         whole = not self._alone or bool(above) or size != self._size or now - self._repainted >= _REPAINT_SECONDS
         frame = [BEGIN_FRAME]
         if not self._cursor_hidden and rows:
-            _remember(self)
+            remember(self)
             self._cursor_hidden = True
             frame.append(HIDE_CURSOR)
         frame.append("\r")
@@ -177,7 +175,7 @@ class Region:
         self._painted = []
         self._size = None
         self._cursor_hidden = False
-        _forget(self)
+        forget(self)
 
 
 def _said(line: str, columns: int) -> str:
@@ -186,34 +184,6 @@ def _said(line: str, columns: int) -> str:
     return f"{line}\r\n" if width and width % columns == 0 else f"{line}{ERASE_LINE_END}\r\n"
 
 
-#: The regions that the end of the process has to clean up after, and the process that made them.
-_open: Final[dict[Region, int]] = {}
-
-
-def _remember(region: Region) -> None:
-    if region not in _open:
-        atexit.unregister(restore_terminal)
-        atexit.register(restore_terminal)
-        _open[region] = os.getpid()
-
-
-def _forget(region: Region) -> None:
-    _open.pop(region, None)
-
-
 def is_painted_on(terminal: Terminal) -> bool:
     """Whether some region is on this terminal now: a second one there would paint over it."""
-    return any(region._terminal.is_same_as(terminal) for region in list(_open))
-
-
-def restore_terminal() -> None:
-    """Leave every terminal as it was found: the cursor visible below what is shown, lines wrapping.
-
-    For whoever ends the process without leaving the `with` block of a display, as on a second signal. May be called at
-    any time, more than once; what is shown stays. A normal end of the process does this by itself.
-    """
-    for region, process in list(_open.items()):
-        with suppress(KeyError):
-            del _open[region]
-        if process == os.getpid():
-            region.leave()
+    return any(isinstance(guest, Region) and guest._terminal.is_same_as(terminal) for guest in guests())
