@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TextIO
@@ -28,7 +28,10 @@ from treetask.display._theme import Theme, theme_for
 from treetask.model import TaskTree, TreeTaskConfig
 
 if TYPE_CHECKING:
+    from treetask.display._browsing import Browsing, Controls
     from treetask.display._capture import Capture, Said
+    from treetask.display._keyboard import Keyboard
+    from treetask.display._keys import Typed
     from treetask.display._renderer import TreeRenderer
 
 #: The least time between two frames, in seconds, whatever the config says: nobody sees more.
@@ -48,6 +51,9 @@ class Face(Protocol):
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Copy what is to be shown; on the thread that runs the tree."""
+
+    def browse(self, browsing: Browsing | None) -> None:
+        """From the next look on, show what keys make of it, where this face has anything to choose from."""
 
     def show(self, now: float) -> None:
         """Show what was copied; on any thread."""
@@ -121,6 +127,9 @@ class LiveDisplay:
         self._loop: CallSoon | None = None
         #: What shows the prints of bodies above the rows.
         self._capture: Capture | None = None
+        #: The keys, where there are any, and what they have made of the display.
+        self._keyboard: Keyboard | None = None
+        self._browsing: Browsing | None = None
         #: What was printed for good last: tree, version and how.
         self._final: tuple[object, ...] = ()
 
@@ -201,12 +210,51 @@ class LiveDisplay:
     def hide_cursor(self) -> None:
         """Hide the terminal's cursor; the end of the process shows it again in any case."""
         self._face.hide_cursor()
+        if self._keyboard is not None:
+            self._keyboard.resume()
 
     def show_cursor(self) -> None:
         """Show the terminal's cursor again; outside of a `with` block this ends the live rows, as its end does."""
         if self._thread is None:
             self._face.clear()
         self._face.show_cursor()
+
+    def take_keys(self, fd: int, controls: Controls) -> None:
+        """Obey keys of the terminal `fd` until `leave_keys`; where live rows are painted and we are in its foreground.
+
+        `controls` is the run that they pause; an `AsyncExecutor` is such.
+        """
+        if self._keyboard is not None or not self._face.paints:
+            return
+        from treetask.display._browsing import Browsing
+        from treetask.display._keyboard import Keyboard
+
+        browsing = Browsing(controls)
+        keyboard = Keyboard(fd, self.note_keys)
+        if keyboard.open():
+            self._keyboard, self._browsing = keyboard, browsing
+            self._face.browse(browsing)
+
+    def note_keys(self, typed: Sequence[Typed]) -> None:
+        """Take keys; from any thread."""
+        if self._browsing is not None:
+            self._browsing.note(typed)
+            self._call_on_loop(self._obey)
+
+    def leave_keys(self) -> bytes:
+        """Obey keys no more: the terminal is as it was, and the rows are the display's own choice again.
+
+        Returns what was typed and no key of ours. From any thread.
+        """
+        keyboard, self._keyboard = self._keyboard, None
+        if keyboard is not None:
+            keyboard.close()
+        browsing, self._browsing = self._browsing, None
+        if browsing is None:
+            return b""
+        self._face.browse(None)
+        self._missed = True
+        return browsing.left_over()
 
     def paints_on(self, stream: TextIO) -> bool:
         """Whether what is written to a stream appears where live rows are painted."""
@@ -330,6 +378,7 @@ class LiveDisplay:
             failed = self._face
             simpler = PlainLog if failed.paints else Silence
             self._chosen = simpler(self._terminal, failed.theme)
+            self.leave_keys()
             unsaid = failed.abandon()
             _log_failure(failed, self._chosen, error)
             if unsaid:
@@ -375,17 +424,22 @@ class LiveDisplay:
     def _beat(self, stop: threading.Event) -> None:
         """Show what was copied, again and again, so that times go on; in a thread of its own."""
         while not stop.wait(max(_SHORTEST_BEAT, self._config_for(self._tree).refresh_interval)):
+            if self._browsing is not None and self._browsing.follows:
+                self._missed = True
             if self._missed and not self._asked and self._clock() >= self._due:
                 self._ask()
             self._show()
 
     def _ask(self) -> None:
         """Ask the event loop for a look at the tree."""
+        self._asked = True
+        self._call_on_loop(self._look_again)
+
+    def _call_on_loop(self, act: Callable[[], None]) -> None:
         if self._loop is None:
             return
-        self._asked = True
         try:
-            self._loop(self._look_again)
+            self._loop(act)
         except RuntimeError:
             # That loop is closed, and with it the run.
             self._loop = None
@@ -393,6 +447,12 @@ class LiveDisplay:
     def _look_again(self) -> None:
         if self._missed and self._thread is not None:
             self._look()
+
+    def _obey(self) -> None:
+        """Look at once, since somebody has pressed a key and waits."""
+        if self._thread is not None and self._browsing is not None:
+            self._look()
+            self._show()
 
 
 def _refuse_no_renderer(renderer: object) -> None:

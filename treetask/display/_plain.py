@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask import _clock
 from treetask.display._standing import FEW, of_node, of_stats
@@ -20,6 +20,9 @@ from treetask.display._theme import ROLES, Role, Theme
 from treetask.display._words import NOTE_SHOWN, last_log_lines, retries, trouble
 from treetask.model import FAILURES, KeepDone, TaskNode, TaskStatus, TaskTree
 from treetask.text import duration, number, percent
+
+if TYPE_CHECKING:
+    from treetask.display._browsing import Browsing
 
 #: Groups with more children than this are told of as a whole.
 _TOLD_CHILDREN: Final = 20
@@ -97,6 +100,9 @@ class PlainLog:
         for node in closed:
             self._tell_progress(tree, node, now)
         self._pulse = self._pulse_of(tree, now)
+
+    def browse(self, browsing: Browsing | None) -> None:
+        """Do nothing: what is written stays."""
 
     def show(self, now: float) -> None:
         """Write what has happened, or, after a long silence, what still runs. For any thread."""

@@ -202,16 +202,16 @@ def bar(current: float, total: float, columns: int, theme: Theme) -> str:
     return theme.bar_full * full + theme.bar_half * half + theme.bar_empty * (columns - full - half)
 
 
-def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
+def last_line(window: Window, width: int, now: float, theme: Theme, *, state: str = "", hint: str = "") -> str:
     """Return `Progress: 4,214/5,003 (84%) · 1m 12s · ETA ~15s · 16 running, 1 failed`.
 
-    The numbers alone where it is narrow.
+    The numbers alone where it is narrow. `state` is said first of all, `hint` last, both where there is room.
     """
     share = percent(window.current, window.total, ended=window.ended)
     count = f"{number(window.current)}/{number(window.total)}"
     if width < _NARROW:
         return clip(f"{share}% {count}", width, theme.ellipsis)
-    facts: list[str] = []
+    facts = [state] if state else []
     if window.started_at is not None:
         until = now if window.ended_at is None else window.ended_at
         facts.append(duration(until - window.started_at))
@@ -223,10 +223,17 @@ def last_line(window: Window, width: int, now: float, theme: Theme) -> str:
     standing += [failed] if failed else []
     if standing:
         facts.append(", ".join(standing))
-    line = clip(f"Progress: {count} ({share}%)", width, theme.ellipsis)
+    facts += [hint] if hint else []
+    line = painted = clip(f"Progress: {count} ({share}%)", width, theme.ellipsis)
     for fact in facts:
         longer = f"{line} {theme.dot} {fact}"
-        line = longer if len(longer) <= width else line
-    if failed and line.endswith(failed):
-        return line.removesuffix(failed) + theme.paint(Role.FAILED, failed)
-    return line
+        if len(longer) <= width:
+            line = longer
+            painted += f" {theme.dot} {_painted_fact(fact, failed, hint, theme)}"
+    return painted
+
+
+def _painted_fact(fact: str, failed: str, hint: str, theme: Theme) -> str:
+    if failed and fact.endswith(failed):
+        return fact.removesuffix(failed) + theme.paint(Role.FAILED, failed)
+    return theme.paint(Role.FAINT, fact) if fact == hint else fact

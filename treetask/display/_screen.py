@@ -7,15 +7,19 @@ times running while a body blocks the event loop.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask.display._region import Region, has_spacer, region_height
-from treetask.display._rows import Columns, row_lines, window_lines
+from treetask.display._rows import Columns, last_line, row_lines
 from treetask.display._terminal import Size, Terminal
-from treetask.display._theme import Theme
-from treetask.display._window import Memory, Window, final_window, take_window
+from treetask.display._theme import Role, Theme
+from treetask.display._window import Memory, Sight, final_window, take_window
 from treetask.display._words import progress_text
 from treetask.model import TaskTree
+from treetask.text import clip
+
+if TYPE_CHECKING:
+    from treetask.display._browsing import Browsing
 
 #: Rows of the tree that is left behind at the end. It may be longer than the screen: nothing is painted over it.
 _FINAL_ROWS: Final = 60
@@ -31,8 +35,10 @@ class Screen:
         self.theme = theme
         self._region = Region(terminal, alone=not terminal.is_shared())
         self._memory = Memory()
-        #: The window, and what its tree's clock is ahead of the display's.
-        self._taken: tuple[Window, float] | None = None
+        #: What was taken last, and what its tree's clock is ahead of the display's.
+        self._taken: tuple[Sight, float] | None = None
+        #: What keys have made of it, where there are keys.
+        self._browsing: Browsing | None = None
         #: Where things stand on the screen, and the size that this was found for.
         self._columns = Columns()
         self._size: Size | None = None
@@ -42,10 +48,18 @@ class Screen:
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Copy what the next frames show. To be called where the tree may be read."""
         height = region_height(self._terminal.size())
+        height -= 1 + has_spacer(height)
         at = tree.now()
-        window = take_window(tree, height - 1 - has_spacer(height), max_depth, at, self._memory)
-        self._memory = window.memory
-        self._taken = window, at - now
+        if self._browsing is None:
+            window = take_window(tree, height, max_depth, at, self._memory)
+            sight, self._memory = Sight(window), window.memory
+        else:
+            sight = self._browsing.look(tree, height, max_depth, at, now)
+        self._taken = sight, at - now
+
+    def browse(self, browsing: Browsing | None) -> None:
+        """Show what keys make of it from now on; the display's own choice, where there are none."""
+        self._browsing = browsing
 
     def show(self, now: float) -> None:
         """Paint the window that was taken last, with the times of now. For any thread."""
@@ -62,17 +76,36 @@ class Screen:
         height = region_height(size)
         if self._taken is None or height == 0:
             return []
-        window, ahead = self._taken
+        sight, ahead = self._taken
         if size != self._size:
             self._size, self._columns = size, Columns()
         # One column stays free: a cursor that waits behind the last one is treated differently everywhere.
-        lines = window_lines(window, size.columns - 1, now + ahead, self.theme, self._columns)
+        width = size.columns - 1
+        lines = self._lines(sight, width, now + ahead)
         spacer = [""] if has_spacer(height) else []
-        excess = len(lines) + len(spacer) - height
+        excess = len(lines) + 1 + len(spacer) - height
         if excess > 0:
-            # The screen has shrunk since the window was taken; the next one will be right.
-            lines = [*lines[: max(0, len(lines) - 1 - excess)], lines[-1]]
-        return [*spacer, *lines]
+            # The screen has shrunk since it was looked at; the next look will be right.
+            lines = lines[: max(0, len(lines) - excess)]
+        if now < sight.said_until and sight.said:
+            return [*spacer, *lines, clip(self.theme.text(sight.said), width, self.theme.ellipsis)]
+        return [
+            *spacer,
+            *lines,
+            last_line(sight.window, width, now + ahead, self.theme, state=sight.state, hint=sight.hint),
+        ]
+
+    def _lines(self, sight: Sight, width: int, now: float) -> list[str]:
+        """Return all lines but the last."""
+        theme = self.theme
+        if sight.page:
+            rule = f"{theme.bar_empty * 2} {theme.text(sight.title)} {theme.bar_empty * width}"
+            page = [clip(theme.text(line), width, theme.ellipsis) for line in sight.page]
+            return [theme.paint(Role.FAINT, clip(rule, width, "")), *page] if sight.title else page
+        lines = row_lines(sight.window.rows, width, now, theme, self._columns)
+        if sight.selected is not None and sight.selected < len(lines):
+            lines[sight.selected] = theme.selected(lines[sight.selected])
+        return lines
 
     def _drain(self) -> list[str]:
         lines: list[str] = []

@@ -46,6 +46,8 @@ class Selection:
         #: The rows below a row; a node stands below its parent, or, over a gap, below an ancestor.
         self.below: dict[TaskNode, list[TaskNode]] = {}
         self.gaps: dict[TaskNode, int] = {}
+        #: What the nodes over a gap stand below.
+        self.hosts_of_gaps: dict[TaskNode, TaskNode] = {}
         #: The nodes in those gaps: they get no row any more, since what is below them stands elsewhere.
         self._skipped: set[TaskNode] = set()
         #: How many of its own children a shown group shows.
@@ -64,7 +66,7 @@ class Selection:
         most = height - height // _LEFT_TO_RUNNING if len(tree.active) > 1 else height
         self._add_all(islice(tree.failed, height), up_to=most, forced=True)
         self._add_failures(1)
-        self._add_all(filter(self._is_there, held))
+        self._add_all(filter(self.is_there, held))
         self._add_all(islice(tree.active, 4 * height + FEW))
         self._add_failures(height)
         self._add_all(self._waiting())
@@ -112,7 +114,7 @@ class Selection:
         """Return how many children a group has, those that were folded into it included."""
         return len(group.children) + self._tree.folded_children(group)
 
-    def _is_there(self, node: TaskNode) -> bool:
+    def is_there(self, node: TaskNode) -> bool:
         """Whether a node is in the tree still, or was folded and can be shown in its place."""
         folds = self._tree.folds
         return node in self._tree or (folds is not None and folds.is_folded_leaf(node))
@@ -144,6 +146,7 @@ class Selection:
             path = [*between[:kept], node]
             if self._place(above, path, self._height):
                 self.gaps[node] = depth - known - kept - 1
+                self.hosts_of_gaps[node] = path[-2] if kept else above
                 self._skipped.update(between[kept:])
                 return
 

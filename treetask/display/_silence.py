@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
 from treetask.model import TaskStatus, TaskTree
+
+if TYPE_CHECKING:
+    from treetask.display._browsing import Browsing
 
 
 class Silence:
@@ -23,6 +26,9 @@ class Silence:
         """Do nothing."""
 
     def show(self, now: float) -> None:
+        """Do nothing."""
+
+    def browse(self, browsing: Browsing | None) -> None:
         """Do nothing."""
 
     def say(self, lines: Iterable[str], now: float) -> None:

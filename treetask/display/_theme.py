@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from treetask.model import DEFAULT_ICONS, DEFAULT_TREE_CHARS, TaskStatus, TreeTaskConfig
-from treetask.text import display_width, safe_text
+from treetask.text import display_width, safe_text, without_colours
 
 #: Columns of each of our own icons, so that wcwidth need not be loaded to know them.
 ICON_WIDTH: Final = 2
@@ -67,6 +67,8 @@ _COLOURS: Final = {
     Role.HEADING: "\x1b[1m",
 }
 _RESET: Final = "\x1b[0m"
+#: Swaps the colours of text and background: seen on every terminal, whatever its colours are.
+_SELECTED: Final = "\x1b[7m"
 #: What is said of a node, by its status.
 ROLES: Final = {
     TaskStatus.PENDING: Role.WAITING,
@@ -120,6 +122,10 @@ class Theme:
         """Return a text that others wrote, safe to be shown on this output."""
         safe = safe_text(value, limit=limit)
         return safe if self.encoding is None else encodable(safe, self.encoding)
+
+    def selected(self, line: str) -> str:
+        """Return a line as it looks when it is selected; it takes no more columns."""
+        return f"{_SELECTED}{without_colours(line)}{_RESET}"
 
     def icon(self, status: TaskStatus) -> str:
         """Return the icon of a status."""

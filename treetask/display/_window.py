@@ -6,7 +6,7 @@ row is found in `_selection`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -78,6 +78,24 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """Copies of all that is shown until the next look, where keys may have made something else of it."""
+
+    window: Window
+    #: The row that is selected.
+    selected: int | None = None
+    #: What takes the place of the rows: what it is, and lines.
+    title: str = ""
+    page: tuple[str, ...] = ()
+    #: What is said in place of the last line, and until when.
+    said: str = ""
+    said_until: float = 0.0
+    #: What the last line says first, and, if there is room, at its end.
+    state: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What one window remembers for the next."""
 
@@ -85,6 +103,8 @@ class Memory:
     since: dict[TaskNode, float] = field(default_factory=dict[TaskNode, float])
     #: The lineages of failures that are very deep: a long way to climb for every frame.
     deep: dict[TaskNode, Lineage] = field(default_factory=dict[TaskNode, Lineage])
+    #: What the display chose last.
+    selection: Selection | None = None
 
 
 def take_window(
@@ -105,22 +125,24 @@ def take_window(
     remembered = Memory(
         {node: before.since.get(node, at) for node in selection.shown},
         {node: lineage for node, lineage in selection.deep.items() if node in selection.shown},
+        selection,
     )
-    return _window(tree, selection, at, remembered)
+    return window_of(tree, _rows(tree, selection), at, remembered)
 
 
 def final_window(tree: TaskTree, height: int, max_depth: int | None, at: float) -> Window:
     """Return what is left behind of a tree that is over: what failed is open, everything else is closed."""
     selection = Selection(tree, height, max_depth, {})
     selection.fill_final()
-    return _window(tree, selection, at, Memory())
+    return window_of(tree, _rows(tree, selection), at, Memory())
 
 
-def _window(tree: TaskTree, selection: Selection, at: float, memory: Memory) -> Window:
+def window_of(tree: TaskTree, rows: Iterable[Row], at: float, memory: Memory) -> Window:
+    """Return some rows with what the last line says of a tree."""
     leaves = tree.get_leaf_stats()
     stats = tree.get_progress_stats()
     return Window(
-        rows=tuple(_rows(tree, selection)),
+        rows=tuple(rows),
         current=stats["current"],
         total=stats["total"],
         ended=has_ended(tree),
@@ -153,7 +175,7 @@ def _rows(tree: TaskTree, selection: Selection) -> Iterator[Row]:
             yield place
             continue
         node, lasts = place
-        yield _node_row(tree, node, lasts, selection.gaps.get(node, 0), standings)
+        yield node_row(tree, node, lasts, selection.gaps.get(node, 0), standings)
         waiting.extend(reversed(_places_below(node, lasts, selection, standings)))
 
 
@@ -179,7 +201,8 @@ def _places_below(node: TaskNode, lasts: tuple[bool, ...], selection: Selection,
     return places
 
 
-def _node_row(tree: TaskTree, node: TaskNode, lasts: tuple[bool, ...], gap: int, standings: Standings) -> NodeRow:
+def node_row(tree: TaskTree, node: TaskNode, lasts: tuple[bool, ...], gap: int, standings: Standings) -> NodeRow:
+    """Return the row of a node."""
     return NodeRow(
         lasts=lasts,
         gap=gap,

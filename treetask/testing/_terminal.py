@@ -36,6 +36,10 @@ class ScreenTerminal(io.StringIO):
         #: Control characters and escape sequences that no display should write.
         self.unknown: list[str] = []
         self.cursor_visible = True
+        #: Whether what is written has its colours swapped, as what is selected has.
+        self._swaps = False
+        #: For each row, whether it begins so.
+        self._swapped = [False] * rows
         #: Row and column of the cursor, from 0.
         self.cursor = (0, 0)
         #: Whether a line that is too long goes on in the next row.
@@ -51,6 +55,11 @@ class ScreenTerminal(io.StringIO):
     def text(self) -> str:
         """The screen as one text, without the empty rows at its end."""
         return "\n".join(self.screen).rstrip("\n")
+
+    @property
+    def selected(self) -> list[str]:
+        """The rows whose colours are swapped, as those of a selected row are."""
+        return [row for row, is_swapped in zip(self.screen, self._swapped, strict=True) if is_swapped]
 
     def isatty(self) -> bool:
         return True
@@ -71,9 +80,11 @@ class ScreenTerminal(io.StringIO):
         row, column = self.cursor
         while len(self._cells) > rows and len(self._cells) - 1 > row:
             self._cells.pop()
+            self._swapped.pop()
         while len(self._cells) > rows:
             self._scroll_out()
             row -= 1
+        self._swapped += [False] * (rows - len(self._cells))
         self._cells += [_blank(columns) for _ in range(rows - len(self._cells))]
         self._cells = [(row_cells + _blank(columns))[:columns] for row_cells in self._cells]
         self.cursor = (max(0, row), min(column, columns - 1))
@@ -83,6 +94,7 @@ class ScreenTerminal(io.StringIO):
 
     def _scroll_out(self) -> None:
         self.history.append("".join(self._cells.pop(0)).rstrip())
+        self._swapped.pop(0)
 
     def _new_line(self) -> None:
         row, column = self.cursor
@@ -91,6 +103,7 @@ class ScreenTerminal(io.StringIO):
         else:
             self._scroll_out()
             self._cells.append(_blank(self.terminal_size[0]))
+            self._swapped.append(False)
 
     def _print(self, text: str) -> None:
         for character in text:
@@ -111,6 +124,8 @@ class ScreenTerminal(io.StringIO):
                 row, column = self.cursor
         if 0 <= column <= columns - width:
             self._overwrite(self._cells[row], column, character, width)
+            if column == 0:
+                self._swapped[row] = self._swaps
             self.cursor = (row, column + width)
 
     @staticmethod
@@ -142,8 +157,10 @@ class ScreenTerminal(io.StringIO):
             case "J" if not numbers:
                 self._erase_line_end(row, column)
                 self._cells[row + 1 :] = [_blank(self.terminal_size[0]) for _ in self._cells[row + 1 :]]
+                self._swapped[row + 1 :] = [False] * len(self._cells[row + 1 :])
             case "m":
-                pass  # the text is what counts, whatever its colours
+                # Of its colours only that they are swapped says something of a text.
+                self._swaps = numbers == "7" or (self._swaps and numbers not in {"", "0"})
             case "?h" | "?l":
                 self._switch(numbers, escape[0], on=final == "h")
             case _:
@@ -152,6 +169,8 @@ class ScreenTerminal(io.StringIO):
     def _erase_line_end(self, row: int, column: int) -> None:
         cells = self._cells[row]
         cells[column:] = [" "] * (len(cells) - column)
+        if column == 0:
+            self._swapped[row] = False
 
     def _switch(self, mode: str, escape: str, *, on: bool) -> None:
         if mode == "25":
