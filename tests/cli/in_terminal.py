@@ -86,6 +86,12 @@ class Command:
             pass
         return self.process.wait(SILENCE)
 
+    def modes(self) -> list[object]:
+        """How the terminal is set, as `stty -a` tells it."""
+        import termios
+
+        return list(termios.tcgetattr(self._master))
+
     def type(self, text: str) -> None:
         """Type a text, and the terminal hands it on; control characters too."""
         os.write(self._master, text.encode())

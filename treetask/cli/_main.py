@@ -14,6 +14,7 @@ from treetask.cli._place import StorePlace, place_of
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._recording import Recording
 from treetask.cli._run import run_tree
+from treetask.cli._stdin import asked_input
 from treetask.cli._streams import color_of_messages, flush_results, put_out, say, unbreakable_pipes
 from treetask.cli._target import Target, parse_target, read_defaults
 from treetask.cli._values import refuse_misspelt, values_for
@@ -23,7 +24,7 @@ from treetask.model import Endings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Obey one command, by default the words that this process was started with; return its exit code."""
-    with unbreakable_pipes(), printed_by_nodes():
+    with unbreakable_pipes(), printed_by_nodes(), asked_input():
         color_of_messages.set("auto")
         code = _answered(sys.argv[1:] if arguments is None else arguments)
         if not flush_results() and code == ExitCode.ALL_WELL:

@@ -37,7 +37,7 @@ _LATER_OPTIONS: Final = ("--report", "--backend")
 _LATER_COMMANDS: Final = ("replay", "report")
 
 #: How a run is to go, and what it is.
-_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "color", "events"})
+_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "color", "events", "no_keys"})
 _WHAT: Final = frozenset({"only", "skip", "dry_run"})
 #: The options that a command has.
 _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
@@ -82,6 +82,8 @@ class Options:
     color: str = "auto"
     #: The file that is to have the events of the run, whatever the current folder is by then.
     events: str | None = None
+    #: Whether the live display obeys no keys.
+    no_keys: bool = False
     command: str = "run"
     #: Selectors.
     only: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         display=given.get("display", "auto"),
         color=given.get("color", "auto"),
         events=given.get("events"),
+        no_keys="no_keys" in given,
         command=command,
         only=tuple(given.get("only", ())),
         skip=tuple(given.get("skip", ())),
@@ -283,6 +286,7 @@ OPTIONS: Final = (
     Option("display", ("--display",), f"{', '.join(DISPLAYS)} (default: auto)", "MODE", _display),
     Option("color", ("--color",), f"colours: {', '.join(COLORS)} (default: auto)", "WHEN", _color),
     Option("events", ("--events",), "write the events of the run there, as lines of JSON", "FILE", _events),
+    Option("no_keys", ("--no-keys",), "leave what is typed to the tasks, and to what they run"),
     Option("dry_run", ("-n", "--dry-run"), "show the plan instead of running it"),
     Option("store", ("--store",), "keep runs there: a path, sqlite:///… or postgresql://…", "URL"),
     Option("no_store", ("--no-store",), "keep no record of this run"),

@@ -6,20 +6,22 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from treetask._errors import DefinitionError, ResourceError, RunTimeoutError, TreeRunningError
 from treetask.cli._descriptors import own_terminal, redirected
 from treetask.cli._job import Job
+from treetask.cli._options import Options
 from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._recording import Recording, is_of_the_store
+from treetask.cli._stdin import Asked
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.display import LiveDisplay, failure_summary, make_display, original
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
-from treetask.model import TaskStatus, TaskTree, TreeCancelled, TreeFailed, leaf_exceptions
+from treetask.model import TaskStatus, TreeCancelled, TreeFailed, leaf_exceptions
 from treetask.text import exception_lines, frame_lines, safe_text
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def run_tree(job: Job, *, recording: Recording | None = None) -> int:
     try:
         with own_terminal(None if sys.stderr is None else original(sys.stderr)) as terminal:
             if job.options.events is None and job.options.display != "json":
-                return _run_to_end(job.tree, _display(job, terminal), recording, None)
+                return _run_to_end(job, _display(job, terminal), recording, None)
             return _run_to_end_and_tell(job, terminal, recording)
     finally:
         if recording is not None:
@@ -49,7 +51,7 @@ def _run_to_end_and_tell(job: Job, terminal: TextIO | None, recording: Recording
     with Outlet(job.options.events, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
         shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job, terminal)
         outlet.say_above = shown.print_message
-        return _run_to_end(job.tree, shown, recording, outlet)
+        return _run_to_end(job, shown, recording, outlet)
 
 
 def _display(job: Job, terminal: TextIO | None) -> LiveDisplay:
@@ -59,7 +61,8 @@ def _display(job: Job, terminal: TextIO | None) -> LiveDisplay:
         raise CommandProblem(str(error)) from error
 
 
-def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None, outlet: Outlet | None) -> int:
+def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outlet: Outlet | None) -> int:
+    tree = job.tree
     tell = say if outlet is None else outlet.say
     executor = AsyncExecutor(
         tree,
@@ -69,7 +72,12 @@ def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None,
     )
     if outlet is not None:
         outlet.subscribe_to(executor)
-    with shown, suspendable(shown), redirected(shown.paints_on, shown.taker()) as put_back:
+    with (
+        shown,
+        suspendable(shown),
+        redirected(shown.paints_on, shown.taker()) as put_back,
+        _keys(shown, executor, job.options),
+    ):
         code, told = _outcome(executor, shown, partial(_leave, shown, put_back, outlet))
     shown.conclude(tree)
     if outlet is not None:
@@ -85,6 +93,15 @@ def _run_to_end(tree: TaskTree, shown: LiveDisplay, recording: Recording | None,
         tell([*recording.taken_over(), *recording.again(code, tree.root.status)])
     _wait_for_threads(executor, code, outlet)
     return code
+
+
+def _keys(display: LiveDisplay, executor: AsyncExecutor, options: Options) -> AbstractContextManager[object]:
+    """Return what has keys obeyed while it is entered; nothing, where nobody types."""
+    if options.no_keys or not isinstance(sys.stdin, Asked):
+        return nullcontext()
+    from treetask.cli._keys import obeyed_keys
+
+    return obeyed_keys(display, executor, sys.stdin)
 
 
 def _wait_for_threads(executor: AsyncExecutor, code: int, outlet: Outlet | None) -> None:
@@ -111,6 +128,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], 
     """Run to the end and say how it was: the exit code, and in lines what the tree does not show."""
 
     def tell(signals: int) -> None:
+        display.leave_keys()  # what is typed from now on is meant for the shell
         running = executor.tree.get_work_node_stats()["working"]
         again = "hurry them" if signals == 1 else "leave at once"
         display.print_message(f"cancelling… {running:,} cleaning up; Ctrl-C again to {again}")
