@@ -336,3 +336,18 @@ def test_colours_pass_and_nothing_else_does() -> None:
         "\x1b[2mt0 │ \x1b[0m\x1b[31mred \\x1b[2J\x1b[0m",
         f"\x1b[2mt0 │ \x1b[0m{'x' * 4095}…",
     ]
+
+
+def test_what_was_printed_last_before_a_long_wait_is_told_soon() -> None:
+    """A body that prints and then waits for an hour has said it, though nobody reads its log or prints again."""
+    told = threading.Event()
+
+    def show(node: TaskNode | None, lines: bytes) -> None:
+        if lines.endswith(b"last\n"):
+            told.set()
+
+    with at(io.StringIO()), _capture.shown_instead("stdout", show):
+        for _ in range(3):
+            print("first")
+        print("last")
+        assert told.wait(20)

@@ -4,6 +4,9 @@ A proxy stands for `sys.stdout` or `sys.stderr`. It knows by a ContextVar whose 
 and tasks too, and makes lines of each one's text apart, so that those of two never mix. The text itself goes on to the
 stream, untouched and at once; but where a display paints on that very terminal, lines are shown by that instead.
 
+A print only notes down what was said. Lines are made of it soon (`_Settling`): by the next print, by a thread that
+looks after what nobody else does, before a log is read, and when the body ends.
+
 Knows streams and nodes; nothing of how lines are shown.
 """
 
@@ -15,15 +18,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, TextIO, TypeAlias, cast
 
+from treetask import _clock
 from treetask.engine import body_ends, current_node
-from treetask.model import LineCutter, TaskNode
+from treetask.model import LineCutter, TaskNode, before_reading
 
 #: The least time between two batches of lines, in seconds: a body that prints ten thousand of them costs few frames.
 _BATCH_SECONDS: Final = 0.05
-#: Pieces of a line that are kept apart before they are put together.
-_PIECES: Final = 100
+#: What was said is noted down no longer than that, in seconds, while more is said; and no more pieces of it than that.
+_SETTLE_SECONDS: Final = 0.02
+_MOST_PENDING: Final = 1_000
 #: So many batches of lines may wait to be shown; who prints more of them waits a little each time, in seconds.
 _MOST_WAITING: Final = 50_000
 _PATIENCE: Final = 0.05
@@ -36,6 +43,8 @@ Said: TypeAlias = "tuple[TaskNode | None, bytes]"
 #: Is given what was said. May be called by any thread, in the midst of a `print`: it has to be quick.
 Show: TypeAlias = Callable[["TaskNode | None", bytes], None]
 
+#: What was said and is still to be made lines of, in order.
+_pending: Final[list[tuple[_Voice, str]]] = []
 #: Reentrant: what a garbage collection or a signal's handler prints comes in the midst of another print.
 _lock = threading.RLock()
 #: The proxies that there are.
@@ -45,22 +54,19 @@ _standing: Final[list[Proxy]] = []
 class _Voice:
     """What one body writes to one stream."""
 
-    __slots__ = ("_cutter", "_node", "_proxy", "pieces")
+    __slots__ = ("_cutter", "_node", "_proxy")
 
     def __init__(self, proxy: Proxy, node: TaskNode | None) -> None:
         self._proxy = proxy
         self._node = node
         self._cutter = LineCutter()
-        self.pieces: list[str] = []
 
-    def complete(self) -> None:
+    def say(self, text: str) -> None:
         """Hand on the lines that have an end."""
-        pieces, self.pieces = self.pieces, []
-        self._give(self._cutter.cut("".join(pieces).encode("utf-8", "backslashreplace")))
+        self._give(self._cutter.cut(text.encode("utf-8", "backslashreplace")))
 
     def end(self) -> None:
         """Hand on what has none as well."""
-        self.complete()
         self._give(self._cutter.end())
 
     def _give(self, lines: bytes) -> None:
@@ -76,6 +82,60 @@ class _Voice:
         show = self._proxy.show
         if show is not None:
             show(node, lines)
+
+
+class _Settling:
+    """Makes lines of what was said; in a thread of its own, where nobody else does so soon."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self._is_busy = False
+        self._some = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def now(self) -> None:
+        """Make lines of all that is pending. What is printed in the midst of this is next."""
+        with _lock:
+            if self._is_busy:
+                return
+            self._is_busy = True
+            try:
+                while _pending:
+                    said = _pending[:]
+                    del _pending[: len(said)]
+                    for voice, pieces in groupby(said, _voice_of):
+                        voice.say("".join([text for _, text in pieces]))
+            finally:
+                self._is_busy = False
+                self.due = _clock.monotonic() + _SETTLE_SECONDS
+
+    def soon(self) -> None:
+        """See to it that lines are made, now or soon."""
+        if len(_pending) > _MOST_PENDING or _clock.monotonic() >= self.due:
+            self.now()
+        elif not self._some.is_set():
+            self._some.set()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="treetask-lines", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread go."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._some.set()
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while self._thread is threading.current_thread():
+            self._some.wait()
+            pause.wait(_BATCH_SECONDS)
+            self._some.clear()
+            self.now()
+
+
+_voice_of: Final = itemgetter(0)
+_settling = _Settling()
 
 
 class Proxy:
@@ -94,18 +154,17 @@ class Proxy:
             return self.original.write(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        with _lock:
-            voice = self._voices.get(node) or self._begin(node)
-            voice.pieces.append(text)
-            if "\n" in text or len(voice.pieces) > _PIECES:
-                voice.complete()
+        _pending.append((self._voices.get(node) or self._begin(node), text))
+        if "\n" in text or len(_pending) > _MOST_PENDING:
+            _settling.soon()
         return len(text) if show is not None else self.original.write(text)
 
     def _begin(self, node: TaskNode | None) -> _Voice:
-        voice = self._voices[node] = _Voice(self, node)
-        if node is not None:
-            body_ends[node] = _end_voices
-        return voice
+        with _lock:
+            voice = self._voices.setdefault(node, _Voice(self, node))
+            if node is not None:
+                body_ends[node] = _end_voices
+            return voice
 
     def end_voice(self, node: TaskNode | None) -> None:
         """Hand on what a body has begun to write, if it has: no more comes."""
@@ -116,6 +175,7 @@ class Proxy:
     def end_voices(self) -> None:
         """The same for all bodies."""
         with _lock:
+            _settling.now()
             for node in list(self._voices):
                 self.end_voice(node)
                 if node is not None:
@@ -156,8 +216,14 @@ def original(stream: TextIO) -> TextIO:
     return proxy.original if isinstance(proxy, Proxy) else stream
 
 
+def _settle() -> None:
+    if _pending:
+        _settling.now()
+
+
 def _end_voices(node: TaskNode) -> None:
     with _lock:
+        _settling.now()
         for proxy in _standing:
             proxy.end_voice(node)
 
@@ -184,6 +250,7 @@ def _stand_in(name: str) -> Proxy | None:
         return None
     proxy = Proxy(stream)
     _standing.append(proxy)
+    before_reading[:] = [_settle]
     setattr(sys, name, proxy)
     _repoint(stream, cast("TextIO", proxy))
     return proxy
@@ -193,6 +260,9 @@ def _withdraw(proxy: Proxy) -> None:
     """Put the stream back wherever the proxy still is; who has kept it elsewhere has as good as the stream."""
     proxy.take_over(None)
     _standing.remove(proxy)
+    if not _standing:
+        _settling.stop()
+        before_reading.clear()
     for name in _STREAMS:
         if getattr(sys, name) is proxy:
             setattr(sys, name, proxy.original)
@@ -211,8 +281,10 @@ def _repoint(old: TextIO, new: TextIO) -> None:
 
 
 def _forget_all() -> None:
-    global _lock  # noqa: PLW0603 - a thread that is not here may have held it
+    global _lock, _settling  # noqa: PLW0603 - a thread that is not here may have held it
     _lock = threading.RLock()
+    _settling = _Settling()
+    _pending.clear()
     for proxy in _standing:
         proxy.forget()
 

@@ -29,7 +29,7 @@ from treetask.model._features import Features, goes_last
 from treetask.model._forecast import Forecast, remaining_seconds
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
 from treetask.model._limit import Limit
-from treetask.model._node import CLOSED, TaskNode, node_of
+from treetask.model._node import CLOSED, TaskNode, before_reading, node_of
 from treetask.model._options import (
     DEFAULT_MAX_QUEUED,
     DEFAULT_PRIORITY,
@@ -167,6 +167,7 @@ __all__ = [
     "UnplacedChildError",
     "Words",
     "Yieldable",
+    "before_reading",
     "check_count",
     "check_seconds",
     "dependencies_of",

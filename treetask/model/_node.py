@@ -6,7 +6,7 @@ status or its place goes through the tree (`_tree.py`); a node outside a tree ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -40,6 +40,10 @@ _new: Final = object.__new__
 
 #: What `TaskNode` takes beside the options.
 _PARAMETERS: Final = frozenset({"name", "status", "children", "parent", "data", "progress", "error", "task_fn"})
+
+
+#: What is called before a log is read, to bring it up to date: by those who follow what bodies print.
+before_reading: Final[list[Callable[[], None]]] = []
 
 
 class Trouble:
@@ -282,6 +286,8 @@ class TaskNode:
         They come from `run_process`, and while a live display or the command line runs the tree, from `print` and
         `logging` as well.
         """
+        for settle in before_reading:
+            settle()
         log = None if self._trouble is None else self._trouble.log
         return [] if log is None else log.lines()
 
