@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from tests.display.trees import HandEngine, chain, flat, nightly, pipeline
+from tests.display.trees import HandEngine, chain, flat, nightly, pipeline, work
 from treetask.display._plain import PlainLog
 from treetask.display._terminal import Terminal
 from treetask.display._theme import theme_for
-from treetask.model import TreeTaskConfig
+from treetask.model import TaskNode, TaskTree, TreeTaskConfig
 
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
 
@@ -19,11 +19,11 @@ NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
 class Log:
     """A plain log of a tree that is driven by hand, from noon on."""
 
-    def __init__(self, hand: HandEngine, encoding: str | None = None) -> None:
+    def __init__(self, hand: HandEngine, encoding: str | None = None, *, run: int | None = None) -> None:
         self.hand = hand
         self.output = io.StringIO()
         theme = theme_for(TreeTaskConfig(), encoding)
-        self.log = PlainLog(Terminal(self.output), theme, wall=lambda: NOON + hand.time)
+        self.log = PlainLog(Terminal(self.output), theme, lambda: run, wall=lambda: NOON + hand.time)
 
     def look(self, depth: int | None = 2) -> list[str]:
         """Let the log look at the tree and return the lines that it wrote for it."""
@@ -143,6 +143,51 @@ def test_many_failures_at_once_are_counted() -> None:
     assert lines[0] == "12:00:00 t0  failed in 0.0s: boom"
     assert lines[-1] == "12:00:00 80 more failed"
     assert log.look() == []
+
+
+def test_failures_without_end_stay_calm() -> None:
+    """R54: a hundred are told one by one; then their number, every five seconds, and at the end."""
+    hand = flat(300, "nightly")
+    log = Log(hand, run=7)
+    hand.move("working", "nightly", *(f"t{number}" for number in range(300)))
+    assert log.look() == ["12:00:00 nightly  started: 300 tasks known, run 7"]
+    for number in range(160):
+        hand.time = number / 10
+        hand.fail(f"t{number}", "boom")
+        log.look()
+    told = log.output.getvalue().splitlines()
+    assert sum("failed in" in line for line in told) == 100
+    assert [line for line in told if "more" in line] == ["12:00:10 1 more failed", "12:00:15 50 more failed"]
+    hand.move("failed", "nightly")
+    assert log.look()[0] == "12:00:15 9 more failed"
+
+
+def test_wide_and_deep_tree_stays_calm() -> None:
+    """R54: small groups of small groups are many nodes all the same; what has no line of its own is in a number."""
+    root = TaskNode("root")
+    for one in range(20):
+        for two in range(20):
+            for three in range(20):
+                path = f"{one}/{two}/{three}"
+                _below(_below(root, f"{one}"), f"{one}/{two}").add_child(TaskNode(path, task_fn=work))
+    hand = HandEngine(TaskTree(root))
+    log = Log(hand)
+    nodes = [node.id for node in hand.tree.walk()]
+    hand.move("working", *nodes)
+    log.look(None)
+    hand.time = 1.0
+    hand.move("done", *reversed(nodes))
+
+    told = log.look(None)
+    assert len(told) < 500
+    assert told[-1] == "12:00:01 root  done 8,000/8,000 in 1.0s"
+
+
+def _below(parent: TaskNode, node_id: str) -> TaskNode:
+    """The child of that id; a new one where there is none."""
+    return next((child for child in parent.children if child.id == node_id), None) or parent.add_child(
+        TaskNode(node_id)
+    )
 
 
 def test_retries_skips_and_cancels_are_told() -> None:

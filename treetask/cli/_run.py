@@ -34,7 +34,7 @@ def run_tree(job: Job, *, recording: Recording | None = None) -> int:
     try:
         with own_terminal(None if sys.stderr is None else original(sys.stderr)) as terminal:
             if job.options.events is None and job.options.display != "json":
-                return _run_to_end(job, _display(job, terminal), recording, None)
+                return _run_to_end(job, _display(job, terminal, recording), recording, None)
             return _run_to_end_and_tell(job, terminal, recording)
     finally:
         if recording is not None:
@@ -49,14 +49,16 @@ def _run_to_end_and_tell(job: Job, terminal: TextIO | None, recording: Recording
     takes_errors = job.options.display == "json"
     number = None if recording is None else lambda: recording.run
     with Outlet(job.options.events, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
-        shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job, terminal)
+        shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job, terminal, recording)
         outlet.say_above = shown.print_message
         return _run_to_end(job, shown, recording, outlet)
 
 
-def _display(job: Job, terminal: TextIO | None) -> LiveDisplay:
+def _display(job: Job, terminal: TextIO | None, recording: Recording | None) -> LiveDisplay:
+    options = job.options
+    number = None if recording is None else lambda: recording.run
     try:
-        return make_display(job.options.display, job.tree.config, terminal, color=job.options.color)
+        return make_display(options.display, job.tree.config, terminal, color=options.color, run=number)
     except ValueError as error:
         raise CommandProblem(str(error)) from error
 

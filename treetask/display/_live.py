@@ -112,6 +112,8 @@ class LiveDisplay:
         self._renderer = renderer
         self._terminal = Terminal(sys.stderr if output is None else output)
         self._has_colours = self._terminal.wants_colours()
+        #: Says the number of the run, where it is on record.
+        self._run: Callable[[], int | None] | None = None
         self._clock: Callable[[], float] = _clock.monotonic
         self._chosen: Face | None = None
         self._thread: threading.Thread | None = None
@@ -351,7 +353,7 @@ class LiveDisplay:
             return Screen(self._terminal, self._theme_for(None))
         from treetask.display._plain import PlainLog
 
-        return PlainLog(self._terminal, self._theme_for(None))
+        return PlainLog(self._terminal, self._theme_for(None), self._run)
 
     def _theme_for(self, tree: TaskTree | None) -> Theme:
         terminal = self._terminal

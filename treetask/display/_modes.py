@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TextIO
 
 from treetask._errors import did_you_mean
@@ -21,7 +22,7 @@ class PlainDisplay(LiveDisplay):
     def _choose(self) -> Face:
         from treetask.display._plain import PlainLog
 
-        return PlainLog(self._terminal, self._theme_for(None))
+        return PlainLog(self._terminal, self._theme_for(None), self._run)
 
 
 class QuietDisplay(LiveDisplay):
@@ -47,15 +48,18 @@ def make_display(
     output: TextIO | None = None,
     *,
     color: str = "auto",
+    run: Callable[[], int | None] | None = None,
 ) -> LiveDisplay:
     """Return the display of that name: `auto` (live on a terminal, else plain), `live`, `plain` or `quiet`.
 
-    `color` is `auto` (as the environment says, else on a terminal), `always` or `never`. Raises `ValueError` for
+    `color` is `auto` (as the environment says, else on a terminal), `always` or `never`; `run` returns the number of
+    the run, once it has begun, if it is on record. Raises `ValueError` for
     another name, and for `live` on an output that cannot be painted on.
     """
     if mode not in _KINDS:
         raise ValueError(f"there is no display '{mode}'{did_you_mean(mode, _KINDS)}")
     display = _KINDS[mode](config=config, output=output)
+    display._run = run
     display._has_colours = display._terminal.wants_colours(color)
     if mode == "live" and not display._terminal.can_paint:
         raise ValueError("display 'live' needs a terminal, and the output is not one; use 'auto' or 'plain'")

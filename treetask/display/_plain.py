@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 _TOLD_CHILDREN: Final = 20
 #: Levels whose nodes are told of one by one, and names of a path; what is above them is left out.
 _LEVELS: Final = 5
-#: Failures told one by one when many come at once.
+#: Nodes told of one by one; where there are more, groups are told of as a whole.
+_TOLD_NODES: Final = 400
+#: Failures told one by one when many come at once, and in a whole run; others are counted.
 _FAILURES_AT_ONCE: Final = 20
+_FAILURES_TOLD: Final = 100
 #: Lines of the log of what has failed; the summary at the end of a command has more.
 _LOG_LINES: Final = 5
 #: What stands where other lines have the time of day.
@@ -69,13 +72,25 @@ class PlainLog:
 
     paints: ClassVar[bool] = False
 
-    def __init__(self, terminal: Terminal, theme: Theme, wall: Callable[[], float] = _clock.wall) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        theme: Theme,
+        run: Callable[[], int | None] | None = None,
+        wall: Callable[[], float] = _clock.wall,
+    ) -> None:
         self._terminal = terminal
         self.theme = theme
+        #: Says the number of the run, where it is on record.
+        self._run = run
         self._wall = wall
         self._tree: TaskTree | None = None
         self._told: dict[TaskNode, _Told] = {}
+        #: Failures that were looked at, that were told, and that still have to be counted.
         self._failures = 0
+        self._failures_told = 0
+        self._untold = 0
+        self._counted_at = float("-inf")
         self._lines: deque[str] = deque()
         self._pulse: _Pulse | None = None
         self._wrote_at = float("-inf")
@@ -89,7 +104,7 @@ class PlainLog:
         if tree is not self._tree:
             self._begin(tree, now)
         told, closed = self._upper_nodes(tree, max_depth)
-        self._tell_deep_failures(tree, set(told))
+        self._tell_deep_failures(tree, set(told), now)
         ended = [node for node in told if node.status.is_terminal and self._told[node].status is not node.status]
         for node in sorted(ended, key=_end):
             self._told[node].status = node.status
@@ -158,10 +173,14 @@ class PlainLog:
     def _begin(self, tree: TaskTree, now: float) -> None:
         self._tree = tree
         self._told.clear()
-        self._failures = 0
+        self._failures = self._failures_told = self._untold = 0
+        self._counted_at = float("-inf")
         self._wrote_at = now
         known = tree.get_work_node_stats()["total"]
-        self._log(self.theme.text(tree.root.name), f"started: {known:,} {'task' if known == 1 else 'tasks'} known")
+        number = None if self._run is None else self._run()
+        run = "" if number is None else f", run {number}"
+        said = f"started: {known:,} {'task' if known == 1 else 'tasks'} known{run}"
+        self._log(tree.root, said)
 
     def _upper_nodes(self, tree: TaskTree, max_depth: int | None) -> tuple[list[TaskNode], list[TaskNode]]:
         """Return the nodes that are told of one by one, children before parents, and those of them that are closed."""
@@ -176,31 +195,33 @@ class PlainLog:
             if known.status.is_terminal or node.status is TaskStatus.PENDING:
                 continue
             is_small = 0 < len(node.children) <= _TOLD_CHILDREN and node.options.keep_done is KeepDone.ALL
-            if depth < deepest and is_small:
+            if depth < deepest and is_small and len(told) + len(waiting) < _TOLD_NODES:
                 waiting.extend((child, depth + 1) for child in node.children)
             else:
                 closed.append(node)
         told.reverse()
         return told, closed
 
-    def _tell_deep_failures(self, tree: TaskTree, told: set[TaskNode]) -> None:
+    def _tell_deep_failures(self, tree: TaskTree, told: set[TaskNode], now: float) -> None:
         """Write a line for each task below the upper levels that has failed since the last time; many are counted."""
         fresh = list(islice(reversed(tree.failed), max(0, len(tree.failed) - self._failures)))
         self._failures = len(tree.failed)
         # A group failed because of something that is told, or is told of itself.
         tasks = [node for node in reversed(fresh) if not node.children and node not in told]
-        for node in tasks[:_FAILURES_AT_ONCE]:
+        room = min(_FAILURES_AT_ONCE, _FAILURES_TOLD - self._failures_told)
+        for node in tasks[:room]:
             self._tell_end(tree, node)
-        if len(tasks) > _FAILURES_AT_ONCE:
-            self._lines.append(self._line(f"{len(tasks) - _FAILURES_AT_ONCE:,} more failed"))
+        self._failures_told += len(tasks[:room])
+        self._untold += len(tasks[room:])
+        if self._untold and (now - self._counted_at >= _PROGRESS_SECONDS or tree.root.status.is_terminal):
+            self._put(None, [self._line(self.theme.paint(Role.FAILED, f"{self._untold:,} more failed"))])
+            self._untold, self._counted_at = 0, now
 
     def _tell_end(self, tree: TaskTree, node: TaskNode) -> None:
         role = None if node.status is TaskStatus.DONE else ROLES[node.status]
-        self._log(_path(node, self.theme), self._end(tree, node), role)
-        if node.status in FAILURES:
-            paint, text = self.theme.paint, self.theme.text
-            log = last_log_lines(node, _LOG_LINES)
-            self._lines.extend(paint(Role.FAINT, text(f"{_CLOCK}│ {line}")) for line in log)
+        log = last_log_lines(node, _LOG_LINES) if node.status in FAILURES else []
+        below = [self.theme.paint(Role.FAINT, self.theme.text(f"{_CLOCK}{self.theme.fit('│')} {line}")) for line in log]
+        self._log(node, self._end(tree, node), role, below)
 
     def _end(self, tree: TaskTree, node: TaskNode) -> str:
         """Return how a node ended: `done 1,000/1,000 in 12.4s`, `failed after 3 attempts: HTTPError: 503`."""
@@ -226,7 +247,7 @@ class PlainLog:
             said = trouble(node)
             retry = f"retry {retries(node, tree)}"
             said = f"{retry}{f': {self.theme.text(said)}' if said else ''}"
-            self._log(_path(node, self.theme), said, Role.RETRYING)
+            self._log(node, said, Role.RETRYING)
         told.retry_count = node.retry_count
 
     def _tell_progress(self, tree: TaskTree, node: TaskNode, now: float) -> None:
@@ -244,7 +265,7 @@ class PlainLog:
         elif (moved >= _PROGRESS_PERCENT and silence >= _LEAST_SECONDS) or (moved and silence >= _PROGRESS_SECONDS):
             told.percent, told.at = share, now
             count = f"{number(standing.current)}/{number(standing.total)}"
-            self._log(_path(node, self.theme), f"{count} ({share}%)")
+            self._log(node, f"{count} ({share}%)")
 
     def _pulse_of(self, tree: TaskTree, now: float) -> _Pulse | None:
         if tree.root.status.is_terminal:
@@ -258,8 +279,12 @@ class PlainLog:
 
     # -- writing it down -------------------------------------------------------------------------------------------
 
-    def _log(self, name: str, said: str, role: Role | None = None) -> None:
-        self._lines.append(self._line(f"{name}  {self.theme.paint(role, said)}"))
+    def _log(self, node: TaskNode, said: str, role: Role | None = None, below: Iterable[str] = ()) -> None:
+        self._put(node, [self._line(f"{_path(node, self.theme)}  {self.theme.paint(role, said)}"), *below])
+
+    def _put(self, node: TaskNode | None, lines: list[str]) -> None:
+        """Put down lines that are about a node, or about the whole."""
+        self._lines.extend(lines)
 
     def _line(self, said: str) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self._wall()))
