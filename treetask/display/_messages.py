@@ -5,9 +5,11 @@ Loads no display: most of what a command says it says instead of running somethi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Final, TextIO
 
+from treetask.display._decisions import is_github
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Role, Theme, theme_for
 from treetask.model import TreeTaskConfig
@@ -19,7 +21,12 @@ _BEGINNINGS: Final = ("treetask:", "again:")
 def message_lines(lines: Iterable[str], output: TextIO, *, color: str = "auto") -> list[str]:
     """Return lines as they are written to an output. What users wrote in them has to be safe to be shown."""
     theme = theme_on(Terminal(output), color=color)
-    return [_painted(theme.fit(line), theme) for line in lines]
+    said = [_painted(theme.fit(line), theme) for line in lines]
+    if not is_github(os.environ):
+        return said
+    from treetask.display._workflow import quoted
+
+    return quoted(said)
 
 
 def theme_on(terminal: Terminal, config: TreeTaskConfig | None = None, *, color: str = "auto") -> Theme:

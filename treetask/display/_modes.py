@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Final, TextIO
 
 from treetask._errors import did_you_mean
+from treetask.display._decisions import is_github
 from treetask.display._live import Face, LiveDisplay
 from treetask.model import TreeTaskConfig
+
+
+class CommandDisplay(LiveDisplay):
+    """A display that paints where somebody may be watching, and elsewhere writes what the reader makes most of."""
+
+    def _choose(self) -> Face:
+        face = super()._choose()
+        if face.paints or not is_github(os.environ):
+            return face
+        from treetask.display._github import GitHubLog
+
+        return GitHubLog(self._terminal, self._theme_for(None), self._run)
 
 
 class PaintedDisplay(LiveDisplay):
@@ -35,7 +49,7 @@ class QuietDisplay(LiveDisplay):
 
 
 _KINDS: Final[dict[str, type[LiveDisplay]]] = {
-    "auto": LiveDisplay,
+    "auto": CommandDisplay,
     "live": PaintedDisplay,
     "plain": PlainDisplay,
     "quiet": QuietDisplay,

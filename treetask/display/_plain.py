@@ -6,6 +6,7 @@ groups that have few children, one by one; of all others it tells the progress, 
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask import _clock
+from treetask.display._decisions import is_github
 from treetask.display._standing import FEW, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import ROLES, Role, Theme
@@ -125,14 +127,14 @@ class PlainLog:
         pulse = self._pulse
         if not lines and pulse is not None and now - self._wrote_at >= _HEARTBEAT_SECONDS:
             longest = f", longest {pulse.longest} {duration(now - pulse.since)}" if pulse.longest else ""
-            lines = [self._line(f"still running: {pulse.progress}{longest}")]
+            lines = self._quoted([self._line(f"still running: {pulse.progress}{longest}")])
         if lines:
             self._wrote_at = now
             self._terminal.write("".join(f"{line}\n" for line in lines))
 
     def say(self, lines: list[str], now: float) -> None:
         """Write lines as they are."""
-        self._lines.extend(lines)
+        self._lines.extend(self._quoted(lines))
         self.show(now)
 
     def hide_cursor(self) -> None:
@@ -147,7 +149,7 @@ class PlainLog:
     def finish(self, tree: TaskTree, text: str) -> None:
         """Write a text after all that was to be said of the tree."""
         self._last_news(tree)
-        self._terminal.write("".join(f"{line}\n" for line in [*self._drain(), text]))
+        self._terminal.write("".join(f"{line}\n" for line in [*self._drain(), *self._quoted(text.split("\n"))]))
 
     def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
         """Write what was still to be said of the tree; its end is the last line."""
@@ -284,7 +286,15 @@ class PlainLog:
 
     def _put(self, node: TaskNode | None, lines: list[str]) -> None:
         """Put down lines that are about a node, or about the whole."""
-        self._lines.extend(lines)
+        self._lines.extend(self._quoted(lines))
+
+    def _quoted(self, lines: list[str]) -> list[str]:
+        """Return lines as whoever reads them shows them; GitHub Actions obeys some lines instead."""
+        if not is_github(os.environ):
+            return lines
+        from treetask.display._workflow import quoted
+
+        return quoted(lines)
 
     def _line(self, said: str) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self._wall()))

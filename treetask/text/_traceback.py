@@ -24,6 +24,8 @@ FRAMES_SHOWN: Final = 6
 MESSAGE_LINES_SHOWN: Final = 8
 #: Where exceptions are from that only stand for others.
 _RETOLD: Final = "treetask.text._retold"
+#: Characters of one of its lines; an answer of a server may be one of a megabyte.
+MESSAGE_LINE_SHOWN: Final = 2_000
 #: Nobody wrote these frames and nobody can change anything there, so they are left out even if nothing else is left.
 _MACHINERY: Final = frozenset({"treetask", "anyio", "asyncio", "trio", "outcome", "importlib"})
 
@@ -85,13 +87,14 @@ def exception_lines(exception: BaseException) -> list[str]:
     lines = [first, *said[1:MESSAGE_LINES_SHOWN]]
     if len(said) > MESSAGE_LINES_SHOWN:
         lines.append(f"… {len(said) - MESSAGE_LINES_SHOWN} more lines")
-    return [*(safe_text(line) for line in lines), *_cause_lines(exception)]
+    return [*(safe_text(line, limit=MESSAGE_LINE_SHOWN) for line in lines), *_cause_lines(exception)]
 
 
 def one_line(exception: BaseException) -> str:
     """Return type and the first line of the message."""
     said = _message(exception).partition("\n")[0].strip()
-    return safe_text(f"{type(exception).__qualname__}: {said}" if said else type(exception).__qualname__)
+    line = f"{type(exception).__qualname__}: {said}" if said else type(exception).__qualname__
+    return safe_text(line, limit=MESSAGE_LINE_SHOWN)
 
 
 def is_raised_by_us(exception: BaseException) -> bool:
