@@ -45,7 +45,7 @@ def test_option_wins_over_the_environment(
     said = outcome.err if coloured else without_colours(outcome.err)
     assert outcome.err == said
     assert ("\n\x1b[31m  ValueError: 503\x1b[0m\n" in said, "\x1b[1magain:\x1b[0m tree" in said) == (coloured, coloured)
-    assert "  ValueError: 503\nagain: treetask rerun --failed 1\n" in without_colours(said)
+    assert "  ValueError: 503\n  │ fetched\nagain: treetask rerun --failed 1\n" in without_colours(said)
     assert outcome.out == "fetched\n"
 
 
