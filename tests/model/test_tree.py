@@ -345,6 +345,21 @@ class TestListening:
 
         assert notebook.lines == []
 
+    def test_listener_that_leaves_in_between_is_told_no_more(self) -> None:
+        """Who has heard enough may stop at any news, also where several nodes go at once."""
+        tree = TaskTree(TaskNode("root", children=[TaskNode("a"), TaskNode("b")]))
+
+        class Leaving(Notebook):
+            def node_removed(self, node: TaskNode) -> None:
+                super().node_removed(node)
+                tree.listen(None)
+
+        leaving = Leaving()
+        tree.listen(leaving)
+        tree.remove(*tree.root.children)
+
+        assert leaving.lines == ["- a"]
+
     def test_version_grows_with_every_change(self) -> None:
         """Who shows a tree sees by one number whether anything happened."""
         tree = TaskTree(TaskNode("root", children=[TaskNode("a")]))

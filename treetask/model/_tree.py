@@ -463,8 +463,8 @@ class TaskTree:
         parent.disown(*children)
         self._counts.include(parent)
         self.version += 1
-        if self._listener is not None:
-            for child in children:
+        for child in children:
+            if self._listener is not None:  # who has heard enough stops listening
                 self._listener.node_removed(child)
 
     def let_come_last(self, child: TaskNode) -> None:
