@@ -19,6 +19,7 @@ from treetask.cli._recording import Recording, is_of_the_store
 from treetask.cli._stdin import Asked
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
+from treetask.cli._whole_logs import WholeLogs
 from treetask.display import LiveDisplay, failure_summary, make_display, original
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TreeCancelled, TreeFailed, leaf_exceptions
@@ -74,18 +75,23 @@ def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outle
     )
     if outlet is not None:
         outlet.subscribe_to(executor)
+    logs = WholeLogs(shown.print_message)
+    if outlet is None or not outlet.takes_errors:
+        tree.overflow = logs.add
     with (
         shown,
         suspendable(shown),
         redirected(shown.paints_on, shown.taker()) as put_back,
         _keys(shown, executor, job.options),
     ):
-        code, told = _outcome(executor, shown, partial(_leave, shown, put_back, outlet))
+        code, told = _outcome(executor, shown, partial(_leave, shown, put_back, outlet, logs))
     shown.conclude(tree)
+    tree.overflow = None
+    whole_logs = logs.close()
     if outlet is not None:
         outlet.say_above = None
     if tree.root.status is not TaskStatus.DONE and (outlet is None or not outlet.takes_errors):
-        say(failure_summary(tree, width=width_of_errors(), theme=shown.theme))
+        say(failure_summary(tree, width=width_of_errors(), theme=shown.theme, whole_logs=whole_logs))
     tell(told)
     if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
         words = listed(f"'{safe_text(text)}'" for text in tree.selection.unmet)
@@ -161,9 +167,9 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], 
     return ExitCode.ALL_WELL, []
 
 
-def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | None) -> None:
+def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | None, logs: WholeLogs) -> None:
     """Lose nothing that was put out before, in the handler of the signal that ends the process."""
-    for step in (put_back, display.leave, flush_results, None if outlet is None else outlet.flush):
+    for step in (put_back, display.leave, flush_results, None if outlet is None else outlet.flush, logs.drop):
         # It may have come in the midst of a write, which refuses another one; the process has to end all the same.
         with suppress(Exception):
             if step is not None:

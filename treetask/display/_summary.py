@@ -5,7 +5,7 @@ Knows a tree that has ended and the exceptions in it; not where the lines go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from treetask.display._failures import Failure, distinct_failures, failed_nodes
@@ -26,11 +26,14 @@ LOG_LINES_SHOWN: Final = 10
 LEVELS_SHOWN: Final = 6
 
 
-def failure_summary(tree: TaskTree, *, width: int = 80, theme: Theme | None = None) -> list[str]:
+def failure_summary(
+    tree: TaskTree, *, width: int = 80, theme: Theme | None = None, whole_logs: Mapping[TaskNode, str] | None = None
+) -> list[str]:
     """Return what failed and why, and what never ran because of it; nothing where all went well.
 
     Each distinct failure is told once, with the path of its node, attempts, time, the user's own frames, the exception
-    and the last lines of the log; equal ones are counted. A failure that a body handled is none.
+    and the last lines of the log; equal ones are counted. A failure that a body handled is none. `whole_logs` says, by
+    node, where more of a log is found.
     """
     if theme is None:
         theme = theme_for(TreeTaskConfig())
@@ -41,7 +44,7 @@ def failure_summary(tree: TaskTree, *, width: int = 80, theme: Theme | None = No
         known = tree.get_stats()["total"]
         lines.append(theme.paint(Role.FAILED, f"── failed ({len(nodes):,} of {known:,}) ".ljust(width, "─")))
         for failure in failures[:FAILURES_SHOWN]:
-            lines += _told(failure, theme)
+            lines += _told(failure, theme, (whole_logs or {}).get(failure.node))
         lines += _left_out(failures[FAILURES_SHOWN:])
     consequences = [*_by_reason(tree, TaskStatus.SKIPPED), *_by_reason(tree, TaskStatus.CANCELLED)]
     if lines and consequences:
@@ -59,7 +62,7 @@ def node_path(node: TaskNode) -> str:
     return " › ".join(names)
 
 
-def _told(failure: Failure, theme: Theme) -> Iterator[str]:
+def _told(failure: Failure, theme: Theme, whole_log: str | None) -> Iterator[str]:
     node = failure.node
     attempts = f"{node.retry_count + 1} attempts, " if node.retry_count else ""
     elapsed = "" if node.elapsed is None else duration(node.elapsed)
@@ -74,6 +77,8 @@ def _told(failure: Failure, theme: Theme) -> Iterator[str]:
     if failure.tells_log:
         for line in last_log_lines(node, LOG_LINES_SHOWN):
             yield theme.paint(Role.FAINT, f"  │ {line}")
+        if whole_log is not None:
+            yield f"  {whole_log}"
     if failure.again:
         count = f" ×{len(failure.again):,}" if len(failure.again) > 1 else ""
         yield f"the same {safe_text(failure.kind)}{count}: {_names(failure.again)}"

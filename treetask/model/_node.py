@@ -291,6 +291,11 @@ class TaskNode:
         log = None if self._trouble is None else self._trouble.log
         return [] if log is None else log.lines()
 
+    def kept_log(self) -> bytes:
+        """Return all lines that are still in memory of what the body has put out, each with its end."""
+        log = None if self._trouble is None else self._trouble.log
+        return b"" if log is None else log.text()
+
     def extend_log(self, lines: bytes, *, keeps_more: bool = False) -> bytes:
         """Add whole lines to the log; return those that make room. The bare addition: no listener is told."""
         trouble = self._troubled()
