@@ -102,11 +102,11 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         (["plan", "--format", "mermade"], f"--format: there is no format 'mermade'; did you mean 'mermaid'?; {HELP}"),
         (
             ["app:tree", "--format", "dot"],
-            "--format says how 'plan', 'runs' or 'show' puts out what it shows; 'run' has none",
+            "--format says how 'plan', 'runs', 'show' or 'report' puts out what it shows; 'run' has none",
         ),
         (
             ["list", "--format", "json"],
-            "--format says how 'plan', 'runs' or 'show' puts out what it shows; 'list' has none",
+            "--format says how 'plan', 'runs', 'show' or 'report' puts out what it shows; 'list' has none",
         ),
         (["list", "-j4"], "'list' shows all there is and runs nothing; leave out -j"),
         (["list", "-k"], "'list' shows all there is and runs nothing; leave out -k/--keep-going"),
@@ -158,7 +158,7 @@ def test_wrong_words_are_told(project: Project, words: list[str], message: str) 
 
 @pytest.mark.parametrize(
     "option",
-    ["--report", "--backend"],
+    ["--backend"],
 )
 def test_option_of_a_later_version_is_refused_by_name(project: Project, option: str) -> None:
     """Never accepted and ignored."""
@@ -168,7 +168,7 @@ def test_option_of_a_later_version_is_refused_by_name(project: Project, option: 
     assert project.treetask("app:tree", f"{option}=value").refusal == [message]
 
 
-@pytest.mark.parametrize("command", ["replay", "report"])
+@pytest.mark.parametrize("command", ["replay"])
 def test_command_of_a_later_version_is_refused_by_name(project: Project, command: str) -> None:
     """Alone, and after a target."""
     message = f"treetask: '{command}' is not available in this version"
@@ -187,6 +187,8 @@ def test_help_goes_to_standard_output(project: Project, words: list[str]) -> Non
     for word in (
         "TARGET [run|list|plan]",
         "resume|rerun|show [RUN]",
+        "report [RUN|FILE]",
+        "--report FILE",
         "--store URL",
         "--no-store",
         "--from-failed",

@@ -116,7 +116,7 @@ def test_text_becomes_a_value_of_the_type_that_the_field_has(project: Project, w
         (["--pages", "--display", "plain", "7"], f"unexpected '7'; expected TARGET [run|list|plan]; {HELP}"),
         (["--folder", "--only", "show"], "--folder needs a value: --folder=VALUE"),
         (["--set", "number=3"], "--set number: a value of type complex cannot be told from text; give it in code"),
-        (["--report", "x"], "--report is not available in this version; a parameter of that name needs --set"),
+        (["--backend", "x"], "--backend is not available in this version; a parameter of that name needs --set"),
         (["--color", "red"], f"--color: there is no color 'red'; expected one of auto, always, never; {HELP}"),
         (["--", "--env", "x"], f"unexpected '--env'; expected TARGET [run|list|plan]; {HELP}"),
         (["--pagse", "3"], f"unknown option '--pagse' (did you mean --pages?); {HELP}"),

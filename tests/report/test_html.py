@@ -13,6 +13,7 @@ from hypothesis import given, strategies
 
 from tests.report.stories import DONE, FAILED, nightly, node, story
 from tests.report.test_formats import hostile
+from treetask.events import Fault, Frame
 from treetask.report import _payload, html_page
 from treetask.text import safe_text
 
@@ -114,6 +115,18 @@ def test_script_makes_no_markup_of_text() -> None:
 def test_equal_faults_are_in_the_page_once() -> None:
     """However many nodes have met them."""
     assert len(Page(html_page(nightly())).known["faults"]) == 1
+
+
+def test_files_are_told_from_the_folder_that_they_share() -> None:
+    """What is the same in every path hides what is not; a folder that says nothing is not taken away."""
+    one, other = (Fault("OSError", "", (Frame(f"/home/me/shop/{name}", 1, "f"),)) for name in ("a.py", "b/c.py"))
+    known = Page(html_page(story(node("root", -1, (0, 1), status=FAILED, faults=[one, other])))).known
+    strange = Fault("OSError", "", (Frame("/a.py", 1, "f"),))
+
+    assert known["folder"] == "/home/me/shop/"
+    assert [fault[2][0][0] for fault in known["faults"]] == ["a.py", "b/c.py"]
+    known = Page(html_page(story(node("root", -1, (0, 1), status=FAILED, faults=[one, strange])))).known
+    assert [fault[2][0][0] for fault in known["faults"]] == ["/home/me/shop/a.py", "/a.py"]
 
 
 def test_long_logs_are_cut_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

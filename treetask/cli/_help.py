@@ -10,6 +10,7 @@ from treetask.cli._options import OPTIONS
 _USAGE: Final = """\
 usage: treetask TARGET [run|list|plan] [options]
        treetask resume|rerun|show [RUN] [options]
+       treetask report [RUN|FILE] [options]
        treetask runs|prune [options]"""
 
 _DESCRIPTION: Final = """\
@@ -29,6 +30,8 @@ pyproject.toml.
   rerun   run all of it again, as a new run; --failed: what was not done
   runs    show which runs are on record
   show    show the tree of a run, with what failed and why
+  report  make a page of a run for a browser, or another --format; FILE has
+          what --events wrote
   prune   delete the oldest runs
 
 RUN is a number that 'runs' shows: by default the newest run, for resume the

@@ -90,6 +90,10 @@ def _obey_about_record(options: Options, place: StorePlace) -> int:
         from treetask.cli._record import show_record
 
         return show_record(options, place)
+    if options.command == "report":
+        from treetask.cli._report import report
+
+        return report(options, place)
     from treetask.cli._again import rerun, resume
 
     return resume(options, place) if options.command == "resume" else rerun(options, place)

@@ -22,22 +22,27 @@ DISPLAYS: Final = ("auto", "live", "plain", "json", "quiet")
 #: What is given a TARGET, or stands alone.
 COMMANDS: Final = ("run", "list", "plan")
 #: What is about runs on record.
-RECORD_COMMANDS: Final = ("resume", "rerun", "runs", "show", "prune")
+RECORD_COMMANDS: Final = ("resume", "rerun", "runs", "show", "report", "prune")
 #: Those of them that are about one run.
-_OF_ONE_RUN: Final = frozenset({"resume", "rerun", "show"})
+_OF_ONE_RUN: Final = frozenset({"resume", "rerun", "show", "report"})
+#: And those that take a file of its events as well.
+_OF_FILES: Final = frozenset({"report"})
 #: The forms in which something is put out, the usual one first.
 _FORMATS: Final[Mapping[str, Sequence[str]]] = {
     "plan": ("tree", "mermaid", "dot", "json"),
     "runs": ("table", "json"),
     "show": ("tree", "json"),
+    "report": ("html", "mermaid", "dot", "chrome-trace", "json"),
 }
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
-_LATER_OPTIONS: Final = ("--report", "--backend")
-_LATER_COMMANDS: Final = ("replay", "report")
+_LATER_OPTIONS: Final = ("--backend",)
+_LATER_COMMANDS: Final = ("replay",)
 
 #: How a run is to go, and what it is.
-_HOW: Final = frozenset({"jobs", "keep_going", "fail_fast", "timeout", "display", "color", "events", "no_keys"})
+_HOW: Final = frozenset(
+    {"jobs", "keep_going", "fail_fast", "timeout", "display", "color", "events", "report", "no_keys"}
+)
 _WHAT: Final = frozenset({"only", "skip", "dry_run"})
 #: The options that a command has.
 _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
@@ -48,6 +53,7 @@ _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
     "rerun": _HOW | {"store", "failed"},
     "runs": frozenset({"store", "limit", "format"}),
     "show": frozenset({"store", "format"}),
+    "report": frozenset({"store", "format", "output"}),
     "prune": frozenset({"store", "keep"}),
 }
 #: Why it has no others.
@@ -59,11 +65,13 @@ _REASONS: Final[Mapping[str, str]] = {
     "rerun": "takes what to run from the journal",
     "runs": "shows what is on record and runs nothing",
     "show": "shows what is on record and runs nothing",
+    "report": "tells of what is on record and runs nothing",
     "prune": "deletes old runs and runs nothing",
 }
 #: Options of one command or two.
 _OWNERS: Final[Mapping[str, str]] = {
-    "format": "--format says how 'plan', 'runs' or 'show' puts out what it shows",
+    "format": "--format says how 'plan', 'runs', 'show' or 'report' puts out what it shows",
+    "output": "-o belongs to 'report', and beside a run it is --report",
     "failed": "--failed belongs to 'rerun', and with a TARGET it is --from-failed",
     "limit": "--limit belongs to 'runs'",
     "keep": "--keep belongs to 'prune'",
@@ -82,6 +90,8 @@ class Options:
     color: str = "auto"
     #: The file that is to have the events of the run, whatever the current folder is by then.
     events: str | None = None
+    #: The file that is to have a page of it, in the same way.
+    report: str | None = None
     #: Whether the live display obeys no keys.
     no_keys: bool = False
     command: str = "run"
@@ -92,6 +102,9 @@ class Options:
     format: str = "tree"
     #: The number of a run on record.
     run: int | None = None
+    #: A file of events in its place, and where the report of it goes.
+    source: str | None = None
+    output: str | None = None
     #: The store that was named, and whether there is to be none.
     store: str | None = None
     no_store: bool = False
@@ -114,7 +127,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     if "help" in given or "version" in given:
         # They answer whatever else is in the line.
         return Options(shows_help="help" in given, shows_version="version" in given)
-    target, run, command = _command(words.others)
+    target, run, source, command = _command(words.others)
     _refuse_contradictions(given)
     if "dry_run" in given and command == "run":
         command = "plan"
@@ -128,12 +141,15 @@ def parse_options(arguments: Sequence[str]) -> Options:
         display=given.get("display", "auto"),
         color=given.get("color", "auto"),
         events=given.get("events"),
+        report=given.get("report"),
         no_keys="no_keys" in given,
         command=command,
         only=tuple(given.get("only", ())),
         skip=tuple(given.get("skip", ())),
         format=_format(command, given.get("format")),
         run=run,
+        source=source,
+        output=given.get("output"),
         store=given.get("store"),
         no_store="no_store" in given,
         from_failed="from_failed" in given,
@@ -149,12 +165,14 @@ def option_names() -> list[str]:
     return [name for option in OPTIONS for name in option.names if name.startswith("--")]
 
 
-def _command(words: list[str]) -> tuple[str | None, int | None, str]:
-    """Return the target among the words that are no options, or the number of a run, and the command."""
+def _command(words: list[str]) -> tuple[str | None, int | None, str | None, str]:
+    """Return what the words that are no options name: a target, the number of a run, a file of one; and the command."""
     if words and words[0] in _LATER_COMMANDS:
         raise CommandProblem(f"'{words[0]}' is not available in this version")
     if words and words[0] in RECORD_COMMANDS:
-        return None, _run_number(words[0], words[1:]), words[0]
+        if words[0] in _OF_FILES and len(words) == 2 and _whole(words[1]) is None:  # noqa: PLR2004 - a command, a file
+            return None, None, words[1], words[0]
+        return None, _run_number(words[0], words[1:]), None, words[0]
     target = None if not words or words[0] in COMMANDS else words.pop(0)
     expected = f"; expected TARGET [{'|'.join(COMMANDS)}]"
     for place, word in enumerate(words):
@@ -165,7 +183,7 @@ def _command(words: list[str]) -> tuple[str | None, int | None, str]:
         if place or word not in COMMANDS:
             hint = suggestion(word, COMMANDS) if not place else ""
             raise CommandProblem(f"unexpected '{word}'{hint or expected}; {USAGE_HINT}")
-    return target, None, words[0] if words else "run"
+    return target, None, None, words[0] if words else "run"
 
 
 def _run_number(command: str, words: list[str]) -> int | None:
@@ -189,6 +207,8 @@ def _refuse_contradictions(given: Mapping[str, Any]) -> None:
         if one in given and other in given:
             names = {option.key: option.shown for option in OPTIONS}
             raise CommandProblem(f"{names[one]} and {names[other]} contradict each other; give one of them")
+    if given.get("events", "") == given.get("report"):
+        raise CommandProblem(f"--events and --report name the same file, '{given['report']}'; give each its own")
     for text in (*given.get("only", ()), *given.get("skip", ())):
         if text.removeprefix("+").startswith("state:") and "no_store" in given:
             raise CommandProblem(f"'{text}' asks for an earlier run, which only a store has; leave out --no-store")
@@ -257,8 +277,16 @@ def _display(text: str) -> str:
 
 
 def _events(text: str) -> str:
+    return _file(text, "for events on standard error write --display json")
+
+
+def _report(text: str) -> str:
+    return _file(text, "for one on standard output write 'treetask report -o -' afterwards")
+
+
+def _file(text: str, instead: str) -> str:
     if text == "-":
-        raise CommandProblem("'-' is no file; for events on standard error write --display json")
+        raise CommandProblem(f"'-' is no file; {instead}")
     return os.path.abspath(text)  # noqa: PTH100 - only text: no file is looked at
 
 
@@ -274,6 +302,10 @@ def _one_of(what: str, text: str, known: Sequence[str]) -> str:
     return text
 
 
+def _formats_told() -> str:
+    return "; ".join(f"{command}: {', '.join(forms)}" for command, forms in _FORMATS.items())
+
+
 #: In the order in which the help shows them.
 OPTIONS: Final = (
     Option("only", ("--only",), "run what SEL selects; may be repeated", "SEL", repeats=True),
@@ -286,6 +318,7 @@ OPTIONS: Final = (
     Option("display", ("--display",), f"{', '.join(DISPLAYS)} (default: auto)", "MODE", _display),
     Option("color", ("--color",), f"colours: {', '.join(COLORS)} (default: auto)", "WHEN", _color),
     Option("events", ("--events",), "write the events of the run there, as lines of JSON", "FILE", _events),
+    Option("report", ("--report",), "write a report of the run there, a page for a browser", "FILE", _report),
     Option("no_keys", ("--no-keys",), "leave what is typed to the tasks, and to what they run"),
     Option("dry_run", ("-n", "--dry-run"), "show the plan instead of running it"),
     Option("store", ("--store",), "keep runs there: a path, sqlite:///… or postgresql://…", "URL"),
@@ -293,7 +326,8 @@ OPTIONS: Final = (
     Option("failed", ("--failed",), "of rerun: take over what was done, run all else"),
     Option("limit", ("--limit",), "of runs: show the newest N (default: 20)", "N", _at_least_one),
     Option("keep", ("--keep",), "of prune: keep the newest N (default: 50)", "N", _at_least_zero),
-    Option("format", ("--format",), "plan: tree, mermaid, dot, json; runs: table, json; show: tree, json", "FORMAT"),
+    Option("format", ("--format",), _formats_told(), "FORMAT"),
+    Option("output", ("-o",), "of report: write it there; - is standard output", "FILE"),
     Option(
         "set",
         ("--set",),

@@ -1,4 +1,4 @@
-"""Where the lines of a run go: the file of `--events`, standard error with `--display json`, or both.
+"""Where the lines of a run go: the file of `--events`, standard error with `--display json`, the report.
 
 Loaded only where one of them is asked for. What cannot be written is told once, by the name of the file, and the run
 goes on; but nobody who reads standard error any more is nobody to tell.
@@ -16,6 +16,7 @@ from typing import Final, TextIO, cast
 from typing_extensions import Self
 
 from treetask.cli._problem import CommandProblem
+from treetask.cli._report_file import ReportFile
 from treetask.cli._streams import say
 from treetask.display import original, shown_instead
 from treetask.engine import AsyncExecutor
@@ -33,6 +34,7 @@ class Outlet:
     def __init__(
         self,
         file: str | None,
+        report: ReportFile | None = None,
         *,
         takes_errors: bool,
         target: str | None = None,
@@ -40,6 +42,7 @@ class Outlet:
     ) -> None:
         self._name: Final = file
         self._file: Final = None if file is None else _opened(file)
+        self._report: Final = report
         #: Whether standard error has the lines, and nothing else of ours.
         self.takes_errors: Final = takes_errors
         self._sinks: Final[list[Sink]] = []
@@ -105,6 +108,9 @@ class Outlet:
                 self._file.close()
             except OSError as error:
                 self._tell_of_file(error)
+        told = [] if self._report is None else self._report.write()
+        if not self.takes_errors:
+            say(told)
 
     def _put_out(self, node: TaskNode | None, lines: bytes) -> None:
         # What a node puts out is told as an event of it.
@@ -112,6 +118,8 @@ class Outlet:
             self.writer.unattributed(text_lines(lines))
 
     def _put(self, data: bytes) -> None:
+        if self._report is not None:
+            self._report.put(data)
         for sink in self._sinks:
             sink.put(data)
 

@@ -34,7 +34,7 @@ def run_tree(job: Job, *, recording: Recording | None = None) -> int:
     """Run a tree to its end, whatever that is, and return the exit code. What records it is closed after it."""
     try:
         with own_terminal(None if sys.stderr is None else original(sys.stderr)) as terminal:
-            if job.options.events is None and job.options.display != "json":
+            if job.options.events is None and job.options.report is None and job.options.display != "json":
                 return _run_to_end(job, _display(job, terminal, recording), recording, None)
             return _run_to_end_and_tell(job, terminal, recording)
     finally:
@@ -45,11 +45,13 @@ def run_tree(job: Job, *, recording: Recording | None = None) -> int:
 def _run_to_end_and_tell(job: Job, terminal: TextIO | None, recording: Recording | None) -> int:
     """Run a tree whose events are asked for."""
     from treetask.cli._outlet import Outlet
+    from treetask.cli._report_file import ReportFile
     from treetask.display import HandingDisplay
 
     takes_errors = job.options.display == "json"
     number = None if recording is None else lambda: recording.run
-    with Outlet(job.options.events, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
+    report = None if job.options.report is None else ReportFile(job.options.report)
+    with Outlet(job.options.events, report, takes_errors=takes_errors, target=str(job.target), run=number) as outlet:
         shown = HandingDisplay(outlet.writer.message) if takes_errors else _display(job, terminal, recording)
         outlet.say_above = shown.print_message
         return _run_to_end(job, shown, recording, outlet)

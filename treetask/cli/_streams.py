@@ -13,7 +13,7 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Final, TextIO, cast
+from typing import Final, NoReturn, TextIO, cast
 
 from typing_extensions import Buffer
 
@@ -57,9 +57,30 @@ def put_out(lines: Iterable[str]) -> None:
             stream.write(_encodable(line, encoding) + "\n")
         stream.flush()
     except OSError as error:
-        with suppress(OSError, ValueError):
-            _lead_nowhere(stream.fileno())
-        raise CommandProblem(f"standard output cannot be written: {error.strerror}") from error
+        _refuse_output(error)
+
+
+def put_out_bytes(data: bytes) -> None:
+    """Write bytes to standard output, whatever its encoding is; where it takes none, the text that they are."""
+    stream = sys.stdout
+    if stream is None:
+        return
+    try:
+        buffer = getattr(stream, "buffer", None)
+        if buffer is None:
+            stream.write(data.decode("utf-8"))
+        else:
+            stream.flush()
+            buffer.write(data)
+        stream.flush()
+    except OSError as error:
+        _refuse_output(error)
+
+
+def _refuse_output(error: OSError) -> NoReturn:
+    with suppress(OSError, ValueError):
+        _lead_nowhere(sys.stdout.fileno())
+    raise CommandProblem(f"standard output cannot be written: {error.strerror}") from error
 
 
 def _encodable(line: str, encoding: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from os.path import commonprefix
 from typing import Any, Final
 
 from treetask.events import Fault, Story
@@ -21,6 +22,7 @@ from treetask.text import safe_text, without_colours
 
 #: What could end the element that holds the JSON, or a line of a script.
 _ESCAPED: Final = re.compile("[<>&\u2028\u2029]")
+_SEPARATOR: Final = re.compile(r"[/\\]")
 #: Characters of logs that a page holds; beyond, those that did not fail keep their last lines only.
 _LOGS_KEPT: Final = 24_000_000
 _LAST_LINES: Final = 10
@@ -40,6 +42,7 @@ def _page(story: Story) -> dict[str, Any]:
     faults = _Faults()
     failures = distinct_failures(story)
     path = critical_path(story)
+    folder = _folder(story)
     return {
         "name": _line(story.name),
         "run": story.run,
@@ -51,7 +54,8 @@ def _page(story: Story) -> dict[str, Any]:
         "counts": [[status.slot, count] for status, count in story.counts.items() if count],
         "nodes": _columns(story),
         "details": _every_detail(story, faults),
-        "faults": faults.known,
+        "faults": faults.told(folder),
+        "folder": _line(folder),
         "bars": _bars(bars),
         "failures": [[len(places), places[:FAILURES_SHOWN]] for places in failures[:FAILURES_SHOWN]],
         "failures_left_out": len(failures[FAILURES_SHOWN:]),
@@ -146,21 +150,31 @@ class _Faults:
     """Each fault once, however many nodes have met it."""
 
     def __init__(self) -> None:
-        self.known: Final[list[Any]] = []
         self._places: Final[dict[Fault, int]] = {}
 
     def places(self, faults: Sequence[Fault]) -> list[int]:
         """Return where in the list these are."""
-        for fault in faults:
-            if fault not in self._places:
-                self._places[fault] = len(self.known)
-                self.known.append(_fault(fault))
-        return [self._places[fault] for fault in faults]
+        return [self._places.setdefault(fault, len(self._places)) for fault in faults]
+
+    def told(self, folder: str) -> list[Any]:
+        """Return the list; files are told from a folder."""
+        return [_fault(fault, folder) for fault in self._places]
 
 
-def _fault(fault: Fault) -> list[Any]:
-    frames = [[_line(each.file), each.line, _line(each.function), _line(each.source)] for each in fault.frames]
+def _fault(fault: Fault, folder: str) -> list[Any]:
+    frames = [
+        [_line(each.file.removeprefix(folder)), each.line, _line(each.function), _line(each.source)]
+        for each in fault.frames
+    ]
     return [_line(fault.kind), [_line(line) for line in fault.message.splitlines()], frames]
+
+
+def _folder(story: Story) -> str:
+    """Return the folder that all files of faults are in, with the sign at its end; empty where that is next to none."""
+    files = {frame.file for node in story.nodes for fault in node.faults for frame in fault.frames}
+    common = commonprefix(list(files))  # noqa: RUF071 - cut at the last separator, of whichever system
+    folder = common[: max(common.rfind("/"), common.rfind("\\")) + 1]
+    return folder if len(_SEPARATOR.findall(folder)) > 2 else ""  # noqa: PLR2004 - more than /usr/ or C:\Users\
 
 
 def _bars(bars: Sequence[Bar]) -> dict[str, Any]:

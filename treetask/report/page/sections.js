@@ -140,6 +140,7 @@ function showTables(story, onChoice) {
 }
 
 function showLog(story) {
+  $("folder").textContent = story.folder && `Files without a folder are in ${story.folder}`;
   if (!story.log.length) return;
   $("log").hidden = false;
   $("log-about").textContent = `${counted(story.log.length, "line")} of nobody knows which task`;

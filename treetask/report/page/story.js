@@ -9,7 +9,7 @@ class Story {
       name: known.name, run: known.run, target: known.target, wall: known.wall, elapsed: known.elapsed,
       statuses: known.statuses, counts: known.counts, faults: known.faults, failures: known.failures,
       failuresLeftOut: known.failures_left_out, path: known.path, pathLeftOut: known.path_left_out,
-      slowest: known.slowest, kinds: known.kinds, log: known.log, details: known.details,
+      slowest: known.slowest, kinds: known.kinds, log: known.log, folder: known.folder, details: known.details,
     });
     this.status = this.statuses[known.status];
     this.size = known.nodes.name.length;

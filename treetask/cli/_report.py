@@ -1,0 +1,94 @@
+"""`report`: a run on record, or one whose events were written to a file, as a page or in a form for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from treetask._errors import TreeTaskError
+from treetask.cli._again import NOTHING_YET
+from treetask.cli._options import Options
+from treetask.cli._place import StorePlace
+from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._streams import put_out, put_out_bytes, say
+from treetask.events import Line, Story, read_events, story_of
+from treetask.report import as_json, chrome_trace, dot, html_page, mermaid
+from treetask.text import safe_text
+
+#: Standard output, as the name of a file.
+_OUTPUT: Final = "-"
+_FORMS: Final[Mapping[str, Callable[[Story], Iterable[str]]]] = {
+    "mermaid": mermaid,
+    "dot": dot,
+    "chrome-trace": chrome_trace,
+    "json": as_json,
+}
+
+
+def report(options: Options, place: StorePlace) -> int:
+    """Put out the report of a run: a page into a file, everything else to standard output unless a file is named."""
+    story = _story(options, place)
+    file = options.output
+    if options.format != "html":
+        lines = _FORMS[options.format](story)
+        if file is None or file == _OUTPUT:
+            put_out(lines)
+        else:
+            _write(file, (f"{line}\n" for line in lines))
+    elif file == _OUTPUT:
+        put_out_bytes(html_page(story).encode())
+    else:
+        file = _usual_name(options, story) if file is None else file
+        _write(file, [html_page(story)])
+        say([f"treetask: report written to {safe_text(file)}"])
+    return ExitCode.ALL_WELL
+
+
+def _story(options: Options, place: StorePlace) -> Story:
+    """Return the run that is meant. Raises `CommandProblem` where there is none such."""
+    try:
+        if options.source is not None:
+            return story_of(_lines_of_file(options.source))
+        return _on_record(options, place)
+    except TreeTaskError as error:
+        if isinstance(error, CommandProblem):
+            raise
+        is_missing = options.source is None and options.run is None
+        code = ExitCode.NOTHING_SELECTED if is_missing else ExitCode.MISUSE
+        raise CommandProblem(str(error), exit_code=code) from error
+
+
+def _lines_of_file(file: str) -> Iterator[Line]:
+    if not Path(file).exists():
+        raise CommandProblem(
+            f"there is no file '{file}'; 'report' takes the number of a run, which 'treetask runs' shows, "
+            "or a file that --events wrote"
+        )
+    return read_events(file)
+
+
+def _on_record(options: Options, place: StorePlace) -> Story:
+    from treetask.store import run_lines
+
+    store = place.opened_if_there()
+    if store is None:
+        raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
+    with store, store.reading() as connection:
+        return story_of(run_lines(connection, options.run))
+
+
+def _usual_name(options: Options, story: Story) -> str:
+    """Return the name of a page that was given none: in the current folder, by the run or by the file of its events."""
+    if options.source is not None:
+        return f"{Path(options.source).name}.html"
+    return f"run-{story.run}.html"
+
+
+def _write(file: str, parts: Iterable[str]) -> None:
+    try:
+        with Path(file).open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(parts)
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise CommandProblem(f"-o: '{file}' cannot be written: {why}") from error
