@@ -156,8 +156,12 @@ def browser() -> Iterator[Browser]:
                 "timeouts": {"script": DEADLINE * 1000, "pageLoad": DEADLINE * 1000},
             }
             session = _post(f"{address}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+            window = Browser(address, session)
             try:
-                yield Browser(address, session)
+                # The page that a new browser shows loads much, and goes on doing so behind ours.
+                _post(f"{address}/session/{session}/url", {"url": "about:blank"})
+                window.requests()
+                yield window
             finally:
                 with suppress(OSError):
                     _call("DELETE", f"{address}/session/{session}")
