@@ -562,6 +562,18 @@ def test_what_is_estimated_is_said_roughly(seconds: float, text: str) -> None:
     assert estimate(seconds) == text
 
 
+def test_many_small_tasks_say_little_of_a_slow_group() -> None:
+    """R51: most of the work is done, but what is left goes at the pace of its own group."""
+    hand = nightly()
+    hand.move("working", "nightly", "extract", *(f"x{number}" for number in range(1_000)))
+    hand.move("done", *(f"x{number}" for number in range(1_000)), "extract")
+    hand.move("working", "crawl", *(f"p{number}" for number in range(400)))
+    hand.time = 60.0
+    hand.move("done", *(f"p{number}" for number in range(400)))
+
+    assert lines_of(hand, rows=3)[-1] == "Progress: 1,400/5,003 (27%) · 1m 00s · ETA ~9m"
+
+
 def test_colours_say_what_a_row_is() -> None:
     """R54: red is what failed, faint is what is there for whoever looks for it; pictures have colours of their own."""
     hand = nightly()

@@ -6,7 +6,7 @@ row is found in `_selection`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -141,8 +141,9 @@ def window_of(tree: TaskTree, rows: Iterable[Row], at: float, memory: Memory) ->
     """Return some rows with what the last line says of a tree."""
     leaves = tree.get_leaf_stats()
     stats = tree.get_progress_stats()
+    shown = tuple(rows)
     return Window(
-        rows=tuple(rows),
+        rows=shown,
         current=stats["current"],
         total=stats["total"],
         ended=has_ended(tree),
@@ -151,16 +152,32 @@ def window_of(tree: TaskTree, rows: Iterable[Row], at: float, memory: Memory) ->
         started_at=tree.root.started_at,
         ended_at=tree.root.ended_at,
         at=at,
-        remaining=_remaining(tree, stats["current"], stats["total"], at),
+        remaining=_remaining(tree, shown, stats["current"], stats["total"], at),
         memory=memory,
     )
 
 
-def _remaining(tree: TaskTree, current: float, total: float, at: float) -> float | None:
+def _remaining(tree: TaskTree, rows: Sequence[Row], current: float, total: float, at: float) -> float | None:
+    """Return what the run still takes, if not by earlier ones then by its own pace, or by the slowest part's.
+
+    Many small tasks that are done say little of the large ones that are not.
+    """
     root = tree.root
     if root.started_at is None or root.status.is_terminal:
         return None
-    return remaining_seconds(at - root.started_at, current / total if total > 0 else 0.0, tree.forecast)
+    whole = remaining_seconds(at - root.started_at, _share(current, total), tree.forecast)
+    if whole is None or tree.forecast is not None:
+        return whole
+    parts = (
+        remaining_seconds(at - row.started_at, _share(*row.progress), None)
+        for row in rows
+        if isinstance(row, NodeRow) and row.status is TaskStatus.WORKING and row.progress and row.started_at is not None
+    )
+    return max(whole, *(part for part in parts if part is not None), 0.0)
+
+
+def _share(current: float, total: float) -> float:
+    return current / total if total > 0 else 0.0
 
 
 def _rows(tree: TaskTree, selection: Selection) -> Iterator[Row]:
