@@ -134,7 +134,8 @@ class _Layout:
         if not theme.has_colours:
             return detail
         if row.status is not TaskStatus.WORKING:
-            return theme.paint(Role.FAINT if row.status is TaskStatus.DONE else ROLES[row.status], detail)
+            says_why = row.note and row.status is not TaskStatus.DONE
+            return theme.paint(ROLES[row.status] if says_why else Role.FAINT, detail)
         rest = detail.lstrip(theme.bar_full + theme.bar_half)
         count = rest.lstrip(theme.bar_empty)
         full, empty = detail[: len(detail) - len(rest)], rest[: len(rest) - len(count)]
