@@ -118,6 +118,16 @@ def test_failing_run_ends_as_shown(folder: Path) -> None:
         assert timeless("\n".join(command.rows()) + "\n") == timeless(block.text)
 
 
+def test_log_is_as_shown(folder: Path) -> None:
+    """Each line of it, before the summary, at whatever time of day."""
+    block = the_block("log of: ")
+    done = run(folder, "-m", "treetask", block.mark.removeprefix("log of: "))
+    log, _, _ = done.stdout.partition("── failed")
+    shown, told = (re.sub(r"\d\d:\d\d:\d\d", "12:00:00", timeless(text)) for text in (block.text, log))
+
+    assert told == shown
+
+
 def test_mistake_is_refused_as_shown(folder: Path) -> None:
     """The message, whole; exit code 2."""
     block = the_block("refusal of: ")

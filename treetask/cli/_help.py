@@ -48,6 +48,10 @@ what is spawned and not selected is skipped.
 Ctrl-C cancels the run and lets its tasks clean up; a second one hurries them,
 a third leaves at once.
 
+Colours: --color, else NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, CLICOLOR, else on
+terminals. Live rows: on terminals, where CI is set only by --display live.
+In GitHub Actions: groups, annotations and the summary of the step.
+
 exit codes: 0 all well, 1 a task failed, 2 wrong usage or a pipeline that
 cannot run, 5 nothing selected or nothing to resume, 124 the run's timeout;
 129, 130 and 143 after SIGHUP, SIGINT (Ctrl-C) and SIGTERM"""
