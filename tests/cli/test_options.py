@@ -27,6 +27,8 @@ HELP = "'treetask --help' shows how it is used"
         (["runs"], Options(command="runs", format="table")),
         (["runs", "--limit", "5", "--format", "json"], Options(command="runs", limit=5, format="json")),
         (["show", "7", "--format=json"], Options(command="show", run=7, format="json")),
+        (["replay", "--speed", "10", "7"], Options(command="replay", run=7, speed=10)),
+        (["replay", "run.jsonl", "--speed=max"], Options(command="replay", source="run.jsonl", speed=0)),
         (["prune", "--keep", "0"], Options(command="prune", keep=0)),
         (["app:tree", "--from-failed"], Options(target="app:tree", from_failed=True)),
         (["--no-store", "app:tree"], Options(target="app:tree", no_store=True)),
@@ -142,6 +144,13 @@ def test_words_are_read_in_any_order(words: list[str], options: Options) -> None
         (["prune", "--keep", "few"], f"--keep: expected a whole number from 0, found 'few'; {HELP}"),
         (["runs", "--format", "tree"], f"--format: there is no format 'tree'; expected one of table, json; {HELP}"),
         (["show", "--format", "jsno"], f"--format: there is no format 'jsno'; did you mean 'json'?; {HELP}"),
+        (
+            ["replay", "--speed", "-1"],
+            f"--speed: expected a number, 1 being as fast as it was, or 'max', found '-1'; {HELP}",
+        ),
+        (["replay", "--pages", "3"], f"unknown option '--pages'; {HELP}"),
+        (["replay", "1", "2"], f"unexpected '2'; 'replay' takes one run; {HELP}"),
+        (["app:tree", "--speed", "2"], "--speed belongs to 'replay'; 'run' has none"),
         (["show", "last"], "'last' is no number of a run; 'treetask runs' shows those that there are"),
         (["show", "0"], "'0' is no number of a run; 'treetask runs' shows those that there are"),
         (["show", "1", "2"], f"unexpected '2'; 'show' takes one run; {HELP}"),
@@ -168,15 +177,6 @@ def test_option_of_a_later_version_is_refused_by_name(project: Project, option: 
     assert project.treetask("app:tree", f"{option}=value").refusal == [message]
 
 
-@pytest.mark.parametrize("command", ["replay"])
-def test_command_of_a_later_version_is_refused_by_name(project: Project, command: str) -> None:
-    """Alone, and after a target."""
-    message = f"treetask: '{command}' is not available in this version"
-
-    assert project.treetask(command).refusal == [message]
-    assert project.treetask("app:tree", command).refusal == [f"{message}; the commands are run, list, plan"]
-
-
 @pytest.mark.parametrize("words", [["-h"], ["--help"], ["app:tree", "-h"]])
 def test_help_goes_to_standard_output(project: Project, words: list[str]) -> None:
     """Asked for, it is a result: every option, every exit code."""
@@ -187,7 +187,9 @@ def test_help_goes_to_standard_output(project: Project, words: list[str]) -> Non
     for word in (
         "TARGET [run|list|plan]",
         "resume|rerun|show [RUN]",
+        "replay [RUN|FILE]",
         "report [RUN|FILE]",
+        "--speed N",
         "--report FILE",
         "--store URL",
         "--no-store",

@@ -11,6 +11,7 @@ _USAGE: Final = """\
 usage: treetask TARGET [run|list|plan] [options]
        treetask resume|rerun|show [RUN] [options]
        treetask report [RUN|FILE] [options]
+       treetask replay [RUN|FILE] [options]
        treetask runs|prune [options]"""
 
 _DESCRIPTION: Final = """\
@@ -32,6 +33,7 @@ pyproject.toml.
   show    show the tree of a run, with what failed and why
   report  make a page of a run for a browser, or another --format; FILE has
           what --events wrote
+  replay  show a run again as it went; FILE has what --events wrote
   prune   delete the oldest runs
 
 RUN is a number that 'runs' shows: by default the newest run, for resume the

@@ -94,6 +94,10 @@ def _obey_about_record(options: Options, place: StorePlace) -> int:
         from treetask.cli._report import report
 
         return report(options, place)
+    if options.command == "replay":
+        from treetask.cli._replay import replay
+
+        return replay(options, place)
     from treetask.cli._again import rerun, resume
 
     return resume(options, place) if options.command == "resume" else rerun(options, place)

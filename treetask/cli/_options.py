@@ -22,11 +22,11 @@ DISPLAYS: Final = ("auto", "live", "plain", "json", "quiet")
 #: What is given a TARGET, or stands alone.
 COMMANDS: Final = ("run", "list", "plan")
 #: What is about runs on record.
-RECORD_COMMANDS: Final = ("resume", "rerun", "runs", "show", "report", "prune")
+RECORD_COMMANDS: Final = ("resume", "rerun", "runs", "show", "replay", "report", "prune")
 #: Those of them that are about one run.
-_OF_ONE_RUN: Final = frozenset({"resume", "rerun", "show", "report"})
+_OF_ONE_RUN: Final = frozenset({"resume", "rerun", "show", "replay", "report"})
 #: And those that take a file of its events as well.
-_OF_FILES: Final = frozenset({"report"})
+_OF_FILES: Final = frozenset({"replay", "report"})
 #: The forms in which something is put out, the usual one first.
 _FORMATS: Final[Mapping[str, Sequence[str]]] = {
     "plan": ("tree", "mermaid", "dot", "json"),
@@ -37,7 +37,6 @@ _FORMATS: Final[Mapping[str, Sequence[str]]] = {
 
 #: What the design has and this version has not: refused by name, so that nobody hunts for a typing error.
 _LATER_OPTIONS: Final = ("--backend",)
-_LATER_COMMANDS: Final = ("replay",)
 
 #: How a run is to go, and what it is.
 _HOW: Final = frozenset(
@@ -54,6 +53,7 @@ _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
     "runs": frozenset({"store", "limit", "format"}),
     "show": frozenset({"store", "format"}),
     "report": frozenset({"store", "format", "output"}),
+    "replay": frozenset({"store", "display", "color", "speed"}),
     "prune": frozenset({"store", "keep"}),
 }
 #: Why it has no others.
@@ -66,6 +66,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "runs": "shows what is on record and runs nothing",
     "show": "shows what is on record and runs nothing",
     "report": "tells of what is on record and runs nothing",
+    "replay": "shows a run again and runs nothing",
     "prune": "deletes old runs and runs nothing",
 }
 #: Options of one command or two.
@@ -73,6 +74,7 @@ _OWNERS: Final[Mapping[str, str]] = {
     "format": "--format says how 'plan', 'runs', 'show' or 'report' puts out what it shows",
     "output": "-o belongs to 'report', and beside a run it is --report",
     "failed": "--failed belongs to 'rerun', and with a TARGET it is --from-failed",
+    "speed": "--speed belongs to 'replay'",
     "limit": "--limit belongs to 'runs'",
     "keep": "--keep belongs to 'prune'",
 }
@@ -105,6 +107,8 @@ class Options:
     #: A file of events in its place, and where the report of it goes.
     source: str | None = None
     output: str | None = None
+    #: How many times as fast a run is shown again as it was; 0 is at once.
+    speed: float = 1.0
     #: The store that was named, and whether there is to be none.
     store: str | None = None
     no_store: bool = False
@@ -150,6 +154,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         run=run,
         source=source,
         output=given.get("output"),
+        speed=given.get("speed", 1.0),
         store=given.get("store"),
         no_store="no_store" in given,
         from_failed="from_failed" in given,
@@ -167,8 +172,6 @@ def option_names() -> list[str]:
 
 def _command(words: list[str]) -> tuple[str | None, int | None, str | None, str]:
     """Return what the words that are no options name: a target, the number of a run, a file of one; and the command."""
-    if words and words[0] in _LATER_COMMANDS:
-        raise CommandProblem(f"'{words[0]}' is not available in this version")
     if words and words[0] in RECORD_COMMANDS:
         if words[0] in _OF_FILES and len(words) == 2 and _whole(words[1]) is None:  # noqa: PLR2004 - a command, a file
             return None, None, words[1], words[0]
@@ -176,8 +179,6 @@ def _command(words: list[str]) -> tuple[str | None, int | None, str | None, str]
     target = None if not words or words[0] in COMMANDS else words.pop(0)
     expected = f"; expected TARGET [{'|'.join(COMMANDS)}]"
     for place, word in enumerate(words):
-        if word in _LATER_COMMANDS:
-            raise CommandProblem(f"'{word}' is not available in this version; the commands are {', '.join(COMMANDS)}")
         if word in RECORD_COMMANDS and not place and target is not None:
             raise CommandProblem(f"'{word}' takes no TARGET, which it finds in the store: treetask {word}")
         if place or word not in COMMANDS:
@@ -224,7 +225,7 @@ def _refuse_others(command: str, words: Words) -> None:
         if option.key == "no_store" and command in RECORD_COMMANDS:
             raise CommandProblem(f"'{command}' is about runs on record; leave out --no-store")
         raise CommandProblem(f"'{command}' {_REASONS[command]}; leave out {option.shown}")
-    if words.params and command in RECORD_COMMANDS and not _ACCEPTED[command] & _HOW:
+    if words.params and command in RECORD_COMMANDS and "jobs" not in _ACCEPTED[command]:
         option_given = words.params[0].option
         close = closest(option_given, option_names())
         hint = "" if close is None else f" (did you mean {close}?)"
@@ -270,6 +271,16 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise CommandProblem(f"expected a number of seconds, found '{text}'")
     return seconds
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = 0.0 if text == "max" else float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 <= speed < math.inf:
+        raise CommandProblem(f"expected a number, 1 being as fast as it was, or 'max', found '{text}'")
+    return speed
 
 
 def _display(text: str) -> str:
@@ -328,6 +339,7 @@ OPTIONS: Final = (
     Option("keep", ("--keep",), "of prune: keep the newest N (default: 50)", "N", _at_least_zero),
     Option("format", ("--format",), _formats_told(), "FORMAT"),
     Option("output", ("-o",), "of report: write it there; - is standard output", "FILE"),
+    Option("speed", ("--speed",), "of replay: go N times as fast; max: show it at once", "N", _speed),
     Option(
         "set",
         ("--set",),

@@ -258,6 +258,23 @@ class LiveDisplay:
         self._missed = True
         return browsing.left_over()
 
+    @property
+    def paints(self) -> bool:
+        """Whether it has live rows, which are painted again and again."""
+        return self._face.paints
+
+    def follow(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+        """Go by the clocks of a run that is shown again, from the first update on: its seconds and its time of day.
+
+        Live rows are painted by the machine's own all the same, however fast the other one goes.
+        """
+        from treetask.display._plain import PlainLog
+
+        if not self._face.paints:
+            self._clock = clock
+        if isinstance(self._face, PlainLog):
+            self._face.wall = wall
+
     def paints_on(self, stream: TextIO) -> bool:
         """Whether what is written to a stream appears where live rows are painted."""
         return self._face.paints and self._terminal.is_same_as(Terminal(stream))

@@ -85,7 +85,8 @@ class PlainLog:
         self.theme = theme
         #: Says the number of the run, where it is on record.
         self._run = run
-        self._wall = wall
+        #: The time of day that lines begin with, in seconds since the epoch.
+        self.wall = wall
         self._tree: TaskTree | None = None
         self._told: dict[TaskNode, _Told] = {}
         #: Failures that were looked at, that were told, and that still have to be counted.
@@ -297,7 +298,7 @@ class PlainLog:
         return quoted(lines)
 
     def _line(self, said: str) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(self._wall()))
+        clock = time.strftime("%H:%M:%S", time.localtime(self.wall()))
         return f"{self.theme.paint(Role.FAINT, clock)} {said}"
 
 

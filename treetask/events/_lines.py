@@ -16,6 +16,10 @@ from msgspec import Struct
 FORMAT_VERSION: Final = 1
 
 
+#: Of a progress, as it was given.
+Number: TypeAlias = int | float
+
+
 class Frame(Struct, frozen=True, omit_defaults=True, gc=False):
     """A place in the user's own code that an exception passed."""
 
@@ -77,7 +81,7 @@ class NodeLine(_Line, frozen=True, tag="node_added", gc=False):
     ended_at: float | None = None
     #: The attempt that is or was the last; 0 where none has begun.
     attempt: int = 0
-    progress: tuple[float, float] | None = None
+    progress: tuple[Number, Number] | None = None
     reason: str | None = None
     faults: tuple[Fault, ...] = ()
 
@@ -106,7 +110,7 @@ class ProgressLine(_Line, frozen=True, tag="progress_changed", gc=False):
 
     node: str
     attempt: int
-    progress: tuple[float, float] | None
+    progress: tuple[Number, Number] | None
 
 
 class LogLine(_Line, frozen=True, tag="log_extended", gc=False):
