@@ -31,7 +31,7 @@ from treetask import (
 )
 from treetask.display import _capture, original, printed_by_nodes
 from treetask.display._capture import Capture, Proxy, Said
-from treetask.display._said import said_lines
+from treetask.display._said import begun_line, said_lines
 from treetask.display._theme import theme_for
 from treetask.engine import body_ends, current_node
 from treetask.model import text_lines
@@ -222,7 +222,7 @@ class TestProxies:
         """There nobody shows lines, and a lock may be held for ever."""
         out = io.StringIO()
         shown: list[Said] = []
-        capture = Capture(lambda stream: True, shown.extend)
+        capture = Capture(lambda stream: True, lambda said, begun: shown.extend(said))
         with at(out):
             capture.begin()
             with _capture._lock:
@@ -246,7 +246,7 @@ class TestShowing:
         handler = logging.StreamHandler(screen)
         logger = logging.getLogger("treetask.test_capture")
         logger.addHandler(handler)
-        capture = Capture(lambda stream: stream is screen, shown.extend)
+        capture = Capture(lambda stream: stream is screen, lambda said, begun: shown.extend(said))
         with at(screen):
             capture.begin()
             for number in range(1_000):
@@ -267,7 +267,7 @@ class TestShowing:
     def test_stream_that_leads_elsewhere_is_left_alone(self) -> None:
         """Results that go to a file or to another terminal go there."""
         screen = ScreenTerminal()
-        capture = Capture(lambda stream: False, lambda said: pytest.fail("nothing is shown"))
+        capture = Capture(lambda stream: False, lambda said, begun: pytest.fail("nothing is shown"))
         with at(screen):
             capture.begin()
             print("result")
@@ -277,7 +277,7 @@ class TestShowing:
 
     def test_nobody_is_told_of_a_terminal_while_another_paints_on_it(self) -> None:
         """A library that would move the cursor does not."""
-        capture = Capture(lambda stream: True, lambda said: None)
+        capture = Capture(lambda stream: True, lambda said, begun: None)
         with at(ScreenTerminal()):
             seen = [sys.stdout.isatty()]
             capture.begin()
@@ -351,3 +351,39 @@ def test_what_was_printed_last_before_a_long_wait_is_told_soon() -> None:
             print("first")
         print("last")
         assert told.wait(20)
+
+
+def test_line_that_has_no_end_yet_is_seen_above_the_rows() -> None:
+    """A question waits for its answer, dots for the next one; with its end the line stands there for good, once."""
+    seen = threading.Event()
+
+    class Watched(ScreenTerminal):
+        def write(self, text: str, /) -> int:
+            written = super().write(text)
+            if self.screen[0] == "t0 │ go on? [y]":
+                seen.set()
+            return written
+
+    screen = Watched(60, 20)
+    hand = flat(2)
+    hand.move("working", "root", "t0", "t1")
+    with at(screen):
+        with LiveDisplay(config=CALM) as display:
+            display.update(hand.tree, force=True)
+            body = copy_context()
+            body.run(current_node.set, hand.tree.root.children[0])
+            body.run(print, "go on? \x1b[1m[y]", end=" ")
+            assert seen.wait(20)
+            assert screen.history == []
+            body.run(print, "y")
+        assert screen.screen[:2] == ["t0 │ go on? [y] y", ""]
+        body_ends.clear()
+
+
+def test_long_line_without_an_end_shows_its_end() -> None:
+    """Of a thousand dots the last one is the news."""
+    theme = theme_for(TreeTaskConfig())
+
+    assert begun_line(None, theme, 20) == ""
+    assert begun_line((None, b"." * 100 + b"\x1b[2J!"), theme, 10) == r"….\x1b[2J!"
+    assert begun_line((flat(1).tree.root.children[0], b"short"), theme, 10) == "t0 │ short"

@@ -64,10 +64,17 @@ class _Voice:
     def say(self, text: str) -> None:
         """Hand on the lines that have an end."""
         self._give(self._cutter.cut(text.encode("utf-8", "backslashreplace")))
+        self._hint()
 
     def end(self) -> None:
         """Hand on what has none as well."""
         self._give(self._cutter.end())
+        self._hint()
+
+    def _hint(self) -> None:
+        hint = self._proxy.hint
+        if hint is not None:
+            hint(self._node, self._cutter.begun)
 
     def _give(self, lines: bytes) -> None:
         if not lines:
@@ -145,6 +152,8 @@ class Proxy:
         self.original: Final = original
         #: Who shows the lines instead of the stream, while somebody does.
         self.show: Show | None = None
+        #: Who is told how the line stands that a body has begun; nothing, if it has begun none.
+        self.hint: Show | None = None
         self._voices: dict[TaskNode | None, _Voice] = {}
 
     def write(self, text: str, /) -> int:
@@ -155,7 +164,7 @@ class Proxy:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         _pending.append((self._voices.get(node) or self._begin(node), text))
-        if "\n" in text or len(_pending) > _MOST_PENDING:
+        if show is not None or "\n" in text or len(_pending) > _MOST_PENDING:
             _settling.soon()
         return len(text) if show is not None else self.original.write(text)
 
@@ -181,17 +190,17 @@ class Proxy:
                 if node is not None:
                     body_ends.pop(node, None)
 
-    def take_over(self, show: Show | None) -> None:
+    def take_over(self, show: Show | None, hint: Show | None = None) -> None:
         """From now on have lines shown by somebody, or by the stream again."""
         with _lock:
             self.end_voices()
             with suppress(OSError, ValueError):
                 self.original.flush()
-            self.show = show
+            self.show, self.hint = show, hint
 
     def forget(self) -> None:
         """Be nothing but the stream: in a process that was forked, where nobody shows lines."""
-        self.show = None
+        self.show = self.hint = None
         self._voices = {}
 
     def writelines(self, lines: Iterable[str], /) -> None:
@@ -315,10 +324,13 @@ def shown_instead(name: str, show: Show) -> Generator[None]:
 class Capture:
     """Has lines shown by a display, in batches by a thread of its own, while the streams are taken over."""
 
-    def __init__(self, is_shared: Callable[[TextIO], bool], show: Callable[[list[Said]], None]) -> None:
+    def __init__(self, is_shared: Callable[[TextIO], bool], show: Callable[[list[Said], Said | None], None]) -> None:
         self._is_shared: Final = is_shared
         self._show: Final = show
         self._waiting: Final[deque[Said]] = deque()
+        #: The lines that were begun, the one that was written to last comes last; and whether one has changed.
+        self._begun: Final[dict[TaskNode | None, bytes]] = {}
+        self._has_changed = False
         self._some: Final = threading.Event()
         self._room: Final = threading.Event()
         #: Whoever shows a batch holds it, so that batches keep their order.
@@ -339,20 +351,31 @@ class Capture:
                 self._placed.append(placed)
             proxy: Proxy = getattr(sys, name)
             if proxy not in self._taken and proxy.show is None:
-                proxy.take_over(self.add)
+                proxy.take_over(self.add, self._note_begun)
                 self._taken.append(proxy)
 
     def add(self, node: TaskNode | None, lines: bytes) -> None:
         """Have lines shown soon. Where too many wait, this takes a moment, but never waits for who shows them."""
         self._waiting.append((node, lines))
+        self._wake()
+        if len(self._waiting) > _MOST_WAITING and threading.current_thread() is not self._thread:
+            self._room.clear()
+            self._room.wait(_PATIENCE)
+
+    def _note_begun(self, node: TaskNode | None, line: bytes) -> None:
+        before = self._begun.pop(node, b"")
+        if line:
+            self._begun[node] = line
+        if line != before:
+            self._has_changed = True
+            self._wake()
+
+    def _wake(self) -> None:
         if not self._some.is_set():
             self._some.set()
             if self._thread is None and not self._closing.is_set():
                 self._thread = threading.Thread(target=self._work, name="treetask-prints", daemon=True)
                 self._thread.start()
-        if len(self._waiting) > _MOST_WAITING and threading.current_thread() is not self._thread:
-            self._room.clear()
-            self._room.wait(_PATIENCE)
 
     def end(self) -> None:
         """Give the streams back, and show what is left before this returns."""
@@ -371,8 +394,9 @@ class Capture:
         """Show what waits."""
         with self._turn:
             batch = self._drain()
-            if batch:
-                self._show(batch)
+            if batch or self._has_changed:
+                self._has_changed = False
+                self._show(batch, next(reversed(list(self._begun.items())), None))
 
     def unsaid(self) -> list[Said]:
         """Return what was not shown, lines without an end included: for who ends the process at once."""

@@ -48,6 +48,8 @@ class Face(Protocol):
     #: Whether what is shown is painted over again.
     paints: ClassVar[bool]
     theme: Theme
+    #: A line without an end that somebody prints; shown where rows are painted, until it has one.
+    begun: str
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Copy what is to be shown; on the thread that runs the tree."""
@@ -324,10 +326,11 @@ class LiveDisplay:
         if capture is not None:
             capture.end()
 
-    def _show_said(self, said: list[Said]) -> None:
-        from treetask.display._said import said_lines
+    def _show_said(self, said: list[Said], begun: Said | None) -> None:
+        from treetask.display._said import begun_line, said_lines
 
         lines = said_lines(said, self._face.theme)
+        self._face.begun = begun_line(begun, self._face.theme, self._terminal.size().columns - 1)
         self._try(lambda: self._face.say(lines, self._clock()))
 
     def taker(self) -> Callable[[bytes], None] | None:

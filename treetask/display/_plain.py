@@ -83,6 +83,7 @@ class PlainLog:
     ) -> None:
         self._terminal = terminal
         self.theme = theme
+        self.begun = ""
         #: Says the number of the run, where it is on record.
         self._run = run
         #: The time of day that lines begin with, in seconds since the epoch.

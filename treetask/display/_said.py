@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from treetask.display._theme import Role, Theme, encodable
 from treetask.model import TaskNode, text_lines
-from treetask.text import safe_colours, safe_text, without_colours
+from treetask.text import clip, display_width, safe_colours, safe_text, without_colours
 
 if TYPE_CHECKING:
     from treetask.display._capture import Said
@@ -34,8 +34,25 @@ def said_lines(said: Iterable[Said], theme: Theme) -> list[str]:
     return shown
 
 
+def begun_line(begun: Said | None, theme: Theme, width: int) -> str:
+    """Return a line that has no end yet in at most `width` columns: its end, if it is longer. No colours."""
+    if begun is None:
+        return ""
+    node, text = begun
+    name = "" if node is None or _is_root(node) else f"{theme.text(node.name, _NAME_SHOWN)} {theme.line} "
+    line = theme.text(without_colours(text.decode("utf-8", "backslashreplace")).expandtabs())
+    room = width - display_width(name)
+    if display_width(line) > room:
+        line = theme.ellipsis + line[-max(1, room - len(theme.ellipsis)) :]
+    return clip(name + line, width, theme.ellipsis)
+
+
+def _is_root(node: TaskNode) -> bool:
+    return node.parent is None and node._tree is not None
+
+
 def _name(node: TaskNode, theme: Theme) -> str:
-    if node.parent is None and node._tree is not None:
+    if _is_root(node):
         return ""
     return theme.paint(Role.FAINT, f"{theme.text(node.name, _NAME_SHOWN)} {theme.line} ")
 

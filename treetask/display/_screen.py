@@ -33,6 +33,7 @@ class Screen:
     def __init__(self, terminal: Terminal, theme: Theme) -> None:
         self._terminal = terminal
         self.theme = theme
+        self.begun = ""
         self._region = Region(terminal, alone=not terminal.is_shared())
         self._memory = Memory()
         #: What was taken last, and what its tree's clock is ahead of the display's.
@@ -82,7 +83,7 @@ class Screen:
         # One column stays free: a cursor that waits behind the last one is treated differently everywhere.
         width = size.columns - 1
         lines = self._lines(sight, width, now + ahead)
-        spacer = [""] if has_spacer(height) else []
+        spacer = [clip(self.begun, width, self.theme.ellipsis)] if self.begun or has_spacer(height) else []
         excess = len(lines) + 1 + len(spacer) - height
         if excess > 0:
             # The screen has shrunk since it was looked at; the next look will be right.

@@ -21,6 +21,7 @@ class Silence:
     def __init__(self, terminal: Terminal, theme: Theme) -> None:
         self._terminal = terminal
         self.theme = theme
+        self.begun = ""
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Do nothing."""

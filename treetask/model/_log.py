@@ -75,6 +75,11 @@ class LineCutter:
         self._begun = begun
         return b"\n".join((*lines, b"")) if lines else b""
 
+    @property
+    def begun(self) -> bytes:
+        """What was written last of the line that has no end yet."""
+        return _last_written(self._begun)
+
     def end(self) -> bytes:
         """Return the line that was begun, now that no more will come; nothing if there is none."""
         begun, self._begun = _last_written(self._begun), b""
