@@ -193,11 +193,11 @@ def test_command_display_writes_for_github(tmp_path: Path, monkeypatch: pytest.M
 
 def test_summary_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no reason to fail."""
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "gone" / "summary.md"))
     hand = flat(1)
     hand.move("working", "root", "t0")
     hand.move("done", "t0", "root")
-    assert Log(hand).conclude() == ["12:00:00 the summary of the step cannot be written: Is a directory"]
+    assert Log(hand).conclude() == ["12:00:00 the summary of the step cannot be written: No such file or directory"]
 
 
 def test_summary_of_a_step_has_a_bound() -> None:
@@ -310,6 +310,6 @@ def test_plain_lines_have_no_sequence_but_colours(text: str) -> None:
         written.append(output.getvalue().split("\n"))
     coloured, bare = written
     assert "\x1b" not in "".join(bare)
-    assert set(re.findall(r"\x1b(?:\[\d+m)?", "".join(coloured))) <= {f"\x1b[{each}m" for each in (0, 1, 2, 31, 33)}
+    assert set(re.findall(r"\x1b(?:\[\d+m)?", "".join(coloured))) <= {f"\x1b[{each}m" for each in (0, 1, 2, 31, 35)}
     kept = [line[9:] for line in map(without_colours, coloured) if not re.match("::", line)]
     assert kept == [line[9:] for line in bare if not re.match("::", line)]

@@ -281,7 +281,7 @@ def test_no_text_gets_through_to_the_terminal(name: str, error: str, columns: in
             display.print_message(error)
         display.finalize(hand.tree)
 
-    ours = r"\x1b\[(\?(2026|25|7)[hl]|K|J|\d+[AB]|[012]m|3[1236]m)|\r|\n"
+    ours = r"\x1b\[(\?(2026|25|7)[hl]|K|J|\d+[AB]|[012]m|3[1256]m)|\r|\n"
     written = re.sub(ours, "", "".join(screen.writes)) + log.getvalue().replace("\n", "")
     assert screen.unknown == []
     # What joins the parts of an emoji may stay.

@@ -55,10 +55,10 @@ class Role(Enum):
 
 
 #: What sets the colours. Of the sixteen that every terminal has only those that can be read on a dark background and on
-#: a light one: no white, no black, no blue. Faint is less of whatever colour the text has there.
+#: a light one: no white or black, no blue, no yellow. Faint is less of whatever colour the text has there.
 _COLOURS: Final = {
     Role.FAILED: "\x1b[31m",
-    Role.RETRYING: "\x1b[33m",
+    Role.RETRYING: "\x1b[35m",
     Role.RUNNING: "\x1b[36m",
     Role.DONE: "\x1b[32m",
     Role.WAITING: "\x1b[2m",
