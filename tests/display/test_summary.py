@@ -379,3 +379,24 @@ def _below(parent: TaskNode, name: str) -> TaskNode:
     child = TaskNode(name)
     parent.adopt(child)
     return child
+
+
+@pytest.mark.slow
+def test_ten_thousand_failures_are_a_screenful() -> None:
+    """R56: ten are told, each with all that meet it again; nobody reads, or waits for, ten thousand."""
+    tree, leaves = tree_of(*(f"t{number}" for number in range(10_000)))
+    for number, leaf in enumerate(leaves):
+        kinds = [ValueError(f"row {number % 20}"), ExceptionGroup("inner", [OSError("503")])]
+        end(leaf, TaskStatus.FAILED, exception=ExceptionGroup("both", kinds))
+    fail_all_above(tree)
+    lines = failure_summary(tree)
+
+    assert lines[0].startswith("── failed (10,000 of 10,002) ─")
+    assert lines[1:4] == [
+        "nightly › crawl › t0  1.0s",
+        "  ValueError: row 0",
+        "the same ValueError ×499: t20, t40, t60, t80, t100, t120, … 493 more",
+    ]
+    assert lines[5:7] == ["  OSError: 503", "the same OSError ×9,999: t1, t2, t3, t4, t5, t6, … 9,993 more"]
+    assert lines[-1] == "… 5,500 more failures: t9, t29, t49, t69, t89, t109, … 5,494 more"
+    assert len(lines) == 32

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, has_raised, leaf_exceptions, unhandled
-from treetask.text import exception_lines, user_frames
+from treetask.text import exception_lines, user_places
 
 
 @dataclass(slots=True)
@@ -70,5 +70,5 @@ def _sameness(node: TaskNode, exception: BaseException | None) -> object:
     return (
         type(exception),
         tuple(exception_lines(exception)),
-        tuple((frame.file, frame.line) for frame in user_frames(exception)),
+        user_places(exception),
     )

@@ -200,7 +200,8 @@ class LiveDisplay:
         What `finalize` is to a program, this is to a command, where a summary of what failed follows.
         """
         self._end(tree, (tree, tree.version))
-        self._face.conclude(tree, self._config_for(tree).default_max_depth)
+        depth = self._config_for(tree).default_max_depth
+        self._try(lambda: self._face.conclude(tree, depth))
 
     def clear(self) -> None:
         """Take the live rows away; the next update shows them again."""

@@ -15,7 +15,14 @@ if _TYPE_CHECKING:
     from treetask.text._quantities import duration, estimate, number, percent
     from treetask.text._retold import Retold, retold
     from treetask.text._safe_text import safe_json, safe_text, without_colours
-    from treetask.text._traceback import SourceFrame, exception_lines, frame_lines, is_raised_by_us, user_frames
+    from treetask.text._traceback import (
+        SourceFrame,
+        exception_lines,
+        frame_lines,
+        is_raised_by_us,
+        user_frames,
+        user_places,
+    )
     from treetask.text._width import clip, display_width
 else:
     __getattr__ = _loaded_on_use(
@@ -26,7 +33,7 @@ else:
             "_retold": "Retold retold",
             "_quantities": "duration estimate number percent",
             "_safe_text": "safe_json safe_text without_colours",
-            "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames",
+            "_traceback": "SourceFrame exception_lines frame_lines is_raised_by_us user_frames user_places",
             "_width": "clip display_width",
         },
     )
@@ -50,5 +57,6 @@ __all__ = [
     "safe_json",
     "safe_text",
     "user_frames",
+    "user_places",
     "without_colours",
 ]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
+from types import FrameType
 from typing import Final, cast
 
 from treetask._errors import short_path
@@ -53,21 +54,38 @@ def user_frames(exception: BaseException) -> list[SourceFrame]:
     Where there are none, because a library's function was the body itself, the last two of the library are returned.
     An exception that is retold has its frames with it, in `frames`.
     """
-    kept: object = getattr(exception, "frames", None) if type(exception).__module__ == _RETOLD else None
-    if isinstance(kept, list):
-        return cast("list[SourceFrame]", kept)
-    frames = [
+    kept = _kept_frames(exception)
+    if kept is not None:
+        return kept
+    return [
         SourceFrame(
             frame.f_code.co_filename,
             line,
             frame.f_code.co_name,
             linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip(),
         )
-        for frame, line in walk_tb(exception.__traceback__)
-        if not _is_machinery(frame.f_code.co_filename)
+        for frame, line in _frames_to_show(exception)
     ]
-    own = [frame for frame in frames if not _is_library(frame.file)]
-    return own or frames[-2:]
+
+
+def user_places(exception: BaseException) -> tuple[tuple[str, int], ...]:
+    """Return file and line of each of these frames, without a look at any source."""
+    kept = _kept_frames(exception)
+    if kept is not None:
+        return tuple((frame.file, frame.line) for frame in kept)
+    return tuple((frame.f_code.co_filename, line) for frame, line in _frames_to_show(exception))
+
+
+def _kept_frames(exception: BaseException) -> list[SourceFrame] | None:
+    """Return the frames that an exception has brought with it, which only stands for another one."""
+    kept: object = getattr(exception, "frames", None) if type(exception).__module__ == _RETOLD else None
+    return cast("list[SourceFrame]", kept) if isinstance(kept, list) else None
+
+
+def _frames_to_show(exception: BaseException) -> list[tuple[FrameType, int]]:
+    passed = [each for each in walk_tb(exception.__traceback__) if not _is_machinery(each[0].f_code.co_filename)]
+    own = [each for each in passed if not _is_library(each[0].f_code.co_filename)]
+    return own or passed[-2:]
 
 
 def frame_lines(exception: BaseException) -> list[str]:
