@@ -25,6 +25,9 @@ from treetask import (
 )
 from treetask.store import NewRun, RunOwnedError, RunStatus, Store, StoreError, UnknownRunError
 
+#: Attempts that are over; of one that was repeated and is not there is only the beginning.
+OVER = "select key, number, status, error from attempts where ended_at is not null order by key, number"
+
 pytestmark = pytest.mark.anyio
 
 
@@ -823,7 +826,7 @@ async def test_failure_within_a_group_that_is_repeated_stays_on_record(store: St
     tree = TreeBuilder("root").add_node("group", retry=retry).add_child("a", task=fails_once, max_retries=0).build()
     await AsyncExecutor(tree, store=store).run()
     with store.reading() as connection:
-        assert connection.rows("select key, number, status, error from attempts order by key, number") == [
+        assert connection.rows(OVER) == [
             ("a", 1, "failed", "once"),
             ("group", 1, "retrying", "'a' failed"),
         ]

@@ -52,7 +52,7 @@ _WORKING: Final = TaskStatus.WORKING
 _RETRYING: Final = TaskStatus.RETRYING
 _PENDING: Final = TaskStatus.PENDING
 
-#: An attempt that is to be repeated: its number, how it ended, its error, and when it began.
+#: An attempt that was repeated, or is the repetition: its number, how it ended (or `working`), its error, its start.
 _Attempt: TypeAlias = tuple[int, TaskStatus, "str | None", "float | None"]
 #: A node, its status from then on, when, whether the run waits for it to be on record, an attempt that is over, and
 #: the parent: when the row is made, the node may be in the tree no more.
@@ -180,7 +180,11 @@ class RunJournal:
         if new is _WORKING:
             if old is _RETRYING:
                 self._begun[node] = at
-            self._put(node, new, at)
+                # When the first one began stands with the node; of the others nobody would know it.
+                number = self._attempts.get(key_text(node.id), 0) + 1
+                self._put(node, new, at, attempt=(number, new, None, at))
+            else:
+                self._put(node, new, at)
         elif new is _RETRYING:
             self._put(node, new, at, attempt=self._attempt(node, new))
         elif new is _PENDING and old in FAILURES and node._body is not None:
@@ -260,15 +264,18 @@ class RunJournal:
         keep(connection, kept)
 
     def _write_attempts(self, connection: Connection, describer: Describer, entries: list[_Entry]) -> None:
-        rows: list[tuple[Any, ...]] = []
+        rows: dict[tuple[str, int], tuple[Any, ...]] = {}
         for node, _, at, _, attempt, _ in entries:
             if attempt is not None:
                 number, ended, error, begun = attempt
                 said = None if error is None else clean(error)
-                times = None if begun is None else describer.to_wall(begun), describer.to_wall(at)
-                rows.append((self.run, key_text(node.id), number, ended.value, *times, said))
+                started_at = None if begun is None else describer.to_wall(begun)
+                ended_at = None if ended is _WORKING else describer.to_wall(at)
+                key = key_text(node.id)
+                # Of one that began and ended meanwhile, the end alone.
+                rows[key, number] = (self.run, key, number, ended.value, started_at, ended_at, said)
         columns = ("run", "key", "number", "status", "started_at", "ended_at", "error")
-        connection.insert("attempts", columns, rows, key=columns[:3], replace=columns[3:])
+        connection.insert("attempts", columns, list(rows.values()), key=columns[:3], replace=columns[3:])
 
     def _write_dependencies(self, connection: Connection, nodes: list[TaskNode]) -> None:
         rows = [

@@ -54,7 +54,8 @@ def node_records(connection: Connection, run: int) -> list[NodeRecord]:
     """Return the nodes of a run in the order in which they began, those last that never did."""
     attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
     for key, *rest in connection.rows(
-        "select key, number, ended_at, error from attempts where run = ? order by key, number", (run,)
+        "select key, number, ended_at, error from attempts where run = ? and status <> 'working' order by key, number",
+        (run,),
     ):
         attempts[key].append(AttemptRecord(*rest))
     logs: dict[str, str | None] = dict(connection.rows("select key, lines from logs where run = ?", (run,)))

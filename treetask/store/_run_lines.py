@@ -68,6 +68,8 @@ class _Row:
     needs: list[str] = field(default_factory=list[str])
     optional: list[str] = field(default_factory=list[str])
     log: tuple[str, ...] = ()
+    #: When its last attempt began, if that was a repetition.
+    last_began: float | None = None
 
 
 def run_lines(connection: Connection, run: int | None = None) -> Iterator[Line]:
@@ -147,9 +149,8 @@ def _steps(row: _Row) -> Iterator[_Told]:
         last = ended
     if row.status is _RETRYING or row.status is _PENDING:
         return
-    # When the last attempt began is not on record where it is not the first.
     has_begun = row.started_at is not None or row.status in {_WORKING, TaskStatus.TIMED_OUT}
-    began = max(_first(row.started_at, row.ended_at), _first(last, row.started_at, row.ended_at))
+    began = max(_first(row.last_began, row.started_at, row.ended_at), _first(last, row.started_at, row.ended_at))
     ended = _first(row.ended_at, began)
     if status.is_terminal:
         yield change(began, _PENDING)
@@ -214,7 +215,9 @@ def _add_details(connection: Connection, run: int, rows: Mapping[str, _Row]) -> 
     for key, status, *rest in connection.rows(
         "select key, status, started_at, ended_at, error from attempts where run = ? order by key, number", (run,)
     ):
-        if key in rows:
+        if key in rows and status == _WORKING.value:
+            rows[key].last_began = rest[0]
+        elif key in rows:
             rows[key].attempts.append(_Attempt(TaskStatus(status), *rest))
     for key, needs, optional in connection.rows(
         "select key, needs, optional from dependencies where run = ? order by key, needs", (run,)

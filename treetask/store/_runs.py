@@ -203,6 +203,8 @@ def keep_attempts(connection: Connection, run: int) -> dict[str, int]:
 
     What is entered is the end itself, so it is there once however often a run is gone on with.
     """
+    # Of the last attempts there is only the beginning, which stands with the node from now on.
+    connection.execute("delete from attempts where run = ? and status = 'working'", (run,))
     connection.execute(
         "insert into attempts (run, key, number, status, started_at, ended_at, error)"
         " select n.run, n.key, 1 + coalesce("
