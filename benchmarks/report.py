@@ -6,7 +6,7 @@ The rows of the browser are left out where there is none: Chromium or Chrome, an
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ def opening(window: Browser, page: Path) -> float:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Browser, Path]]:
+def opened() -> Generator[tuple[Browser, Path]]:
     """Make the page of a large run, and start a browser for it."""
     with tempfile.TemporaryDirectory() as folder, browser() as window:
         page = Path(folder) / "report.html"

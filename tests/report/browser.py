@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -142,7 +142,7 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser() -> Generator[Browser]:
     """Start a browser, and end it with all that belongs to it."""
     with tempfile.TemporaryDirectory(prefix="treetask-browser-", ignore_cleanup_errors=True) as folder:
         with _driver(Path(folder)) as address:
@@ -168,7 +168,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def _driver(folder: Path) -> Iterator[str]:
+def _driver(folder: Path) -> Generator[str]:
     """Start the driver, in a group of its own with the browser that it starts."""
     program = _program(DRIVERS)
     assert program is not None

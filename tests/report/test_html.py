@@ -64,6 +64,7 @@ class Page(HTMLParser):
 PLAIN = Page(html_page(hostile("plain")))
 
 
+@pytest.mark.slow
 @given(strategies.text() | strategies.sampled_from(ATTACKS))
 def test_page_holds_what_a_run_says_as_text_alone(text: str) -> None:
     """The same elements with the same attributes, whatever the text; and the text is there, made visible."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from treetask import _clock
 from treetask._errors import TreeTaskError
 from treetask.cli._again import NOTHING_YET
 from treetask.cli._options import Options
@@ -69,13 +71,19 @@ def _lines_of_file(file: str) -> Iterator[Line]:
 
 
 def _on_record(options: Options, place: StorePlace) -> Story:
-    from treetask.store import run_lines
+    from treetask.store import RunStatus, find_run, run_lines
 
     store = place.opened_if_there()
     if store is None:
         raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
     with store, store.reading() as connection:
-        return story_of(run_lines(connection, options.run))
+        record = find_run(connection, options.run)
+        story = story_of(run_lines(connection, record.id))
+    if record.ended_at is not None:
+        return story
+    # What goes on has no last line, and what was lost lived as long as it was last heard of.
+    until = _clock.wall() if record.status is RunStatus.RUNNING else record.heartbeat_at
+    return replace(story, elapsed=max(story.elapsed, until - record.started_at))
 
 
 def _usual_name(options: Options, story: Story) -> str:

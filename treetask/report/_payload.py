@@ -119,7 +119,7 @@ def _details(place: int, story: Story, faults: _Faults, whole: set[int]) -> dict
         known["reason"] = _line(node.reason)
     if node.progress is not None and (progress := finite(node.progress)) is not None:
         known["progress"] = progress
-    if node.max_retries is None or node.max_retries > 0:
+    if node.max_retries:
         known["retries"] = node.max_retries
     if node.failed_below:
         known["below"] = 1

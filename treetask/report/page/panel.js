@@ -38,7 +38,7 @@ class Panel {
       facts.push(["from, to", `${moment(story.start[place])} … ${moment(story.end[place])}`]);
     }
     if (story.attempts[place] > 1 || known.retries) {
-      const most = known.retries === null ? " of any number" : known.retries ? ` of at most ${count(known.retries + 1)}` : "";
+      const most = known.retries ? ` of at most ${count(known.retries + 1)}` : "";
       facts.push(["attempts", `${count(story.attempts[place])}${most}`]);
     }
     if (known.progress) facts.push(["progress", known.progress.map(count).join(" / ")]);

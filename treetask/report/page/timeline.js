@@ -322,8 +322,9 @@ function tickText(at, step) {
   const seconds = Math.abs(at) / 1e6;
   const sign = at < 0 ? "−" : "";
   const two = (value) => String(value).padStart(2, "0");
-  if (step < 1e3) return `${sign}${(seconds * 1e3).toFixed(3)}ms`;
-  if (step < 1e6) return `${sign}${seconds.toFixed(Math.max(0, 6 - Math.floor(Math.log10(step))))}s`;
+  const digits = (unit) => Math.max(0, Math.ceil(Math.log10(unit / step)));
+  if (step < 1e6 && seconds < 1) return seconds ? `${sign}${(seconds * 1e3).toFixed(digits(1e3))}ms` : "0";
+  if (step < 1e6) return `${sign}${seconds.toFixed(digits(1e6))}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${sign}${whole}s`;
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
