@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import copy_context
 from typing import TextIO
@@ -42,7 +42,7 @@ CALM = TreeTaskConfig(refresh_interval=3600)
 
 
 @contextmanager
-def at(stream: TextIO) -> Iterator[None]:
+def at(stream: TextIO) -> Generator[None]:
     """Let both standard streams be this one; not by a fixture, after which pytest puts its own there."""
     with redirect_stdout(stream), redirect_stderr(stream):
         yield
@@ -178,9 +178,9 @@ class TestProxies:
                 sys.stdout.flush()
                 assert (out.getvalue(), sys.stdout.isatty(), original(sys.stdout) is out) == ("ab", False, True)
                 with pytest.raises(AttributeError):
-                    sys.stdout.no_such_thing  # type: ignore[union-attr]  # noqa: B018
+                    sys.stdout.no_such_thing  # type: ignore[union-attr]  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # noqa: B018
                 with pytest.raises(TypeError):
-                    sys.stdout.write(b"bytes")  # type: ignore[arg-type]
+                    sys.stdout.write(b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             assert sys.stdout is out
 
     def test_stream_that_somebody_has_put_there_stays(self) -> None:
@@ -375,6 +375,7 @@ def test_line_that_has_no_end_yet_is_seen_above_the_rows() -> None:
             body.run(print, "go on? \x1b[1m[y]", end=" ")
             assert seen.wait(20)
             assert screen.history == []
+            assert screen.cursor == (0, len("t0 │ go on? [y] "))
             body.run(print, "y")
         assert screen.screen[:2] == ["t0 │ go on? [y] y", ""]
         body_ends.clear()

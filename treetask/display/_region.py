@@ -26,6 +26,7 @@ from treetask.display._terminal import (
     Size,
     Terminal,
     down,
+    right,
     up,
 )
 from treetask.text import display_width, without_colours
@@ -61,6 +62,8 @@ class Region:
         self._terminal = terminal
         self._alone = alone
         self._painted: list[str] = []
+        #: Where in the first row the cursor is parked: behind a question, so that the answer is not typed over it.
+        self.column = 0
         self._size: Size | None = None
         self._repainted = float("-inf")
         self._cursor_hidden = False
@@ -113,14 +116,16 @@ class Region:
             frame.append(HIDE_CURSOR)
         frame.append("\r")
         frame += [_said(line, size.columns) for line in above]
-        frame += [WRAP_OFF, *self._changes(rows, whole=whole), WRAP_ON, END_FRAME]
+        # What somebody types behind a question stands in its row as long as that is where it was.
+        is_asking = self.column > 0 and not above and size == self._size and rows[:1] == self._painted[:1]
+        frame += [WRAP_OFF, *self._changes(rows, whole=whole, is_asking=is_asking), WRAP_ON, END_FRAME]
         self._terminal.write("".join(frame))
         self._painted = rows
         self._size = size
         if whole:
             self._repainted = now
 
-    def _changes(self, rows: list[str], *, whole: bool) -> Iterable[str]:
+    def _changes(self, rows: list[str], *, whole: bool, is_asking: bool) -> Iterable[str]:
         """Yield what makes the painted rows these ones, the cursor going from the first row to the last and back."""
         old = self._painted
         erases = whole or len(old) > len(rows)
@@ -128,6 +133,8 @@ class Region:
         for index, row in enumerate(rows):
             if index:
                 yield "\r\n"
+            if is_asking and not index:
+                continue
             if whole or index >= len(old) or row != old[index] or (erases and index == last):
                 yield row + ERASE_LINE_END
         if not rows:
@@ -138,6 +145,7 @@ class Region:
             yield ERASE_BELOW
         yield up(last)
         yield "\r"
+        yield right(self.column)
 
     def erase(self, text: str = "") -> None:
         """Take the rows away, leave `text` in their place for good, and show the cursor."""

@@ -16,7 +16,7 @@ from treetask.display._theme import Role, Theme
 from treetask.display._window import Memory, Sight, final_window, take_window
 from treetask.display._words import progress_text
 from treetask.model import TaskTree
-from treetask.text import clip
+from treetask.text import clip, display_width
 
 if TYPE_CHECKING:
     from treetask.display._browsing import Browsing
@@ -68,6 +68,7 @@ class Screen:
         size = self._terminal.size()
         painted = False
         try:
+            self._region.column = display_width(self.begun)
             painted = self._region.paint(self._rows(size, now), size, now, above)
         finally:
             if not painted:
@@ -83,7 +84,9 @@ class Screen:
         # One column stays free: a cursor that waits behind the last one is treated differently everywhere.
         width = size.columns - 1
         lines = self._lines(sight, width, now + ahead)
-        spacer = [clip(self.begun, width, self.theme.ellipsis)] if self.begun or has_spacer(height) else []
+        spacer = (
+            [clip(self.begun, width, self.theme.ellipsis)] if (self.begun and height > 1) or has_spacer(height) else []
+        )
         excess = len(lines) + 1 + len(spacer) - height
         if excess > 0:
             # The screen has shrunk since it was looked at; the next look will be right.

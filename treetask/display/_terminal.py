@@ -42,6 +42,11 @@ def down(rows: int) -> str:
     return f"\x1b[{rows}B" if rows > 0 else ""
 
 
+def right(columns: int) -> str:
+    """Return what moves the cursor to the right, in its row."""
+    return f"\x1b[{columns}C" if columns > 0 else ""
+
+
 class Size(NamedTuple):
     """The size of a terminal, in characters."""
 

@@ -41,7 +41,7 @@ class ScreenTerminal(io.StringIO):
         #: For each row, whether it begins so.
         self._swapped = [False] * rows
         #: Row and column of the cursor, from 0.
-        self.cursor = (0, 0)
+        self.cursor: tuple[int, int] = (0, 0)
         #: Whether a line that is too long goes on in the next row.
         self.wraps = True
         self._cells = [_blank(columns) for _ in range(rows)]
@@ -150,6 +150,8 @@ class ScreenTerminal(io.StringIO):
                 self._new_line()
             case "A":
                 self.cursor = (max(0, row - count), column)
+            case "C":
+                self.cursor = (row, min(len(self._cells[0]) - 1, column + count))
             case "B":
                 self.cursor = (min(len(self._cells) - 1, row + count), column)
             case "K" if not numbers:
