@@ -261,3 +261,31 @@ def test_whoever_leaves_at_once_loses_nothing(outside: Path) -> None:
         command.type(CTRL_C)
         assert command.finish() == 130
         assert command.everything()[-2:] == ["half", "stubborn │ half"]
+
+
+def test_replay_is_painted_at_its_own_pace_and_interrupted(tmp_path: Path) -> None:
+    """Hours go by in a moment on the rows of what runs; Ctrl-C leaves what was shown, and the terminal as it was."""
+    common = '"wall":1e9'
+    lines = [
+        f'{{"event":"run_started","seq":1,"at":0,{common},"version":1,"root":"night","name":"night"}}',
+        f'{{"event":"node_added","seq":2,"at":0,{common},"node":"night","name":"night","has_body":false}}',
+        f'{{"event":"node_added","seq":3,"at":0,{common},"node":"long","name":"long","parent":"night"}}',
+        f'{{"event":"status_changed","seq":4,"at":0,{common},"node":"night","attempt":1,"old":"pending","new":"working"}}',
+        f'{{"event":"status_changed","seq":5,"at":0,{common},"node":"long","attempt":1,"old":"pending","new":"working"}}',
+        f'{{"event":"status_changed","seq":6,"at":1e9,{common},"node":"long","attempt":1,"old":"working","new":"done"}}',
+    ]
+    (tmp_path / "run.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    with in_terminal(tmp_path, "replay", "run.jsonl", "--speed", "36000") as command:
+        command.wait_for("2h ")
+        command.type(CTRL_C)
+        assert command.finish() == 130
+        shown = command.everything()
+
+    assert [re.sub(r" +\d+h \d+m$", "", row) for row in shown if not row.startswith("^C")] == [
+        "🔄 night",
+        "└── 🔄 long",
+        "Progress: 0/1 (0%)",
+        "treetask: the replay of run.jsonl was interrupted; nothing has run",
+    ]
+    assert not command.screen.cursor.hidden

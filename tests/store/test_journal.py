@@ -23,7 +23,7 @@ from treetask import (
 )
 from treetask.store import JournalError, NewRun, Origin, RunStatus, Store
 
-#: Attempts that are over; of one that was repeated and is not there is only the beginning.
+#: The attempts that were repeated; of the last one there is only the beginning.
 OVER = "select key, number, status, error from attempts where ended_at is not null order by key, number"
 
 pytestmark = pytest.mark.anyio
