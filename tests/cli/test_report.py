@@ -90,13 +90,16 @@ def test_run_that_is_refused_leaves_no_report(pages: Project) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
 def test_report_that_fails_at_the_end_is_told(pages: Project) -> None:
-    """The run is what it was."""
+    """The run is what it was; between lines of JSON, in one of these."""
     outcome = pages.treetask("pages:tree", "--display", "quiet", "--report", "/dev/full")
 
+    trouble = "treetask: /dev/full: the report cannot be written: No space left on device"
     assert outcome.code == 1
-    assert outcome.err.splitlines()[-1] == (
-        "treetask: /dev/full: the report cannot be written: No space left on device"
-    )
+    assert outcome.err.splitlines()[-1] == trouble
+
+    outcome = pages.treetask("pages:tree", "--display", "json", "--report", "/dev/full")
+
+    assert json.loads(outcome.err.splitlines()[-1])["lines"] == [trouble]
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ class Outlet:
         if self._handler is not None:
             logging.getLogger("treetask").removeHandler(self._handler)
         self.writer.close()
+        self._write_report()
         for sink in self._sinks:
             sink.close()
         self._sinks.clear()
@@ -108,7 +109,17 @@ class Outlet:
                 self._file.close()
             except OSError as error:
                 self._tell_of_file(error)
-        told = [] if self._report is None else self._report.write()
+
+    def _write_report(self) -> None:
+        """Have the report written; that it is there goes without saying where standard error has lines of JSON."""
+        if self._report is None:
+            return
+        try:
+            told = self._report.write()
+        except CommandProblem as problem:
+            told = problem.lines()
+            if self.takes_errors:
+                self.writer.message(told)
         if not self.takes_errors:
             say(told)
 

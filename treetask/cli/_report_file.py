@@ -34,16 +34,18 @@ class ReportFile:
         self._lines.append(line)
 
     def write(self) -> list[str]:
-        """Write the page of what was kept, and return what is to be said of that; nothing where no run has begun."""
+        """Write the page of what was kept, and return what is to be said of that; nothing where no run has begun.
+
+        Raises `CommandProblem` where it cannot be written any more.
+        """
         if not self._lines:
             return []
-        name = safe_text(self._file)
         try:
             write_page(self._file, story_of(lines_of(self._lines, self._file)))
         except (OSError, TreeTaskError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or error
-            return [f"treetask: {name}: the report cannot be written: {safe_text(str(why))}"]
-        return [f"treetask: report written to {name}"]
+            raise CommandProblem(f"{self._file}: the report cannot be written: {why}") from error
+        return [f"treetask: report written to {safe_text(self._file)}"]
 
 
 def write_page(file: str, story: Story) -> None:
