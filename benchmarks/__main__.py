@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks import engine, journal, processes, report, tasks, workflows, writing
+from benchmarks import display, engine, journal, processes, report, tasks, workflows, writing
 from benchmarks.measure import Figure, Row
 from benchmarks.schedule import made_up
 
@@ -49,12 +49,14 @@ def every_row(loops: list[str]) -> Iterator[Row]:
     """Yield all that can be measured."""
     yield from processes.rows_of_no_loop()
     yield from writing.rows()
+    yield from display.rows_of_no_loop()
     yield from report.rows()
     for loop in loops:
         yield from engine.rows(loop)
         yield from journal.rows(loop)
         yield from processes.rows(loop)
         yield from tasks.rows(loop)
+        yield from display.rows(loop)
 
 
 def print_figures(rows: list[Row], pairs: int) -> None:

@@ -207,13 +207,9 @@ def _more_row(outline: Outline, more: More, lasts: tuple[bool, ...], standings: 
     folded = outline.tree.folded_children(group)
     if outline.is_opened(group):
         return MoreRow(lasts, folded, Standing(done=folded))
-    rest = standings.below(group)
-    children = len(group.children) + folded
-    for child in outline.below(group):
-        if isinstance(child, TaskNode):
-            rest = rest.minus(standings.whole(child))
-            children -= child.parent is group
-    return MoreRow(lasts, children, rest)
+    shown = [child for child in outline.below(group) if isinstance(child, TaskNode)]
+    children = len(group.children) + folded - sum(child.parent is group for child in shown)
+    return MoreRow(lasts, children, standings.without(standings.below(group), shown))
 
 
 def _failure_rows(failures: Failures, places: Sequence[Place]) -> Iterator[Row]:

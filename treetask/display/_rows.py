@@ -28,6 +28,8 @@ _LONGEST_BAR: Final = 26
 _SHORTEST_BAR: Final = 8
 #: However wide the terminal is: a time far away from its name belongs to nothing.
 _WIDEST: Final = 110
+#: What gives its colour to the name, too.
+_NAMED: Final = frozenset({Role.FAILED, Role.WAITING, Role.SKIPPED})
 #: Between name, detail and time.
 _SPACE: Final = 2
 #: Columns of a time, where there is none yet: `58.1s`.
@@ -126,7 +128,7 @@ class _Layout:
         icon, name = text[head.icon_at : head.name_at], text[head.name_at :]
         if icon.isascii():  # pictures have colours of their own
             icon = theme.paint(role, icon)
-        named = Role.HEADING if not row.lasts else role if role in {Role.FAILED, Role.WAITING, Role.SKIPPED} else None
+        named = Role.HEADING if not row.lasts else role if role in _NAMED else None
         return theme.paint(Role.FAINT, text[: head.icon_at]) + icon + theme.paint(named, name)
 
     def _painted_detail(self, detail: str, row: NodeRow) -> str:

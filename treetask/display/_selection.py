@@ -11,7 +11,7 @@ is open: the cost depends on the rows, not on the tree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Final, NamedTuple
 
 from treetask.display._standing import FEW
@@ -91,9 +91,20 @@ class Selection:
 
     def _add_all(self, nodes: Iterable[TaskNode], *, up_to: int | None = None, forced: bool = False) -> None:
         most = self._height if up_to is None else up_to
-        for node in nodes:
-            if node not in self.shown and (self._used < most or self._is_free(node)):
+        candidates = iter(nodes)
+        for node in candidates:
+            if self._used >= most:
+                self._add_free(chain((node,), candidates), most, forced=forced)
+                return
+            if node not in self.shown:
                 self._add(node, most, forced=forced)
+
+    def _add_free(self, nodes: Iterable[TaskNode], most: int, *, forced: bool) -> None:
+        """Give rows to those nodes that cost none, now that all are given out: mostly to nobody, so no node is read."""
+        if lacking := {group for group in self.below if self._lacks_one(group)}:
+            for node in nodes:
+                if node.parent in lacking and node not in self.shown and self._add(node, most, forced=forced):
+                    lacking.discard(node.parent)
 
     def _add_failures(self, count: int) -> None:
         """Give rows to that many failures, the earliest first, whatever is between them and what is shown."""
@@ -103,12 +114,9 @@ class Selection:
             if not self._add(node, self._height, forced=True) and not node.children:
                 self._add_over_gap(node)
 
-    def _is_free(self, node: TaskNode) -> bool:
-        """Whether a row for a node takes the place of the one that counts it."""
-        parent = node.parent
-        if parent is None or parent in self.hosts or parent in self.folded:
-            return False
-        return self.own.get(parent, 0) == self.size(parent) - 1
+    def _lacks_one(self, group: TaskNode) -> bool:
+        """Whether a row for one more child takes the place of the one that counts it."""
+        return group not in self.hosts and group not in self.folded and self.own.get(group, 0) == self.size(group) - 1
 
     def size(self, group: TaskNode) -> int:
         """Return how many children a group has, those that were folded into it included."""

@@ -6,6 +6,7 @@ from the first question on, so they are asked for only where addition does not g
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from treetask.model import SubtreeStats, TaskNode, TaskStatus, TaskTree
@@ -86,14 +87,21 @@ def of_stats(stats: SubtreeStats) -> Standing:
 
 def of_node(node: TaskNode) -> Standing:
     """Return what one node adds to those above it: nothing, where it has neither a body nor a progress."""
+    numbers: list[float] = [0] * len(NOTHING)
+    _add(numbers, node, 1)
+    return Standing._make(numbers)
+
+
+def _add(numbers: list[float], node: TaskNode, sign: int) -> None:
+    """Add what one node is to the numbers of a standing, or take it away."""
     progress = node.progress
     if node.task_fn is None and progress is None:
-        return NOTHING
+        return
     status = node.status
     current, total = progress or (0, 1)
-    numbers: list[float] = [0, 0, 0, 0, 0, 0, total if status.is_terminal else current, total]
-    numbers[_PLACE[status]] = 1
-    return Standing._make(numbers)
+    numbers[_PLACE[status]] += sign
+    numbers[-2] += sign * (total if status.is_terminal else current)
+    numbers[-1] += sign * total
 
 
 class Standings:
@@ -121,6 +129,15 @@ class Standings:
         """Return a node and all below it."""
         return of_node(node).plus(self.below(node)) if node.children else of_node(node)
 
+    def without(self, standing: Standing, nodes: Iterable[TaskNode]) -> Standing:
+        """Return a standing without some nodes and all below them."""
+        numbers: list[float] = list(standing)
+        for node in nodes:
+            _add(numbers, node, -1)
+            if node.children:
+                numbers = [mine - its for mine, its in zip(numbers, self.below(node), strict=True)]
+        return Standing._make(numbers)
+
     def _asked(self, group: TaskNode) -> Standing:
         known = self._known.get(group)
         if known is None:
@@ -142,7 +159,7 @@ class Standings:
 
 
 def _sum(nodes: list[TaskNode]) -> Standing:
-    total = NOTHING
+    numbers: list[float] = [0] * len(NOTHING)
     for node in nodes:
-        total = total.plus(of_node(node))
-    return total
+        _add(numbers, node, 1)
+    return Standing._make(numbers)

@@ -53,6 +53,9 @@ class Role(Enum):
     FAINT = "faint"
     HEADING = "heading"
 
+    # A row asks for five of them: the hash that the class has by itself is a call of Python.
+    __hash__ = object.__hash__
+
 
 #: What sets the colours. Of the sixteen that every terminal has only those that can be read on a dark background and on
 #: a light one: no white or black, no blue, no yellow. Faint is less of whatever colour the text has there.

@@ -209,9 +209,7 @@ def _places_below(node: TaskNode, lasts: tuple[bool, ...], selection: Selection,
     if children:
         rest = NOTHING
         for group in counted:
-            rest = rest.plus(standings.below(group))
-            for child in selection.below[group]:
-                rest = rest.minus(standings.whole(child))
+            rest = standings.without(rest.plus(standings.below(group)), selection.below[group])
         places.append(MoreRow((*lasts, True), children, rest))
     else:
         places[-1] = (below[-1], (*lasts, True))
