@@ -23,6 +23,7 @@ from treetask.events import (
     RemovalLine,
     StartLine,
     StatusLine,
+    encoded,
 )
 from treetask.model import RunEnded
 
@@ -182,6 +183,16 @@ async def test_folded_children_are_told_and_counted() -> None:
     assert not any(isinstance(line, RemovalLine) for line in lines)
     assert isinstance(lines[-1], EndLine)
     assert lines[-1].counts == {"done": 5}
+
+
+async def test_no_line_is_a_command_of_a_build() -> None:
+    """GitHub Actions obeys the sign of its older commands anywhere in a line; a reader finds the text as it was."""
+    line = StartLine(seq=1, at=0.0, wall=0.0, version=1, root="##[error]", name="###[group]\\##[a]")
+    data = encoded(line)
+
+    assert b"##[" not in data
+    assert json.loads(data)["root"] == "##[error]"
+    assert json.loads(data)["name"] == "###[group]\\##[a]"
 
 
 async def test_hostile_text_is_told_whole_and_harmless() -> None:

@@ -35,12 +35,12 @@ color_of_messages: Final[ContextVar[str]] = ContextVar("color_of_messages", defa
 
 def say(lines: Iterable[str]) -> None:
     """Write lines to standard error; where there is none, or nobody who reads it, there is nobody to tell."""
-    stream = sys.stderr
-    if stream is None:
+    stream, said = sys.stderr, list(lines)
+    if stream is None or not said:
         return
     from treetask.display import message_lines
 
-    text = "".join(f"{line}\n" for line in message_lines(lines, stream, color=color_of_messages.get()))
+    text = "".join(f"{line}\n" for line in message_lines(said, stream, color=color_of_messages.get()))
     with suppress(OSError):
         stream.write(text)
         stream.flush()

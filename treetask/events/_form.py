@@ -9,6 +9,10 @@ import msgspec
 from treetask.events._lines import Line
 from treetask.text import safe_json
 
+#: Wherever this stands in a line, GitHub Actions takes what follows for a command; and the same, in JSON's own escapes.
+_COMMAND: Final = b"##["
+_NO_COMMAND: Final = b"#\\u0023["
+
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -20,6 +24,8 @@ def encoded(line: Line) -> bytes:
         data = _encoder.encode(_encodable(msgspec.to_builtins(line)))
     if not data.isascii() or b"\x7f" in data:
         data = safe_json(data.decode("utf-8")).encode("utf-8")
+    if _COMMAND in data:
+        data = data.replace(_COMMAND, _NO_COMMAND)
     return data + b"\n"
 
 
