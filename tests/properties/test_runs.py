@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from tests.properties.random_program import Chance, a_tree, added
 from tests.properties.recount import check_counters
+from tests.properties.retold import check_retold
 from tests.properties.size import examples
 from treetask import AsyncExecutor, TaskNode, TaskTree, TreeCancelled, TreeFailed, TreeTaskError
-from treetask.testing import run_virtual
+from treetask.events import EventWriter
+from treetask.testing import Recorder, run_virtual
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +60,10 @@ async def run_program(seed: int) -> None:
         check_counters(tree, tree.root)
 
     executor = AsyncExecutor(tree, on_update=check if Chance.once_in(3) else None)
+    written: list[bytes] = []
+    writer = EventWriter(written.append)
+    executor.subscribe(writer)
+    executor.subscribe(recorder := Recorder())
     with anyio.fail_after(A_LONG_TIME):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(interfere, executor)
@@ -67,6 +73,8 @@ async def run_program(seed: int) -> None:
                 with contextlib.suppress(TreeFailed, TreeCancelled):
                     await executor.run()
 
+    writer.close()
+    check_retold(tree, recorder.events[0].at, written)
     left = [node for node in tree.walk() if not node.is_done()]
     assert not left, f"left behind: {left}"
     check_counters(tree, Chance.random.choice(list(tree.walk())))
