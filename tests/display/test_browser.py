@@ -298,6 +298,7 @@ def test_deep_trees_are_moved_through() -> None:
 KEYS = st.sampled_from([UP, DOWN, RIGHT, LEFT, PAGE_UP, PAGE_DOWN, HOME, END, ENTER, ESCAPE, *"fl?jkxp"])
 
 
+@settings(deadline=None)  # the first one loads wcwidth
 @given(st.lists(st.tuples(KEYS, st.integers(0, 40)), max_size=40), st.integers(1, 90), st.integers(1, 40))
 def test_whatever_is_pressed_fits_the_screen(steps: list[tuple[str, int]], columns: int, rows: int) -> None:
     """Property: while things happen in the tree, one row at most is selected, and no frame is too high or repeated."""
@@ -316,7 +317,7 @@ def test_whatever_is_pressed_fits_the_screen(steps: list[tuple[str, int]], colum
     assert watched.screen.unknown == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters()), st.text(st.characters()), st.integers(1, 100), st.integers(1, 40))
 def test_no_text_gets_through_to_the_terminal(name: str, log: str, columns: int, rows: int) -> None:
     """Property: whatever names, errors and logs are, only our own sequences are written, in every view."""

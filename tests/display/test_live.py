@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, flat, nightly, pipeline
@@ -263,6 +263,7 @@ def test_messages_stay_above_the_rows() -> None:
     assert screen.unknown == []
 
 
+@settings(deadline=None)  # the first wide name loads wcwidth
 @given(st.text(st.characters()), st.text(st.characters()), st.integers(1, 100), st.integers(1, 40))
 def test_no_text_gets_through_to_the_terminal(name: str, error: str, columns: int, rows: int) -> None:
     """R57, property: whatever names, errors, reasons and messages are, only our own sequences are written."""

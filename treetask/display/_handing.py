@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from treetask.display._live import Face, LiveDisplay
+from treetask.display._face import Face
+from treetask.display._live import LiveDisplay
 from treetask.display._silence import Silence
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme

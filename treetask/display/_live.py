@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, ClassVar, Final, TextIO
 
 from typing_extensions import Self
 
@@ -30,6 +30,7 @@ from treetask.model import TaskTree, TreeTaskConfig
 if TYPE_CHECKING:
     from treetask.display._browsing import Browsing, Controls
     from treetask.display._capture import Capture, Said
+    from treetask.display._face import Face
     from treetask.display._keyboard import Keyboard
     from treetask.display._keys import Typed
     from treetask.display._renderer import TreeRenderer
@@ -40,47 +41,6 @@ _SHORTEST_BEAT: Final = 0.02
 _LOOKING_SHARE: Final = 0.05
 #: How long leaving the `with` block waits for a frame that is being written, in seconds.
 _JOIN_SECONDS: Final = 1.0
-
-
-class Face(Protocol):
-    """What a display looks like on one kind of output."""
-
-    #: Whether what is shown is painted over again.
-    paints: ClassVar[bool]
-    theme: Theme
-    #: A line without an end that somebody prints; shown where rows are painted, until it has one.
-    begun: str
-
-    def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
-        """Copy what is to be shown; on the thread that runs the tree."""
-
-    def browse(self, browsing: Browsing | None) -> None:
-        """From the next look on, show what keys make of it, where this face has anything to choose from."""
-
-    def show(self, now: float) -> None:
-        """Show what was copied; on any thread."""
-
-    def say(self, lines: list[str], now: float) -> None:
-        """Write lines for good, above what is shown; on any thread."""
-
-    def hide_cursor(self) -> None:
-        """Hide the cursor, where there is one, until `show_cursor`."""
-
-    def show_cursor(self) -> None:
-        """Show the cursor again, where there is one."""
-
-    def clear(self) -> None:
-        """Take away what is painted; what was written for good stays."""
-
-    def finish(self, tree: TaskTree, text: str) -> None:
-        """Write the final text in place of what is shown, after all that was still to be said."""
-
-    def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
-        """Leave the end of the tree behind for good, as this face shows trees."""
-
-    def abandon(self) -> list[str]:
-        """Show nothing more, and return the lines that were still to be said: another face takes over, or nobody."""
-        ...
 
 
 class LiveDisplay:

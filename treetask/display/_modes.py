@@ -8,7 +8,8 @@ from typing import Final, TextIO
 
 from treetask._errors import did_you_mean
 from treetask.display._decisions import is_github
-from treetask.display._live import Face, LiveDisplay
+from treetask.display._face import Face
+from treetask.display._live import LiveDisplay
 from treetask.model import TreeTaskConfig
 
 
