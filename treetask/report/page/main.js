@@ -15,17 +15,21 @@ const tree = new Tree(story, {
     timeline?.choose(place);
   },
   onEnter: () => panel.box.focus(),
-  onFound: (found) => { $("found").textContent = found === null ? "" : found ? `${count(found)} found` : "nothing found"; },
+  onFound: (found) => {
+    $("found").textContent = found === null ? "" : found ? `${count(found)} found` : "nothing found";
+  },
 });
 
 let timeline = null;
 if (story.bars.node.length) timeline = new Timeline(story, { onChoice: goTo });
 else $("timeline-section").hidden = true;
 if (timeline) {
-  const bodies = new Set(story.bars.node).size;
-  $("timeline-about").textContent = `${counted(story.bars.node.length, "attempt")} of ${counted(bodies, "body", "bodies")}`;
-  $("timeline").setAttribute("aria-label", `Timeline of ${duration(story.to - story.from)}: at most ${count(timeline.curve.most)} `
-    + "bodies at once. The tree has the same times in words.");
+  const [bodies, most] = [new Set(story.bars.node).size, count(timeline.curve.most)];
+  const attempts = counted(story.bars.node.length, "attempt");
+  $("timeline-about").textContent = `${attempts} of ${counted(bodies, "body", "bodies")}`;
+  const whole = duration(story.to - story.from);
+  $("timeline").setAttribute("aria-label",
+    `Timeline of ${whole}: at most ${most} bodies at once. The tree has the same times in words.`);
 }
 
 if (story.size) tree.choose(0);

@@ -60,7 +60,8 @@ class Panel {
     if (!known.attempts) return [];
     const { story } = this;
     const rows = known.attempts.slice(-ATTEMPTS).map(([number, start, end, status, faults]) => {
-      const said = `attempt ${number}: ${words(story.statuses[status])}, ${duration(end - start)}, from ${moment(start)}`;
+      const ended = `${words(story.statuses[status])}, ${duration(end - start)}`;
+      const said = `attempt ${number}: ${ended}, from ${moment(start)}`;
       const error = oneLine(story, faults);
       return element("li", {}, icon(story.statuses[status]), element("span", {}, said,
         error ? element("span", { class: "aside" }, ` ${error}`) : null));
@@ -79,7 +80,8 @@ class Panel {
 
   _log(known) {
     if (!known.log) return [];
-    const cut = known.cut ? `, the last ${counted(known.log.length, "line")}; ${count(known.cut)} more are not in this page` : "";
+    const kept = counted(known.log.length, "line");
+    const cut = known.cut ? `, the last ${kept}; ${count(known.cut)} more are not in this page` : "";
     return [element("h4", {}, `Log${cut}`), element("pre", { class: "log", tabIndex: 0 }, known.log.join("\n"))];
   }
 }
@@ -95,7 +97,8 @@ function nodeLink(story, place, onChoice, text = story.names[place]) {
 function faultBlocks(story, faults) {
   return faults.map((fault) => {
     const [kind, message, frames] = story.faults[fault];
-    const where = frames.map(([file, line, name, source]) => `${file}:${line} in ${name}\n${source ? `  ${source.trim()}\n` : ""}`);
+    const where = frames.map(([file, line, name, source]) =>
+      `${file}:${line} in ${name}\n${source ? `  ${source.trim()}\n` : ""}`);
     const said = message.join("\n");
     return element("pre", { class: "fault" },
       element("span", { class: "where" }, where.join("")),

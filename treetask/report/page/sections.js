@@ -10,7 +10,8 @@ function showHead(story) {
   const begun = new Date(story.wall * 1e3);
   const when = begun.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
   $("name").textContent = story.name;
-  $("origin").textContent = [story.run === null ? "" : `Run ${story.run}`, story.target ?? ""].filter(Boolean).join(" · ");
+  const origin = [story.run === null ? "" : `Run ${story.run}`, story.target ?? ""];
+  $("origin").textContent = origin.filter(Boolean).join(" · ");
   $("origin").hidden = !$("origin").textContent;
   const hasEnded = !["working", "retrying", "pending"].includes(story.status);
   $("lead").className = `lead is-${story.status}`;
@@ -41,9 +42,10 @@ function showFailures(story, onChoice) {
   const waiting = [...story.failures];
   const more = element("button", { class: "more", type: "button" });
   const showMore = () => {
-    for (const failure of waiting.splice(0, FAILURES_AT_ONCE)) $("failures-list").append(failureCard(story, failure, onChoice));
+    const next = waiting.splice(0, FAILURES_AT_ONCE);
+    $("failures-list").append(...next.map((failure) => failureCard(story, failure, onChoice)));
     const rest = waiting.length + story.failuresLeftOut;
-    more.textContent = waiting.length ? `show ${counted(waiting.length, "more", "more")}` : `… ${count(rest)} more, in the tree`;
+    more.textContent = waiting.length ? `show ${count(waiting.length)} more` : `… ${count(rest)} more, in the tree`;
     more.disabled = !waiting.length;
     more.hidden = !rest;
     $("failures-list").append(more);
@@ -56,15 +58,18 @@ function failureCard(story, [many, [place, ...same]], onChoice) {
   const known = story.detailsOf(place);
   const crumbs = story.crumbs(place).join(" › ");
   const attempts = story.attempts[place];
-  const facts = [attempts > 1 ? `${count(attempts)} attempts` : "", duration(story.took(place))].filter(Boolean).join(" · ");
+  const facts = [attempts > 1 ? `${count(attempts)} attempts` : "", duration(story.took(place))];
+  const said = known.reason ?? words(story.statusOf(place));
   const title = element("h3", {},
     crumbs ? element("bdi", { class: "crumbs" }, `${crumbs} › `) : null,
     nodeLink(story, place, onChoice),
-    many > 1 ? element("span", { class: "times", title: `${count(many)} nodes failed of the same` }, `×${count(many)}`) : null);
+    many > 1
+      ? element("span", { class: "times", title: `${count(many)} nodes failed of the same` }, `×${count(many)}`)
+      : null);
   const card = element("article", { class: "card failure" },
-    element("header", {}, title, element("span", { class: "facts" }, facts)),
+    element("header", {}, title, element("span", { class: "facts" }, facts.filter(Boolean).join(" · "))),
     ...(known.faults ? faultBlocks(story, known.faults)
-      : [element("pre", { class: "fault" }, element("span", { class: "message" }, known.reason ?? words(story.statusOf(place))))]));
+      : [element("pre", { class: "fault" }, element("span", { class: "message" }, said))]));
   if (known.log) card.append(element("pre", { class: "log" }, known.log.slice(-LAST_LINES).join("\n")));
   if (same.length) {
     const named = same.slice(0, SAME).flatMap((each, number) => [number ? ", " : "", nodeLink(story, each, onChoice)]);
@@ -106,7 +111,8 @@ function showStrip(story, shown) {
     if (waited) pieces.push({ share: waited, status: null });
     const last = pieces.at(-1);
     if (shown.has(number) || !last || last.isMarked || last.status === null) {
-      pieces.push({ share: end - start, status: story.statusOf(place), isMarked: shown.has(number), name: story.names[place] });
+      const isMarked = shown.has(number);
+      pieces.push({ share: end - start, status: story.statusOf(place), isMarked, name: story.names[place] });
     } else last.share += end - start;
   });
   for (const { share, status, name } of pieces.slice(0, 4 * STEPS)) {
@@ -135,7 +141,8 @@ function showTables(story, onChoice) {
   $("kinds").hidden = !story.kinds.length;
   fillTable($("kinds-table"), ["declaration", "#tasks", "#middle", "#longest", "#sum"],
     story.kinds.map(([name, number, failed, sum, middle, longest]) => [
-      element("span", {}, element("bdi", {}, name), failed ? element("span", { class: "bad" }, ` ${count(failed)} failed`) : null),
+      element("span", {}, element("bdi", {}, name),
+        failed ? element("span", { class: "bad" }, ` ${count(failed)} failed`) : null),
       count(number), duration(middle), duration(longest), duration(sum)]));
 }
 

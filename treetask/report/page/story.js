@@ -2,6 +2,8 @@
 
 const FAILURES = new Set(["failed", "timed_out"]);
 
+const LEVELS = 10; // of a path that are named
+
 class Story {
   /** Takes the JSON of the page; every time in it is in microseconds since the run began. */
   constructor(known) {
@@ -22,7 +24,8 @@ class Story {
     this._statuses = Uint8Array.from(known.nodes.status);
     this._ids = known.nodes.id;
     this._isFailure = this.statuses.map((status) => FAILURES.has(status));
-    this.bars = Object.fromEntries(Object.entries(known.bars).map(([name, column]) => [name, Float64Array.from(column)]));
+    this.bars = {};
+    for (const [name, column] of Object.entries(known.bars)) this.bars[name] = Float64Array.from(column);
     this._relate();
     this._measure();
   }
@@ -78,11 +81,14 @@ class Story {
     return names.reverse().join("/");
   }
 
-  /** The names of what holds a node, from the root down. */
+  /** The names of what holds a node, from the root down; the middle of a very deep path is counted. */
   crumbs(place) {
     const names = [];
     for (let at = this.parent[place]; at >= 0; at = this.parent[at]) names.push(this.names[at]);
-    return names.reverse();
+    names.reverse();
+    const hidden = names.length - LEVELS;
+    if (hidden > 1) names.splice(LEVELS / 2, hidden, `… ${count(hidden)} levels`);
+    return names;
   }
 
   /** The places of what waited for a node. */
@@ -119,7 +125,8 @@ function duration(micros) {
   if (seconds < 0.9995) return `${(seconds * 1e3).toFixed(0)}ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
-  const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  const [days, hours] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24];
+  const minutes = Math.floor(whole / 60) % 60;
   const two = (value) => String(value).padStart(2, "0");
   if (days) return `${count(days)}d ${two(hours)}h`;
   return hours ? `${hours}h ${two(minutes)}m` : `${minutes}m ${two(whole % 60)}s`;

@@ -4,6 +4,7 @@ const CURVE = 58; // pixels: the curve, the axis below it, all lanes together, o
 const AXIS = 24;
 const LANES = 330;
 const LANE = 20;
+const THIN = 2;
 const SIDE = 12;
 const CLOSEST = 50; // microseconds that are as wide as the page; there is nothing to see closer
 const TICK = 92; // pixels between two ticks, at least
@@ -91,7 +92,8 @@ class Timeline {
   _recolour() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    this.colours = Object.fromEntries(["ink", "soft", "faint", "line", "card", "accent"].map((name) => [name, colour(name)]));
+    this.colours = {};
+    for (const name of ["ink", "soft", "faint", "line", "card", "accent"]) this.colours[name] = colour(name);
     this.hues = this.story.statuses.map(colour);
     this.font = `11px ${style.getPropertyValue("--sans")}`;
     this.draw();
@@ -100,13 +102,16 @@ class Timeline {
   _paint() {
     const scale = window.devicePixelRatio || 1;
     const [wide, high] = [Math.round(this.width * scale), Math.round(this.height * scale)];
-    if (this.canvas.width !== wide || this.canvas.height !== high) Object.assign(this.canvas, { width: wide, height: high });
+    if (this.canvas.width !== wide) this.canvas.width = wide;
+    if (this.canvas.height !== high) this.canvas.height = high;
     this.paper.setTransform(scale, 0, 0, scale, 0, 0);
     this.paper.clearRect(0, 0, this.width, this.height);
     this.paper.font = this.font;
     this._paintAxis();
     this._paintCurve();
     this.lanes.forEach((bars, lane) => this._paintLane(bars, lane));
+    // Where lanes lie on each other, failures lie above.
+    if (this.laneHeight < THIN) this.lanes.forEach((bars, lane) => this._paintLane(bars, lane, true));
     this.canvas.dataset.from = this.view.from;
     this.canvas.dataset.to = this.view.to;
   }
@@ -160,16 +165,18 @@ class Timeline {
     paper.fillText(`at most ${count(curve.most)} at once`, SIDE, 13);
   }
 
-  _paintLane(bars, lane) {
+  _paintLane(bars, lane, isOfFailures = false) {
     const { start, end, status, node } = this.story.bars;
     const { paper, view } = this;
-    const [top, height] = [this.top(lane), this.laneHeight >= 4 ? this.laneHeight - 1.5 : this.laneHeight];
+    const top = this.top(lane);
+    const height = this.laneHeight >= 4 ? this.laneHeight - 1.5 : Math.max(isOfFailures ? THIN : 1, this.laneHeight);
     let painted = -1; // the last pixel with a bar; more in the same one would not be seen
     for (let at = Math.max(0, before(bars, view.from, (bar) => start[bar])); at < bars.length; at++) {
       const bar = bars[at];
       if (start[bar] > view.to) break;
       const [left, right] = [Math.max(this.x(start[bar]), -2), Math.min(this.x(end[bar]), this.width + 2)];
       const isFailure = this.story.isFailure(node[bar]);
+      if (isOfFailures && !isFailure) continue;
       if (right < 0 || (right <= painted && !isFailure)) continue;
       const waits = this.story.childCount[node[bar]] > 0;
       paper.fillStyle = this.hues[status[bar]];
@@ -294,7 +301,8 @@ class Timeline {
     const place = bars.node[bar];
     const attempt = attempts[place] > 1 ? `, attempt ${bars.number[bar]} of ${attempts[place]}` : "";
     const took = duration(bars.end[bar] - bars.start[bar]);
-    tip.textContent = `${names[place]}\n${words(statuses[bars.status[bar]])}${attempt} · ${took} · from ${moment(bars.start[bar])}`;
+    const ended = `${words(statuses[bars.status[bar]])}${attempt}`;
+    tip.textContent = `${names[place]}\n${ended} · ${took} · from ${moment(bars.start[bar])}`;
     const left = Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 10);
     tip.style.transform = `translate(${Math.max(6, left)}px, ${event.clientY + 18}px)`;
   }
@@ -314,7 +322,8 @@ function before(list, at, value = (each) => each) {
 /** The next round step of an axis that is not smaller. */
 function roundStep(least) {
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500].flatMap((step) => [step, step * 1e3]);
-  steps.push(...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400].map((step) => step * 1e6));
+  const seconds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+  steps.push(...seconds.map((step) => step * 1e6));
   return steps.sort((one, other) => one - other).find((step) => step >= least) ?? Math.ceil(least / 864e8) * 864e8;
 }
 

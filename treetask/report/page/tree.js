@@ -189,11 +189,13 @@ class Tree {
     const said = [];
     if (story.childCount[place]) {
       const failed = story.failedBelow[place];
-      said.push(failed ? `${count(failed)} failed of ${count(story.below[place])}` : counted(story.below[place], "task"));
+      const all = story.below[place];
+      said.push(failed ? `${count(failed)} failed of ${count(all)}` : counted(all, "task"));
     }
     if (known.progress) said.push(known.progress.map(count).join("/"));
-    if (story.isOwnFailure(place)) said.push(oneLine(story, known.faults) || known.reason || words(story.statusOf(place)));
-    else if (known.reason && !story.isFailure(place)) said.push(known.reason);
+    if (story.isOwnFailure(place)) {
+      said.push(oneLine(story, known.faults) || known.reason || words(story.statusOf(place)));
+    } else if (known.reason && !story.isFailure(place)) said.push(known.reason);
     if (story.attempts[place] > 1) said.push(`${count(story.attempts[place])} attempts`);
     return said.join(" · ");
   }
