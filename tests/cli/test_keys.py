@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.in_terminal import Command, in_terminal
+from treetask.cli._stdin import Asked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 
@@ -120,6 +122,32 @@ def test_task_that_reads_has_the_terminal_as_it_was(app: Path) -> None:
 
         assert command.finish() == 0
         assert (app / "answer").read_text() == "Bob jrlast\n"
+
+
+def test_input_is_watched_by_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Told once, before the first read; never by a child that was forked and closes its copy."""
+    path = tmp_path / "input"
+    path.write_text("second\nthird\n")
+    told: list[int] = []
+
+    def tell() -> bytes:
+        told.append(os.getpid())
+        return b"first\n"
+
+    with path.open() as stream:
+        asked = Asked(stream)
+        assert asked.encoding == stream.encoding
+        asked.watch(tell)
+        own = os.getpid()
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: own + 1)
+            assert asked.fileno() == stream.fileno()
+        assert told == []
+        asked.watch(tell)
+        assert list(asked) == ["first\n", "second\n", "third\n"]
+        assert told == [own]
+        with pytest.raises(io.UnsupportedOperation, match=r"^fileno$"):
+            asked.fileno()
 
 
 def test_keys_can_be_left_to_the_tasks(app: Path) -> None:

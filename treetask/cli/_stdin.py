@@ -7,6 +7,7 @@ beginning with what was typed and no key of the display's, it is the task's. Kno
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -26,12 +27,15 @@ class Asked:
         self.descriptor: Final = original.fileno()
         self._original = original
         self._before_reading: Callable[[], bytes] | None = None
+        #: The process that watches: a child that was forked closes its input at once, and has nothing to tell.
+        self._watching = 0
         #: The stream was replaced by one that begins with what was typed before.
         self._has_rest = False
 
     def watch(self, before_reading: Callable[[], bytes]) -> None:
         """Call a function before the stream is read next; what it returns is read first."""
         self._before_reading = before_reading
+        self._watching = os.getpid()
 
     def unwatch(self) -> None:
         """Call it no more."""
@@ -40,7 +44,7 @@ class Asked:
     def _read(self) -> TextIO:
         """Return the stream for somebody who reads it."""
         before_reading, self._before_reading = self._before_reading, None
-        rest = b"" if before_reading is None else before_reading()
+        rest = b"" if before_reading is None or os.getpid() != self._watching else before_reading()
         if rest:
             self._original = _beginning_with(rest, self._original)
             self._has_rest = True
