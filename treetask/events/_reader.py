@@ -76,7 +76,7 @@ def _first(text: bytes, name: str) -> StartLine:
         found: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise EventsError(name, 1, f"found {_shown(text)}; {_EXPECTED}") from None
-    fields = cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
+    fields = cast("Mapping[str, object]", found if isinstance(found, dict) else {})
     if fields.get("event") != "run_started":
         raise EventsError(name, 1, f"found {_shown(text)}; {_EXPECTED}")
     version = fields.get("version")
