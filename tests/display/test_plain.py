@@ -128,6 +128,17 @@ def test_failures_are_told_with_the_last_lines_of_their_log() -> None:
     ]
 
 
+def test_failure_is_told_once_though_its_group_opens_later() -> None:
+    """What is shown of a tree may change; what was said stays said."""
+    hand = flat(2)
+    log = Log(hand)
+    hand.move("working", "root", "t0", "t1")
+    log.look(0)
+    hand.fail("t0", "boom")
+    assert log.look(0) == ["12:00:00 t0  failed in 0.0s: boom"]
+    assert log.look(2) == []
+
+
 def test_many_failures_at_once_are_counted() -> None:
     """Twenty are told, the rest is a number."""
     hand = flat(100)

@@ -214,6 +214,8 @@ class PlainLog:
         tasks = [node for node in reversed(fresh) if not node.children and node not in told]
         room = min(_FAILURES_AT_ONCE, _FAILURES_TOLD - self._failures_told)
         for node in tasks[:room]:
+            # Should it be told of one by one later on, this has been said.
+            self._told[node] = _Told(node.status, node.retry_count, 0, now)
             self._tell_end(tree, node)
         self._failures_told += len(tasks[:room])
         self._untold += len(tasks[room:])
