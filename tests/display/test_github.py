@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, flat, pipeline
@@ -232,6 +232,7 @@ def failing_everywhere(text: str, count: int = 2) -> HandEngine:
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(HOSTILE)
 def test_no_text_is_a_command(text: str) -> None:
     """R57, property: whatever names, errors, reasons, logs and messages are, only our own commands are obeyed."""
@@ -280,6 +281,7 @@ class Reader(HTMLParser):
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(HOSTILE)
 def test_no_text_is_markup(text: str) -> None:
     """R57, property: in the summary of a step no element, image or link is anybody's but ours."""
@@ -298,6 +300,7 @@ def test_no_text_is_markup(text: str) -> None:
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(HOSTILE)
 def test_plain_lines_have_no_sequence_but_colours(text: str) -> None:
     """R57, property: with colours there are ours, and without there is none; the lines are the same."""
