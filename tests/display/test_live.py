@@ -331,7 +331,7 @@ def test_conclusion_replaces_the_rows() -> None:
         "│   ├── ❌ Task 1          boom   2.0s",
         "│   └── … 1 more (1 cancelled)",
         "└── ⏳ Phase 2",
-        "Progress: 2/4 (100%)",
+        "Failed in 2.0s: 2 waiting, 1 failed, 1 cancelled",
     ]
 
 

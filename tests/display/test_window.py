@@ -571,7 +571,7 @@ def test_many_small_tasks_say_little_of_a_slow_group() -> None:
     hand.time = 60.0
     hand.move("done", *(f"p{number}" for number in range(400)))
 
-    assert lines_of(hand, rows=3)[-1] == "Progress: 1,400/5,003 (27%) · 1m 00s · ETA ~9m"
+    assert lines_of(hand, rows=0) == ["Progress: 1,400/5,003 (27%) · 1m 00s · ETA ~9m"]
 
 
 def test_colours_say_what_a_row_is() -> None:

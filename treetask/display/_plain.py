@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask import _clock
 from treetask.display._decisions import is_github
-from treetask.display._standing import FEW, of_node, of_stats
+from treetask.display._standing import FEW, of_leaves, of_node, of_stats
 from treetask.display._terminal import Terminal
 from treetask.display._theme import ROLES, Role, Theme
 from treetask.display._words import NOTE_SHOWN, last_log_lines, retries, trouble
@@ -242,7 +242,7 @@ class PlainLog:
         if node.started_at is not None and node.ended_at is not None:
             words += f" in {duration(node.ended_at - node.started_at)}"
         if node is tree.root and status is not TaskStatus.DONE:
-            standing = of_stats(tree.subtree_stats(node)).plus(of_node(node))
+            standing = of_leaves(tree)
             return f"{words}: {standing.words()}" if standing.words() else words
         said = trouble(node) if status in FAILURES else node.reason
         return f"{words}: {self.theme.text(said, NOTE_SHOWN)}" if said else words

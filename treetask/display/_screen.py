@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask.display._region import Region, has_spacer, region_height
 from treetask.display._rows import Columns, last_line, row_lines
+from treetask.display._standing import of_leaves
 from treetask.display._terminal import Size, Terminal
 from treetask.display._theme import Role, Theme
 from treetask.display._window import Memory, Sight, final_window, take_window
 from treetask.display._words import progress_text
-from treetask.model import TaskTree
-from treetask.text import clip, display_width
+from treetask.model import TaskStatus, TaskTree
+from treetask.text import clip, display_width, duration
 
 if TYPE_CHECKING:
     from treetask.display._browsing import Browsing
@@ -140,7 +141,7 @@ class Screen:
         """Put the tree with the rows of the live region in its place, for good: what failed open, the rest closed."""
         window = final_window(tree, _FINAL_ROWS, max_depth, tree.now())
         lines = row_lines(window.rows, self._terminal.size().columns - 1, window.at, self.theme)
-        self._replace("\n".join([*lines, progress_text(tree), ""]))
+        self._replace("\n".join([*lines, _ending(tree), ""]))
 
     def _replace(self, text: str) -> None:
         self._taken = None
@@ -152,3 +153,13 @@ class Screen:
         """Stop painting; what is shown stays. Return what was not said above it."""
         self._region.leave()
         return self._drain()
+
+
+def _ending(tree: TaskTree) -> str:
+    """Return the last line of a tree that is over: all of it, or what has become of which part."""
+    root = tree.root
+    if root.status is TaskStatus.DONE or not root.status.is_terminal:
+        return progress_text(tree)
+    words = str(root.status).replace("_", " ").capitalize()
+    elapsed = "" if root.elapsed is None else f" in {duration(root.elapsed)}"
+    return f"{words}{elapsed}: {of_leaves(tree).words()}"

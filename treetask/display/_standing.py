@@ -158,6 +158,15 @@ class Standings:
         return not any(child.children for child in parent.children if child is not group)
 
 
+def of_leaves(tree: TaskTree) -> Standing:
+    """Return the tasks of a whole tree, without the groups that ended as they did because of these."""
+    counts = [0] * 6
+    for status, count in tree.get_leaf_stats().items():
+        if status != "total":
+            counts[_PLACE[TaskStatus(status)]] += count
+    return Standing(*counts)
+
+
 def _sum(nodes: list[TaskNode]) -> Standing:
     numbers: list[float] = [0] * len(NOTHING)
     for node in nodes:

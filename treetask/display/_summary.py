@@ -41,7 +41,7 @@ def failure_summary(
     failures = distinct_failures(nodes)
     lines: list[str] = []
     if failures:
-        known = tree.get_stats()["total"]
+        known = max(tree.get_leaf_stats()["total"], len(nodes))
         lines.append(theme.paint(Role.FAILED, f"── failed ({len(nodes):,} of {known:,}) ".ljust(width, "─")))
         for failure in failures[:FAILURES_SHOWN]:
             lines += _told(failure, theme, (whole_logs or {}).get(failure.node))

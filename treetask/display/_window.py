@@ -6,7 +6,7 @@ row is found in `_selection`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -17,6 +17,8 @@ from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree, remaining_s
 
 #: A row that was shown stays at least so long, in seconds: what flickers cannot be read.
 ROW_STAYS: Final = 0.5
+#: How many groups of one child each are looked through for the parts of the whole.
+_WRAPPINGS: Final = 4
 #: Dependencies that one row names.
 _DEPENDENCIES_SHOWN: Final = 3
 
@@ -141,9 +143,8 @@ def window_of(tree: TaskTree, rows: Iterable[Row], at: float, memory: Memory) ->
     """Return some rows with what the last line says of a tree."""
     leaves = tree.get_leaf_stats()
     stats = tree.get_progress_stats()
-    shown = tuple(rows)
     return Window(
-        rows=shown,
+        rows=tuple(rows),
         current=stats["current"],
         total=stats["total"],
         ended=has_ended(tree),
@@ -152,13 +153,13 @@ def window_of(tree: TaskTree, rows: Iterable[Row], at: float, memory: Memory) ->
         started_at=tree.root.started_at,
         ended_at=tree.root.ended_at,
         at=at,
-        remaining=_remaining(tree, shown, stats["current"], stats["total"], at),
+        remaining=_remaining(tree, stats["current"], stats["total"], at),
         memory=memory,
     )
 
 
-def _remaining(tree: TaskTree, rows: Sequence[Row], current: float, total: float, at: float) -> float | None:
-    """Return what the run still takes, if not by earlier ones then by its own pace, or by the slowest part's.
+def _remaining(tree: TaskTree, current: float, total: float, at: float) -> float | None:
+    """Return what the run still takes, if not by earlier ones then by its own pace, or by that of its slowest part.
 
     Many small tasks that are done say little of the large ones that are not.
     """
@@ -168,12 +169,23 @@ def _remaining(tree: TaskTree, rows: Sequence[Row], current: float, total: float
     whole = remaining_seconds(at - root.started_at, _share(current, total), tree.forecast)
     if whole is None or tree.forecast is not None:
         return whole
-    parts = (
-        remaining_seconds(at - row.started_at, _share(*row.progress), None)
-        for row in rows
-        if isinstance(row, NodeRow) and row.status is TaskStatus.WORKING and row.progress and row.started_at is not None
-    )
+    standings = Standings(tree)
+    parts = [
+        remaining_seconds(at - part.started_at, _share(below.current, below.total), None)
+        for part in _parts(tree)
+        if part.status is TaskStatus.WORKING and part.started_at is not None
+        for below in [standings.below(part)]
+    ]
     return max(whole, *(part for part in parts if part is not None), 0.0)
+
+
+def _parts(tree: TaskTree) -> list[TaskNode]:
+    """Return the groups that a whole of few parts consists of."""
+    children = tree.root.children
+    for _ in range(_WRAPPINGS):
+        if len(children) == 1 and children[0].children:
+            children = children[0].children
+    return [child for child in children if child.children] if len(children) <= FEW else []
 
 
 def _share(current: float, total: float) -> float:
