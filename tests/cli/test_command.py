@@ -174,7 +174,7 @@ def test_task_that_fails(app: Path) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert re.sub(r"\d+\.\ds", "0.0s", done.stderr).splitlines() == [
-        "── failed (1 of 3) ─".ljust(80, "─"),
+        "── failed (1 of 2) ─".ljust(80, "─"),
         "bad › fails  0.0s",
         "  app.py:20 in fails",
         '    raise ValueError("503 Service Unavailable")',
@@ -538,7 +538,7 @@ def test_old_console_gets_plain_characters(app: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert "-- failed (1 of 3) -" in done.stderr
+    assert "-- failed (1 of 2) -" in done.stderr
     assert "bad > fails" in done.stderr
 
 
