@@ -114,11 +114,20 @@ class Hands:
         return termios.tcgetattr(self.slave)
 
 
+class Foreground:
+    """Stands for `os.tcgetpgrp`."""
+
+    is_ours = True
+
+    def __call__(self, fd: int) -> int:
+        return os.getpgrp() if self.is_ours else 1
+
+
 @pytest.fixture
 def hands(monkeypatch: pytest.MonkeyPatch) -> Generator[Hands]:
     """A terminal, with this process in its foreground."""
     hands = Hands()
-    monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp())
+    monkeypatch.setattr(os, "tcgetpgrp", Foreground())
     yield hands
     os.close(hands.master)
     os.close(hands.slave)
@@ -166,17 +175,18 @@ def test_keyboard_that_was_left_comes_back(hands: Hands) -> None:
 @posix_only
 def test_keyboard_in_the_background_reads_nothing(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job in the background that reads would be stopped; the modes there are the shell's."""
-    foreground = [False]
-    monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp() if foreground[0] else 1)
+    foreground = Foreground()
+    foreground.is_ours = False
+    monkeypatch.setattr(os, "tcgetpgrp", foreground)
     before = hands.modes()
     assert not Keyboard(hands.slave, hands.give).open()
     assert hands.modes() == before
 
-    foreground[0] = True
+    foreground.is_ours = True
     keyboard = Keyboard(hands.slave, hands.give)
     assert keyboard.open()
     ours = hands.modes()
-    foreground[0] = False
+    foreground.is_ours = False
     keyboard.close()
     assert hands.modes() == ours
 

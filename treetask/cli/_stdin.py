@@ -97,7 +97,7 @@ def asked_input() -> Generator[None]:
     if sys.platform == "win32" or not isinstance(before, io.TextIOWrapper) or not before.isatty():
         yield
         return
-    sys.stdin = cast("TextIO", Asked(before))
+    sys.stdin = cast("TextIO", Asked(cast("TextIO", before)))
     try:
         yield
     finally:

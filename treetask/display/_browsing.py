@@ -36,6 +36,7 @@ class Controls(Protocol):
     @property
     def is_paused(self) -> bool:
         """Whether starts are held back."""
+        ...
 
     def pause(self) -> None:
         """Start no more bodies."""

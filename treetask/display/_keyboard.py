@@ -98,7 +98,7 @@ class Keyboard:
                     return False
                 try:
                     before = termios.tcgetattr(self._fd)
-                    modes = [*before[:6], list(before[6])]
+                    modes: list[Any] = [*before[:6], list(before[6])]
                     modes[3] &= ~(termios.ICANON | termios.ECHO)
                     modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
                     remember(self)

@@ -39,6 +39,7 @@ class Rows(Protocol):
 
     def moved(self, place: Place, count: int) -> Place:
         """Return the place so many rows further down, or up; the last one that there is."""
+        ...
 
     def end(self, *, last: bool) -> Place | None:
         """Return the first place or the last; None where there is none."""
