@@ -24,8 +24,15 @@ ASCII = theme_for(TreeTaskConfig(), "ascii")
 COLOURED = theme_for(TreeTaskConfig(), has_colours=True)
 COLOURED_ASCII = theme_for(TreeTaskConfig(), "ascii", has_colours=True)
 #: How sequences that set colours are written in tests.
-MARKS = {"\x1b[0m": ">", "\x1b[1m": "<bold ", "\x1b[2m": "<faint ", "\x1b[31m": "<red ", "\x1b[35m": "<magenta "}
-MARKS |= {"\x1b[36m": "<cyan ", "\x1b[32m": "<green "}
+MARKS = {
+    "\x1b[0m": ">",
+    "\x1b[1m": "<bold ",
+    "\x1b[2m": "<faint ",
+    "\x1b[31m": "<red ",
+    "\x1b[32m": "<green ",
+    "\x1b[35m": "<magenta ",
+    "\x1b[36m": "<cyan ",
+}
 
 
 def lines_of(hand: HandEngine, *, rows: int, width: int = 79, max_depth: int | None = 2) -> list[str]:

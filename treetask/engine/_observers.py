@@ -95,9 +95,12 @@ class Announcer:
         if self.journal is not None:
             self.journal.status_changed(node, old, new, at)
         if self._wants_each_change():
-            trouble = node._trouble
-            said = () if trouble is None else (trouble.exception, trouble.error, trouble.reason)
-            self.pending.append(StatusChanged(node, old, new, at, node.retry_count + 1, *said))
+            attempt, trouble = node.retry_count + 1, node._trouble
+            self.pending.append(
+                StatusChanged(node, old, new, at, attempt)
+                if trouble is None
+                else StatusChanged(node, old, new, at, attempt, trouble.exception, trouble.error, trouble.reason)
+            )
         if not self._turn_is_asked:
             self._ask()
 
