@@ -46,6 +46,21 @@ def question() -> None:
         time.sleep(0.01)
     Path("answer").write_text(input("name? ") + sys.stdin.readline())
 
+talks = Registry("talks")
+
+@talks.task
+def answers() -> None:
+    Path("answer").write_text(input("name? "))
+
+@talks.task
+async def chats() -> None:
+    while not Path("go").exists():
+        await anyio.sleep(0.01)
+    print("meanwhile")
+    Path("said").touch()
+    while not Path("answer").exists():
+        await anyio.sleep(0.01)
+
 ends = Registry("ends")
 
 @ends.task
@@ -124,11 +139,30 @@ def test_task_that_reads_has_the_terminal_as_it_was(app: Path) -> None:
         assert (app / "answer").read_text() == "Bob jrlast\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--no-keys",)])
+def test_answer_is_not_painted_over(app: Path, options: tuple[str, ...]) -> None:
+    """What others print while somebody types comes after the answer, which stands behind its question."""
+    with in_terminal(app, "app:talks", *options) as command:
+        command.wait_for("answers │ name?")
+        command.type("Ann")
+        command.wait_for("name? Ann")
+        (app / "go").touch()
+        while not (app / "said").exists():
+            assert next(command.frames())
+        command.type("\n")
+        assert command.finish() == 0
+
+        spoken = [row for row in command.everything() if "│ " in row and "──" not in row]
+    assert spoken == ["answers │ name? Ann", "chats │ meanwhile"]
+    assert (app / "answer").read_text() == "Ann"
+
+
 def test_input_is_watched_by_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Told once, before the first read; never by a child that was forked and closes its copy."""
     path = tmp_path / "input"
     path.write_text("second\nthird\n")
     told: list[int] = []
+    waited: list[str | None] = []
 
     def tell() -> bytes:
         told.append(os.getpid())
@@ -137,15 +171,17 @@ def test_input_is_watched_by_one_process(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with path.open() as stream:
         asked = Asked(stream)
         assert asked.encoding == stream.encoding
-        asked.watch(tell)
+        asked.watch(tell, waited.append)
         own = os.getpid()
         with monkeypatch.context() as child:
             child.setattr(os, "getpid", lambda: own + 1)
             assert asked.fileno() == stream.fileno()
         assert told == []
-        asked.watch(tell)
+        assert waited == []
+        asked.watch(tell, waited.append)
         assert list(asked) == ["first\n", "second\n", "third\n"]
         assert told == [own]
+        assert waited == [None, "first\n", None, "second\n", None, "third\n", None, ""]
         with pytest.raises(io.UnsupportedOperation, match=r"^fileno$"):
             asked.fileno()
 

@@ -53,6 +53,21 @@ def test_frame_is_one_write_between_the_marks_of_a_frame() -> None:
     assert painted.screen.unknown == []
 
 
+def test_no_rows_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another job has the terminal, lines come as they do from any job; in the foreground the rows are back."""
+    painted = Painted()
+    monkeypatch.setattr(Terminal, "is_anothers", True)
+
+    painted.region.hide_cursor()
+    written = painted.paint("root", "└── task", above=("said",))
+    assert (written, painted.screen.cursor_visible) == ("said\r\n", True)
+    assert painted.paint("root", "└── task") == ""
+
+    monkeypatch.setattr(Terminal, "is_anothers", False)
+    painted.paint("root", "└── task")
+    assert painted.screen.text == painted.pyte_text() == "said\nroot\n└── task"
+
+
 def test_nothing_is_written_when_nothing_changed() -> None:
     """R52: a second frame of the same rows is no frame."""
     painted = Painted()

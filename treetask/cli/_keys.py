@@ -1,4 +1,4 @@
-"""Keys while a tree runs: from the terminal on standard input to the display, until a task reads that itself."""
+"""What is typed while a tree is painted: keys for the display, until a task asks, and then answers for the task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from treetask.engine import AsyncExecutor
 
 
 @contextmanager
-def obeyed_keys(display: LiveDisplay, executor: AsyncExecutor, stdin: Asked) -> Generator[None]:
-    """While inside, keys are obeyed, where rows are painted and we are in the terminal's foreground."""
-    display.take_keys(stdin.descriptor, executor)
-    stdin.watch(display.leave_keys)
+def typed(display: LiveDisplay, executor: AsyncExecutor, stdin: Asked, *, obeys_keys: bool) -> Generator[None]:
+    """While inside, an answer to a task is not painted over; keys are obeyed in the terminal's foreground, or never."""
+    if obeys_keys:
+        display.take_keys(stdin.descriptor, executor)
+    stdin.watch(display.leave_keys, display.wait_for_answer)
     try:
         yield
     finally:

@@ -84,7 +84,7 @@ def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outle
         shown,
         suspendable(shown),
         redirected(shown.paints_on, shown.taker()) as put_back,
-        _keys(shown, executor, job.options),
+        _typed(shown, executor, job.options),
     ):
         code, told = _outcome(executor, shown, partial(_leave, shown, put_back, outlet, logs))
     shown.conclude(tree)
@@ -105,13 +105,13 @@ def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outle
     return code
 
 
-def _keys(display: LiveDisplay, executor: AsyncExecutor, options: Options) -> AbstractContextManager[object]:
-    """Return what has keys obeyed while it is entered; nothing, where nobody types."""
-    if options.no_keys or not isinstance(sys.stdin, Asked):
+def _typed(display: LiveDisplay, executor: AsyncExecutor, options: Options) -> AbstractContextManager[object]:
+    """Return what takes care of what is typed while it is entered; nothing, where nobody types."""
+    if not display.paints or not isinstance(sys.stdin, Asked):
         return nullcontext()
-    from treetask.cli._keys import obeyed_keys
+    from treetask.cli._keys import typed
 
-    return obeyed_keys(display, executor, sys.stdin)
+    return typed(display, executor, sys.stdin, obeys_keys=not options.no_keys)
 
 
 def _wait_for_threads(executor: AsyncExecutor, code: int, outlet: Outlet | None) -> None:

@@ -27,19 +27,25 @@ class Asked:
         self.descriptor: Final = original.fileno()
         self._original = original
         self._before_reading: Callable[[], bytes] | None = None
+        #: Told when somebody begins to wait for a line, and the line that came.
+        self._on_waiting: Callable[[str | None], None] | None = None
         #: The process that watches: a child that was forked closes its input at once, and has nothing to tell.
         self._watching = 0
         #: The stream was replaced by one that begins with what was typed before.
         self._has_rest = False
 
-    def watch(self, before_reading: Callable[[], bytes]) -> None:
-        """Call a function before the stream is read next; what it returns is read first."""
+    def watch(self, before_reading: Callable[[], bytes], on_waiting: Callable[[str | None], None]) -> None:
+        """Call a function before the stream is read next; what it returns is read first.
+
+        Another one is called each time somebody waits for what is typed, with None, and then with what was.
+        """
         self._before_reading = before_reading
+        self._on_waiting = on_waiting
         self._watching = os.getpid()
 
     def unwatch(self) -> None:
-        """Call it no more."""
-        self._before_reading = None
+        """Call them no more."""
+        self._before_reading = self._on_waiting = None
 
     def _read(self) -> TextIO:
         """Return the stream for somebody who reads it."""
@@ -57,11 +63,29 @@ class Asked:
             raise io.UnsupportedOperation("fileno")
         return stream.fileno()
 
+    def readline(self, size: int = -1, /) -> str:
+        return self._waited(lambda stream: stream.readline(size))
+
+    def read(self, size: int = -1, /) -> str:
+        return self._waited(lambda stream: stream.read(size))
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return self
 
     def __next__(self) -> str:
-        return next(self._read())
+        return self._waited(next)
+
+    def _waited(self, read: Callable[[TextIO], str]) -> str:
+        stream, on_waiting = self._read(), self._on_waiting
+        if on_waiting is None or os.getpid() != self._watching:
+            return read(stream)
+        on_waiting(None)
+        said = ""
+        try:
+            said = read(stream)
+        finally:
+            on_waiting(said)
+        return said
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._original if name in _HARMLESS else self._read(), name)

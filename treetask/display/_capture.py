@@ -76,7 +76,13 @@ class _Voice:
         if hint is not None:
             hint(self._node, self._cutter.begun)
 
-    def _give(self, lines: bytes) -> None:
+    def take_answer(self, answer: str) -> None:
+        """Note down what somebody has typed behind the line that was begun, who sees it there."""
+        if self._cutter.begun:
+            self._give(self._cutter.cut(f"{answer.rstrip()}\n".encode("utf-8", "backslashreplace")), is_seen=True)
+            self._hint()
+
+    def _give(self, lines: bytes, *, is_seen: bool = False) -> None:
         if not lines:
             return
         node = self._node
@@ -87,7 +93,7 @@ class _Voice:
             else:
                 tree.extend_log(node, lines)
         show = self._proxy.show
-        if show is not None:
+        if show is not None and not is_seen:
             show(node, lines)
 
 
@@ -189,6 +195,14 @@ class Proxy:
                 self.end_voice(node)
                 if node is not None:
                     body_ends.pop(node, None)
+
+    def take_answer(self, answer: str) -> None:
+        """Note down what was typed behind the line that a body has begun."""
+        with _lock:
+            _settling.now()
+            voice = self._voices.get(current_node.get(None))
+            if voice is not None:
+                voice.take_answer(answer)
 
     def take_over(self, show: Show | None, hint: Show | None = None) -> None:
         """From now on have lines shown by somebody, or by the stream again."""
@@ -331,6 +345,7 @@ class Capture:
         #: The lines that were begun, the one that was written to last comes last; and whether one has changed.
         self._begun: Final[dict[TaskNode | None, bytes]] = {}
         self._has_changed = False
+        self._is_paused = False
         self._some: Final = threading.Event()
         self._room: Final = threading.Event()
         #: Whoever shows a batch holds it, so that batches keep their order.
@@ -358,6 +373,8 @@ class Capture:
         """Have lines shown soon. Where too many wait, this takes a moment, but never waits for who shows them."""
         self._waiting.append((node, lines))
         self._wake()
+        if len(self._waiting) > _MOST_WAITING:
+            self._is_paused = False
         if len(self._waiting) > _MOST_WAITING and threading.current_thread() is not self._thread:
             self._room.clear()
             self._room.wait(_PATIENCE)
@@ -385,13 +402,29 @@ class Capture:
             _withdraw(proxy)
         self._taken, self._placed = [], []
         self._closing.set()
+        self._is_paused = False
         self._some.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self.show_all()
 
+    def pause(self) -> None:
+        """Show what waits, then nothing more until `resume`, unless that becomes too much."""
+        _settle()
+        self.show_all()
+        self._is_paused = True
+
+    def resume(self, answer: str) -> None:
+        """Note down an answer behind its question, and go on."""
+        for proxy in self._taken:
+            proxy.take_answer(answer)
+        self._is_paused = False
+        self._wake()
+
     def show_all(self) -> None:
         """Show what waits."""
+        if self._is_paused:
+            return
         with self._turn:
             batch = self._drain()
             if batch or self._has_changed:

@@ -19,6 +19,8 @@ class Face(Protocol):
     theme: Theme
     #: A line without an end that somebody prints; shown where rows are painted, until it has one.
     begun: str
+    #: Somebody types behind that line, or where it would be: its row is left alone.
+    is_asked: bool
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Copy what is to be shown; on the thread that runs the tree."""

@@ -294,6 +294,21 @@ class LiveDisplay:
         self._face.begun = begun_line(begun, self._face.theme, self._terminal.size().columns - 1)
         self._try(lambda: self._face.say(lines, self._clock()))
 
+    def wait_for_answer(self, answer: str | None) -> None:
+        """Leave the terminal alone while something is typed into it, with None; the next call has what was typed.
+
+        What is printed meanwhile waits, the answer is noted down behind its question.
+        """
+        capture = self._capture
+        if answer is None:
+            if capture is not None:
+                capture.pause()
+            self._face.is_asked = True
+        else:
+            self._face.is_asked = False
+            if capture is not None:
+                capture.resume(answer)
+
     def taker(self) -> Callable[[bytes], None] | None:
         """Return what shows whole lines above the rows, soon; None where no rows are painted."""
         return None if self._capture is None else partial(self._capture.add, None)

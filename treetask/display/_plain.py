@@ -84,6 +84,7 @@ class PlainLog:
         self._terminal = terminal
         self.theme = theme
         self.begun = ""
+        self.is_asked = False
         #: Says the number of the run, where it is on record.
         self._run = run
         #: The time of day that lines begin with, in seconds since the epoch.

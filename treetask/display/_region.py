@@ -64,6 +64,8 @@ class Region:
         self._painted: list[str] = []
         #: Where in the first row the cursor is parked: behind a question, so that the answer is not typed over it.
         self.column = 0
+        #: Whether somebody types there though nothing was asked.
+        self.is_asked = False
         self._size: Size | None = None
         self._repainted = float("-inf")
         self._cursor_hidden = False
@@ -76,8 +78,9 @@ class Region:
         """Hide the cursor until `show_cursor`, `erase` or the end of the process."""
         remember(self)
         self._left = False
-        self._cursor_hidden = True
-        self._terminal.write(HIDE_CURSOR)
+        if not self._terminal.is_anothers:
+            self._cursor_hidden = True
+            self._terminal.write(HIDE_CURSOR)
 
     def show_cursor(self) -> None:
         """Show the cursor again."""
@@ -89,15 +92,18 @@ class Region:
     def paint(self, rows: list[str], size: Size, now: float, above: Iterable[str] = ()) -> bool:
         """Show these rows in place of the last ones, and lines above them for good, in one write.
 
-        Every row must be narrower than the screen. Nothing is written where nothing changed. Returns False if the
-        lines could not be written: after `leave`, and where a frame of this very thread is half written, as in a
-        signal handler.
+        Every row must be narrower than the screen. Nothing is written where nothing changed, and no rows in the
+        background of a shell. Returns False if the lines could not be written: after `leave`, and where a frame of
+        this very thread is half written, as in a signal handler.
         """
         with self._lock:
             if self._left:
                 return not [*above]
             if self._busy:
                 return False
+            if self._terminal.is_anothers:
+                self._terminal.write("".join(f"{line}\r\n" for line in above))
+                return True
             self._busy = True
             try:
                 self._paint(rows, size, now, list(above))
@@ -117,7 +123,8 @@ class Region:
         frame.append("\r")
         frame += [_said(line, size.columns) for line in above]
         # What somebody types behind a question stands in its row as long as that is where it was.
-        is_asking = self.column > 0 and not above and size == self._size and rows[:1] == self._painted[:1]
+        is_as_before = not above and size == self._size and rows[:1] == self._painted[:1]
+        is_asking = is_as_before and (self.is_asked or self.column > 0)
         frame += [WRAP_OFF, *self._changes(rows, whole=whole, is_asking=is_asking), WRAP_ON, END_FRAME]
         self._terminal.write("".join(frame))
         self._painted = rows

@@ -35,6 +35,7 @@ class Screen:
         self._terminal = terminal
         self.theme = theme
         self.begun = ""
+        self.is_asked = False
         self._region = Region(terminal, alone=not terminal.is_shared())
         self._memory = Memory()
         #: What was taken last, and what its tree's clock is ahead of the display's.
@@ -70,6 +71,7 @@ class Screen:
         painted = False
         try:
             self._region.column = display_width(self.begun)
+            self._region.is_asked = self.is_asked
             painted = self._region.paint(self._rows(size, now), size, now, above)
         finally:
             if not painted:

@@ -22,6 +22,7 @@ class Silence:
         self._terminal = terminal
         self.theme = theme
         self.begun = ""
+        self.is_asked = False
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Do nothing."""

@@ -98,6 +98,16 @@ class Terminal:
         """Whether the standard streams write here too, so that anybody's `print` may appear at any moment."""
         return any(self.is_same_as(Terminal(stream)) for stream in (sys.stdout, sys.stderr))
 
+    @property
+    def is_anothers(self) -> bool:
+        """Whether a job that is not ours has the terminal: we are in the background of a shell."""
+        if sys.platform == "win32" or self._fd is None:
+            return False
+        try:
+            return os.tcgetpgrp(self._fd) != os.getpgrp()
+        except OSError:  # not the terminal of our session, so nobody else has it
+            return False
+
     def size(self) -> Size:
         """Return the size now; where a terminal does not tell it, the environment's or the usual one."""
         columns, rows = self._own_size() or _asked_size(self._fd)
