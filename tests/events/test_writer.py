@@ -24,6 +24,7 @@ from treetask.events import (
     StartLine,
     StatusLine,
     encoded,
+    lines_of,
 )
 from treetask.model import RunEnded
 
@@ -271,3 +272,36 @@ def test_subscribed_too_late_is_refused() -> None:
         TreeTaskError, match=exactly("EventWriter was subscribed when the run had begun; subscribe it before")
     ):
         EventWriter(print).on_event(RunEnded(tree, 1.0))
+
+
+async def test_what_is_said_in_the_midst_of_a_line_comes_after_it() -> None:
+    """As what a finalizer prints, on the very thread that writes: no number is given twice, and none is out of turn."""
+    written: list[bytes] = []
+
+    def wall() -> float:
+        if len(written) == 3:  # while the fourth line is made
+            writer.unattributed(["finalized"])
+        return 1_000.0
+
+    writer = EventWriter(written.append, wall=wall)
+    executor = AsyncExecutor(TreeBuilder("root").add_child("a", task=ok).build())
+    executor.subscribe(writer)
+    await executor.run()
+    writer.close()
+
+    lines = list(lines_of(written, "events"))
+    assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
+    assert isinstance(lines[4], LogLine)
+    assert lines[4].lines == ("finalized",)
+
+
+async def test_no_lines_before_the_run_are_no_event() -> None:
+    """Nothing was put out: nothing is told."""
+    written: list[bytes] = []
+    writer = EventWriter(written.append)
+    writer.unattributed([])
+    executor = AsyncExecutor(TreeBuilder("root").build())
+    executor.subscribe(writer)
+    await executor.run()
+
+    assert not [line for line in lines_of(written, "events") if isinstance(line, LogLine)]

@@ -6,8 +6,9 @@ Hands on bytes; where they go, and what becomes of them there, is not its affair
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import TreeTaskError
@@ -48,6 +49,8 @@ _DIGITS: Final = 6
 
 _RETRYING: Final = TaskStatus.RETRYING
 _PENDING: Final = TaskStatus.PENDING
+#: What a line is made of: its kind, when that was, and its fields.
+_Unwritten: TypeAlias = tuple[Callable[..., Line], float, dict[str, object]]
 _TROUBLED: Final = FAILURES | {_RETRYING, TaskStatus.CANCELLED, TaskStatus.SKIPPED}
 
 
@@ -70,7 +73,10 @@ class EventWriter:
         self._target: Final = target
         self._run: Final = run
         self._wall: Final = wall
+        #: Reentrant: what a finalizer prints comes in the midst of another line, and is written after that one.
         self._lock: Final = threading.RLock()
+        self._unwritten: Final[deque[_Unwritten]] = deque()
+        self._is_writing = False
         self._seq = 0
         #: The tree, when its run began on its clock, and the time of the last event there.
         self._tree: TaskTree | None = None
@@ -111,7 +117,7 @@ class EventWriter:
         """Write lines that somebody has put out, nobody knows who. From any thread; none are written after `close`."""
         said = tuple(lines)
         with self._lock:
-            if self._tree is None:
+            if said and self._tree is None:
                 self._early.append(said)
             elif said:
                 self._write(LogLine, self._now(), lines=said)
@@ -245,9 +251,21 @@ class EventWriter:
 
     def _write(self, kind: Callable[..., Line], at: float, **fields: object) -> None:
         with self._lock:
-            self._seq += 1
-            line = kind(seq=self._seq, at=self._since_start(at), wall=round(self._wall(), _DIGITS), **fields)
-            self._put(encoded(line))
+            self._unwritten.append((kind, at, fields))
+            if self._is_writing:
+                return
+            self._is_writing = True
+            try:
+                while self._unwritten:
+                    self._write_next()
+            finally:
+                self._is_writing = False
+
+    def _write_next(self) -> None:
+        kind, at, fields = self._unwritten.popleft()
+        self._seq += 1
+        line = kind(seq=self._seq, at=self._since_start(at), wall=round(self._wall(), _DIGITS), **fields)
+        self._put(encoded(line))
 
     def _since_start(self, at: float | None) -> float | None:
         return None if at is None else round(at - self._began, _DIGITS)
