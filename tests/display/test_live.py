@@ -352,6 +352,42 @@ def test_late_update_opens_no_second_region() -> None:
     assert screen.text == FINAL
 
 
+class SlowTerminal(ScreenTerminal):
+    """A screen whose size one thread learns late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = ""
+        self.is_asked = threading.Event()
+        self.answers = threading.Event()
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "terminal_size" and threading.current_thread().name == super().__getattribute__("slow"):
+            self.is_asked.set()
+            assert self.answers.wait(DEADLINE)
+        return super().__getattribute__(name)
+
+
+def test_messages_of_two_threads_keep_their_order() -> None:
+    """Also where the thread of the first one has taken it, and is not done yet when the second comes."""
+    screen = SlowTerminal()
+    display = shown_on(screen, running_pipeline())
+    display.clear()
+    first = threading.Thread(target=display.print_message, args=("first",), name="slow")
+    second = threading.Thread(target=display.print_message, args=("second",))
+
+    screen.slow = "slow"
+    first.start()
+    assert screen.is_asked.wait(DEADLINE)
+    second.start()
+    second.join(0.05)
+    screen.answers.set()
+    first.join(DEADLINE)
+    second.join(DEADLINE)
+
+    assert screen.text.split() == ["first", "second"]
+
+
 def test_rows_can_be_cleared_and_come_back() -> None:
     """`clear` takes them away; the next update shows them."""
     hand = running_pipeline()

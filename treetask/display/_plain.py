@@ -7,6 +7,7 @@ groups that have few children, one by one; of all others it tells the progress, 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -97,6 +98,8 @@ class PlainLog:
         self._untold = 0
         self._counted_at = float("-inf")
         self._lines: deque[str] = deque()
+        #: Held by whoever writes them, so that they keep their order. Reentrant: a signal's handler may say something.
+        self._turn: Final = threading.RLock()
         self._pulse: _Pulse | None = None
         self._wrote_at = float("-inf")
 
@@ -126,14 +129,18 @@ class PlainLog:
 
     def show(self, now: float) -> None:
         """Write what has happened, or, after a long silence, what still runs. For any thread."""
-        lines = self._drain()
+        with self._turn:
+            lines = self._drain() or self._heartbeat(now)
+            if lines:
+                self._wrote_at = now
+                self._terminal.write("".join(f"{line}\n" for line in lines))
+
+    def _heartbeat(self, now: float) -> list[str]:
         pulse = self._pulse
-        if not lines and pulse is not None and now - self._wrote_at >= _HEARTBEAT_SECONDS:
-            longest = f", longest {pulse.longest} {duration(now - pulse.since)}" if pulse.longest else ""
-            lines = self._quoted([self._line(f"still running: {pulse.progress}{longest}")])
-        if lines:
-            self._wrote_at = now
-            self._terminal.write("".join(f"{line}\n" for line in lines))
+        if pulse is None or now - self._wrote_at < _HEARTBEAT_SECONDS:
+            return []
+        longest = f", longest {pulse.longest} {duration(now - pulse.since)}" if pulse.longest else ""
+        return self._quoted([self._line(f"still running: {pulse.progress}{longest}")])
 
     def say(self, lines: list[str], now: float) -> None:
         """Write lines as they are."""

@@ -6,6 +6,7 @@ times running while a body blocks the event loop.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -47,6 +48,8 @@ class Screen:
         self._size: Size | None = None
         #: Lines that wait to be said above the region.
         self._above: deque[str] = deque()
+        #: Whoever shows them holds it, so that lines keep their order. Reentrant: a signal's handler may say something.
+        self._turn: Final = threading.RLock()
 
     def take(self, tree: TaskTree, max_depth: int | None, now: float) -> None:
         """Copy what the next frames show. To be called where the tree may be read."""
@@ -66,16 +69,17 @@ class Screen:
 
     def show(self, now: float) -> None:
         """Paint the window that was taken last, with the times of now. For any thread."""
-        above = self._drain()
-        size = self._terminal.size()
-        painted = False
-        try:
-            self._region.column = display_width(self.begun)
-            self._region.is_asked = self.is_asked
-            painted = self._region.paint(self._rows(size, now), size, now, above)
-        finally:
-            if not painted:
-                self._above.extendleft(reversed(above))
+        with self._turn:
+            above = self._drain()
+            size = self._terminal.size()
+            painted = False
+            try:
+                self._region.column = display_width(self.begun)
+                self._region.is_asked = self.is_asked
+                painted = self._region.paint(self._rows(size, now), size, now, above)
+            finally:
+                if not painted:
+                    self._above.extendleft(reversed(above))
 
     def _rows(self, size: Size, now: float) -> list[str]:
         height = region_height(size)
