@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.display.trees import HandEngine, chain, flat, nightly, pipeline
 from treetask.display import LiveDisplay
 from treetask.display._browsing import Browsing
-from treetask.display._keys import Decoder
+from treetask.display._keyboard import Keyboard
+from treetask.display._keys import Decoder, Typed
 from treetask.model import TaskNode, TreeTaskConfig
 from treetask.testing import ScreenTerminal
 
@@ -352,3 +353,17 @@ def test_narrow_encoding_is_kept_to() -> None:
     for key in (DOWN, "?", "?", "f", DOWN, "l"):
         assert "\n".join(watched.press(key)).isascii()
     assert isinstance(watched.screen, io.StringIO)
+
+
+def test_key_that_was_pressed_already_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread may be quicker than whoever asked for keys."""
+
+    def open_at_once(keyboard: Keyboard) -> bool:
+        keyboard._give([Typed(None, b"y")])
+        return True
+
+    monkeypatch.setattr(Keyboard, "open", open_at_once)
+    display = LiveDisplay(config=CALM, output=ScreenTerminal())
+    display.take_keys(-1, Run())
+
+    assert display.leave_keys() == b"y"

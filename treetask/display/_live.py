@@ -194,13 +194,16 @@ class LiveDisplay:
         from treetask.display._browsing import Browsing
         from treetask.display._keyboard import Keyboard
 
-        browsing = Browsing(controls)
-        keyboard = Keyboard(fd, self.note_keys)
+        # There before the first key is: that may have been typed already.
+        browsing = self._browsing = Browsing(controls)
+        keyboard = Keyboard(fd, self._note_keys)
         if keyboard.open():
-            self._keyboard, self._browsing = keyboard, browsing
+            self._keyboard = keyboard
             self._face.browse(browsing)
+        else:
+            self._browsing = None
 
-    def note_keys(self, typed: Sequence[Typed]) -> None:
+    def _note_keys(self, typed: Sequence[Typed]) -> None:
         """Take keys; from any thread."""
         if self._browsing is not None:
             self._browsing.note(typed)
@@ -270,8 +273,6 @@ class LiveDisplay:
         finally:
             self.show_cursor()
 
-    # -- the face --------------------------------------------------------------------------------------------------
-
     # -- what is printed meanwhile -----------------------------------------------------------------------------------
 
     def _begin_capture(self) -> None:
@@ -328,6 +329,8 @@ class LiveDisplay:
             lines += said_lines(said, face.theme)
         if lines:
             self._terminal.write("".join(f"{line}\n" for line in lines))
+
+    # -- the face ----------------------------------------------------------------------------------------------------
 
     @property
     def theme(self) -> Theme:
