@@ -12,6 +12,7 @@ from treetask import (
     ExecutionResult,
     NoResultError,
     Registry,
+    TaskFailed,
     TaskNode,
     TaskStatus,
     TaskTree,
@@ -20,6 +21,7 @@ from treetask import (
     TreeFailed,
     TreeTaskError,
 )
+from treetask.model import Child, is_from_below
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -175,3 +177,47 @@ class TestErrors:
         assert (error.reason, error.result) == (reason, result)
         with pytest.raises(TreeTaskError, match=exactly(message)):
             raise error
+
+
+class NoTemplate:
+    """Of a child that has a node already."""
+
+    label = "child"
+
+    def make_node(self, child: Child[Any], node_id: str) -> TaskNode:
+        raise AssertionError
+
+
+def told_of(node: TaskNode) -> TaskFailed:
+    """Return what a body is told when it asks for the result of a child that failed."""
+    child: Child[Any] = Child(NoTemplate(), (), {})
+    child._node = node
+    return TaskFailed(child)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "is_so"),
+    [
+        ("failed", "of the child", True),
+        ("retrying", "of the child", True),
+        ("failed", "of one elsewhere", False),
+        ("retrying", "of one elsewhere", True),
+        ("failed", "of a child that was skipped", False),
+        ("failed", "of its own", False),
+        ("failed", None, True),
+        ("timed_out", None, False),
+    ],
+)
+def test_failure_is_from_below_where_a_node_below_failed(status: str, error: str | None, is_so: bool) -> None:
+    """Not where a body was told of something elsewhere, or of what raised nothing; nor where its time was up."""
+    group, elsewhere = TaskNode("group"), TaskNode("elsewhere", status="failed")
+    deep = group.add_child(TaskNode("between", status="failed")).add_child(TaskNode("deep", status="failed"))
+    skipped = group.add_child(TaskNode("skipped", status="skipped"))
+    errors = {
+        "of the child": told_of(deep),
+        "of one elsewhere": told_of(elsewhere),
+        "of a child that was skipped": told_of(skipped),
+        "of its own": OSError(),
+    }
+
+    assert is_from_below(group, TaskStatus(status), None if error is None else errors[error]) is is_so

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, TaskTree, has_raised, leaf_exceptions, unhandled
+from treetask.model import TaskNode, TaskStatus, TaskTree, is_from_below, leaf_exceptions, unhandled
 from treetask.text import exception_lines, user_places
 
 
@@ -47,21 +47,9 @@ def distinct_failures(nodes: Iterable[TaskNode]) -> list[Failure]:
 
 def _is_own(node: TaskNode) -> bool:
     """Whether a node failed by itself, not because a child did."""
-    if isinstance(node.exception, TaskFailed):
-        return has_raised(node) or not _is_below(node.exception.child.node, node)
-    if node.exception is not None:
-        return True
-    if node.status is TaskStatus.TIMED_OUT:
-        # A root without an exception: the run took too long, and its caller says so.
-        return node.parent is not None
-    return not any(child.status in FAILURES for child in node.children)
-
-
-def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
-    parent = node.parent
-    while parent is not None and parent is not ancestor:
-        parent = parent.parent
-    return parent is ancestor
+    if node.parent is None and node.status is TaskStatus.TIMED_OUT and node.exception is None:
+        return False  # the run took too long, and its caller says so
+    return not is_from_below(node, node.status, node.exception)
 
 
 def _sameness(node: TaskNode, exception: BaseException | None) -> object:

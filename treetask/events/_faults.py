@@ -1,6 +1,6 @@
 """What went wrong with a node, as it is told in a line: of exceptions what they say and where they came from.
 
-Knows nodes and their exceptions; not where lines go.
+Knows exceptions; neither nodes nor where lines go.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from treetask._errors import words_of
 from treetask.events._lines import Fault, Frame
-from treetask.model import FAILURES, TaskFailed, TaskNode, TaskStatus, has_raised, leaf_exceptions
+from treetask.model import leaf_exceptions
 from treetask.text import user_frames
 
 #: Characters of one message; a server's error page can have millions.
@@ -31,25 +31,6 @@ def faults_of(exception: BaseException | None, error: str | None) -> tuple[Fault
     if len(leaves) > FAULTS_KEPT:
         faults.append(Fault(kind="", message=f"{len(leaves) - FAULTS_KEPT:,} more exceptions"))
     return tuple(faults)
-
-
-def is_from_below(node: TaskNode, status: TaskStatus, exception: BaseException | None) -> bool:
-    """Whether a node that has failed, or is to be repeated, did so because a node below it has failed."""
-    if isinstance(exception, TaskFailed):
-        # By the time that this is asked, what was below an attempt that is repeated has begun anew or is gone.
-        if status is TaskStatus.RETRYING:
-            return True
-        return not has_raised(node) and _is_below(exception.child.node, node)
-    if exception is not None or status is TaskStatus.TIMED_OUT:
-        return False
-    return status is TaskStatus.RETRYING or any(child.status in FAILURES for child in node.children)
-
-
-def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
-    parent = node.parent
-    while parent is not None and parent is not ancestor:
-        parent = parent.parent
-    return parent is ancestor
 
 
 def _fault(exception: BaseException) -> Fault:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from treetask import _clock
 from treetask._errors import TreeTaskError
-from treetask.events._faults import faults_of, is_from_below
+from treetask.events._faults import faults_of
 from treetask.events._form import encoded
 from treetask.events._lines import (
     FORMAT_VERSION,
@@ -40,6 +40,7 @@ from treetask.model import (
     TaskStatus,
     TaskTree,
     TreeTaskConfig,
+    is_from_below,
 )
 
 #: Of the progress of one node no more than one line is written in so many seconds, and the last.

@@ -50,6 +50,7 @@ from treetask.model._result import (
     TreeCancelled,
     TreeFailed,
     has_raised,
+    is_from_below,
     leaf_exceptions,
     unhandled,
 )
@@ -174,6 +175,7 @@ __all__ = [
     "goes_last",
     "has_raised",
     "in_turn",
+    "is_from_below",
     "kind_of",
     "leaf_exceptions",
     "left_behind",

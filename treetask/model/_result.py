@@ -147,10 +147,29 @@ def _is_handled(node: TaskNode, let_pass: set[TaskNode], known: dict[TaskNode, b
 def has_raised(node: TaskNode) -> bool:
     """Whether a node that failed did so by itself. Those that failed because of it are as many as the tree is deep."""
     error = node.exception
-    if not isinstance(error, TaskFailed):
-        return error is not None
-    # It was told of children of which none failed: they were cancelled or skipped, and raised nothing.
-    return all(child.node.status not in FAILURES for child in (error.child, *error.others))
+    return not _tells_of_failure(error) if isinstance(error, TaskFailed) else error is not None
+
+
+def is_from_below(node: TaskNode, status: TaskStatus, exception: BaseException | None) -> bool:
+    """Whether a node that has failed, or is to be repeated, did so because a node below it has failed."""
+    if isinstance(exception, TaskFailed):
+        # By the time that this is asked, what was below an attempt that is repeated has begun anew or is gone.
+        return status is TaskStatus.RETRYING or (_tells_of_failure(exception) and _is_below(exception.child.node, node))
+    if exception is not None or status is TaskStatus.TIMED_OUT:
+        return False
+    return status is TaskStatus.RETRYING or any(child.status in FAILURES for child in node.children)
+
+
+def _tells_of_failure(error: TaskFailed) -> bool:
+    # Of children of which none failed it tells as well: they were cancelled or skipped, and raised nothing.
+    return any(child.node.status in FAILURES for child in (error.child, *error.others))
+
+
+def _is_below(node: TaskNode, ancestor: TaskNode) -> bool:
+    parent = node.parent
+    while parent is not None and parent is not ancestor:
+        parent = parent.parent
+    return parent is ancestor
 
 
 def leaf_exceptions(error: BaseException) -> Iterator[BaseException]:
