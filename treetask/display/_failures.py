@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from treetask.model import TaskNode, TaskStatus, TaskTree, is_from_below, leaf_exceptions, unhandled
-from treetask.text import exception_lines, user_places
+from treetask.text import exception_lines, frame_lines, safe_text, user_places
 
 
 @dataclass(slots=True)
@@ -26,6 +26,16 @@ class Failure:
     def kind(self) -> str:
         """The name of its kind: `HTTPError`, or a status where nothing was raised."""
         return str(self.node.status).replace("_", " ") if self.exception is None else type(self.exception).__qualname__
+
+    def words(self) -> list[str]:
+        """Return what was said of it, in lines that are safe to be shown."""
+        if self.exception is not None:
+            return exception_lines(self.exception)
+        return [safe_text(line) for line in (self.node.error or self.kind).splitlines()]
+
+    def frames(self) -> list[str]:
+        """Return where it came from, in lines; none where nothing was raised."""
+        return [] if self.exception is None else frame_lines(self.exception)
 
 
 def failed_nodes(tree: TaskTree) -> list[TaskNode]:
@@ -55,8 +65,4 @@ def _is_own(node: TaskNode) -> bool:
 def _sameness(node: TaskNode, exception: BaseException | None) -> object:
     if exception is None:
         return (node.status, node.error)
-    return (
-        type(exception),
-        tuple(exception_lines(exception)),
-        user_places(exception),
-    )
+    return (type(exception), tuple(exception_lines(exception)), user_places(exception))

@@ -21,7 +21,7 @@ from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
 from treetask.display._workflow import command, group, quoted
 from treetask.model import FAILURES, TaskNode, TaskStatus, TaskTree
-from treetask.text import SourceFrame, exception_lines, safe_text, user_frames, without_colours
+from treetask.text import user_frames, without_colours
 
 #: GitHub shows this many errors of a step and drops the others.
 _ANNOTATIONS: Final = 10
@@ -103,12 +103,8 @@ def error_commands(failures: list[Failure], workspace: str) -> list[str]:
 
 
 def _annotation(failure: Failure, workspace: str) -> str:
-    exception = failure.exception
-    if exception is None:
-        said = [safe_text(line) for line in (failure.node.error or failure.kind).splitlines()]
-        frames = list[SourceFrame]()
-    else:
-        said, frames = exception_lines(exception), user_frames(exception)
+    said = failure.words()
+    frames = [] if failure.exception is None else user_frames(failure.exception)
     if failure.again:
         said.append(f"the same in {len(failure.again):,} more")
     text = "\n".join(said)

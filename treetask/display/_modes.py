@@ -68,8 +68,8 @@ def make_display(
     """Return the display of that name: `auto` (live on a terminal, else plain), `live`, `plain` or `quiet`.
 
     `color` is `auto` (as the environment says, else on a terminal), `always` or `never`; `run` returns the number of
-    the run, once it has begun, if it is on record. Raises `ValueError` for
-    another name, and for `live` on an output that cannot be painted on.
+    the run, once it has begun, if it is on record. Raises `ValueError` for another name, and for `live` on an output
+    that cannot be painted on.
     """
     if mode not in _KINDS:
         raise ValueError(f"there is no display '{mode}'{did_you_mean(mode, _KINDS)}")

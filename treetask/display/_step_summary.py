@@ -17,7 +17,7 @@ from treetask.display._standing import Standing, of_node, of_stats
 from treetask.display._summary import FAILURES_SHOWN, LOG_LINES_SHOWN, node_path
 from treetask.display._words import last_log_lines
 from treetask.model import TaskNode, TaskStatus, TaskTree
-from treetask.text import duration, exception_lines, frame_lines, safe_text
+from treetask.text import duration, safe_text
 
 #: GitHub takes no summary of a step that is larger, and then shows none.
 _BYTES: Final = 1024 * 1024
@@ -73,14 +73,10 @@ def _details(failure: Failure) -> str:
     facts = [f"{node.retry_count + 1} attempts"] if node.retry_count else []
     facts += [] if node.elapsed is None else [duration(node.elapsed)]
     facts += [f"×{len(failure.again) + 1:,}"] if failure.again else []
-    if failure.exception is None:
-        said = [safe_text(line) for line in (node.error or failure.kind).splitlines()]
-        frames = []
-    else:
-        said, frames = exception_lines(failure.exception), frame_lines(failure.exception)
+    said = failure.words()
     log = [f"│ {line}" for line in last_log_lines(node, LOG_LINES_SHOWN)] if failure.tells_log else []
     title = f"❌ {_code(node_path(node))} {_code(said[0] if said else failure.kind)}"
-    text = "&#10;".join(literal(line[:_LINE_SHOWN]) for line in (*frames, *said, *log))
+    text = "&#10;".join(literal(line[:_LINE_SHOWN]) for line in (*failure.frames(), *said, *log))
     return f"<details><summary>{', '.join([title, *facts])}</summary><pre>{text}</pre></details>"
 
 

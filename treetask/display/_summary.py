@@ -12,7 +12,7 @@ from treetask.display._failures import Failure, distinct_failures, failed_nodes
 from treetask.display._theme import Role, Theme, theme_for
 from treetask.display._words import last_log_lines
 from treetask.model import TaskNode, TaskStatus, TaskTree, TreeTaskConfig
-from treetask.text import duration, exception_lines, frame_lines, safe_text
+from treetask.text import duration, safe_text
 
 #: Whoever has more distinct failures than this reads the first ones and mends those.
 FAILURES_SHOWN: Final = 10
@@ -68,12 +68,8 @@ def _told(failure: Failure, theme: Theme, whole_log: str | None) -> Iterator[str
     elapsed = "" if node.elapsed is None else duration(node.elapsed)
     times = f"{attempts}{elapsed}".rstrip(" ,")
     yield f"{theme.paint(Role.HEADING, node_path(node))}  {theme.paint(Role.FAINT, times)}".rstrip()
-    if failure.exception is None:
-        said = [safe_text(line) for line in (node.error or failure.kind).splitlines()]
-    else:
-        yield from (theme.paint(Role.FAINT, f"  {line}") for line in frame_lines(failure.exception))
-        said = exception_lines(failure.exception)
-    yield from (theme.paint(Role.FAILED, f"  {line}") for line in said)
+    yield from (theme.paint(Role.FAINT, f"  {line}") for line in failure.frames())
+    yield from (theme.paint(Role.FAILED, f"  {line}") for line in failure.words())
     if failure.tells_log:
         for line in last_log_lines(node, LOG_LINES_SHOWN):
             yield theme.paint(Role.FAINT, f"  │ {line}")

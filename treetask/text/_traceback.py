@@ -23,10 +23,10 @@ from treetask.text._safe_text import safe_text
 FRAMES_SHOWN: Final = 6
 #: Lines of one message; a server's error page can have thousands.
 MESSAGE_LINES_SHOWN: Final = 8
-#: Where exceptions are from that only stand for others.
-_RETOLD: Final = "treetask.text._retold"
 #: Characters of one of its lines; an answer of a server may be one of a megabyte.
 MESSAGE_LINE_SHOWN: Final = 2_000
+#: Where exceptions are from that only stand for others.
+_RETOLD: Final = "treetask.text._retold"
 #: Nobody wrote these frames and nobody can change anything there, so they are left out even if nothing else is left.
 _MACHINERY: Final = frozenset({"treetask", "anyio", "asyncio", "trio", "outcome", "importlib"})
 
