@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.display.trees import HandEngine, flat, pipeline
+from tests.display.trees import HandEngine, flat, pipeline, work
 from treetask.display import failure_summary, make_display
 from treetask.display._failures import distinct_failures, failed_nodes
 from treetask.display._github import GitHubLog, error_commands
@@ -22,7 +22,7 @@ from treetask.display._step_summary import literal, step_summary
 from treetask.display._terminal import Terminal
 from treetask.display._theme import theme_for
 from treetask.display._workflow import command, quoted
-from treetask.model import TreeTaskConfig
+from treetask.model import TaskNode, TaskTree, TreeTaskConfig
 from treetask.text import without_colours
 
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
@@ -198,6 +198,54 @@ def test_summary_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     hand.move("working", "root", "t0")
     hand.move("done", "t0", "root")
     assert Log(hand).conclude() == ["12:00:00 the summary of the step cannot be written: No such file or directory"]
+
+
+def test_summary_of_a_step_tells_a_run() -> None:
+    """How tasks ended, groups not counted; each distinct failure once, with its log; what took longest, that first."""
+    root = TaskNode("nightly")
+    crawl = root.add_child(TaskNode("crawl", task_fn=work))
+    for page in "abc":
+        crawl.add_child(TaskNode(page, task_fn=work))
+    root.add_child(TaskNode("publish", task_fn=work))
+    hand = HandEngine(TaskTree(root))
+    hand.move("working", "nightly", "crawl", "a", "b", "c")
+    crawl.children[0].retry_count = 2
+    crawl.children[0].extend_log(b"asking\n")
+    hand.time = 1.0
+    hand.fail("a", "503")
+    hand.time = 2.0
+    hand.fail("b", "503")
+    hand.time = 3.0
+    hand.move("done", "c")
+    hand.move("failed", "crawl")
+    hand.move("skipped", "publish")
+    hand.move("failed", "nightly")
+
+    assert step_summary(hand.tree, distinct_failures(failed_nodes(hand.tree))).split("\n\n") == [
+        "<h3>❌ <code>nightly</code> failed in 3.0s</h3>",
+        (
+            "<table><tr><th>done</th><th>running</th><th>waiting</th><th>failed</th><th>cancelled</th><th>skipped</th></tr>"
+            "<tr><td>1</td><td>0</td><td>0</td><td>2</td><td>0</td><td>1</td></tr></table>"
+        ),
+        (
+            "<details><summary>❌ <code>nightly › crawl › a</code> <code>503</code>, 3 attempts, 1.0s, ×2</summary>"
+            "<pre>503&#10;│ asking</pre></details>"
+        ),
+        (
+            "<table><tr><th>slowest tasks</th><th>time</th><th>status</th></tr>"
+            "<tr><td><code>nightly › crawl › c</code></td><td>3.0s</td><td>done</td></tr>"
+            "<tr><td><code>nightly › crawl › b</code></td><td>2.0s</td><td>failed</td></tr>"
+            "<tr><td><code>nightly › crawl › a</code></td><td>1.0s</td><td>failed</td></tr></table>"
+        ),
+        "",
+    ]
+
+
+def test_summary_of_a_step_in_which_nothing_began() -> None:
+    """Nothing took any time, so nothing took longest."""
+    hand = flat(1)
+    hand.move("cancelled", "t0", "root")
+    assert [piece[:7] for piece in step_summary(hand.tree, []).split("\n\n")] == ["<h3>🚫 <", "<table>", ""]
 
 
 def test_summary_of_a_step_has_a_bound() -> None:

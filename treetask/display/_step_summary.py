@@ -13,7 +13,7 @@ from heapq import nlargest
 from typing import Final
 
 from treetask.display._failures import Failure
-from treetask.display._standing import Standing, of_node, of_stats
+from treetask.display._standing import Standing, of_leaves
 from treetask.display._summary import FAILURES_SHOWN, LOG_LINES_SHOWN, node_path
 from treetask.display._words import last_log_lines
 from treetask.model import TaskNode, TaskStatus, TaskTree
@@ -55,7 +55,7 @@ def _pieces(tree: TaskTree, failures: list[Failure]) -> Iterator[str]:
     took = "" if root.elapsed is None else f" in {duration(root.elapsed)}"
     status = str(root.status).replace("_", " ")
     yield f"<h3>{_ICONS.get(root.status, '❔')} {_code(root.name)} {status}{took}</h3>"
-    standing = of_stats(tree.subtree_stats(root)).plus(of_node(root))
+    standing = of_leaves(tree)
     yield _table(Standing._fields[:6], [[f"{count:,}" for count in standing[:6]]])
     for failure in failures[:FAILURES_SHOWN]:
         yield _details(failure)
