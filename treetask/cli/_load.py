@@ -18,7 +18,6 @@ from treetask._errors import DefinitionError
 from treetask.cli._problem import CommandProblem, ExitCode, closest, listed, suggestion
 from treetask.cli._target import Target, module_names, python_files
 from treetask.display import short_path
-from treetask.text import exception_lines, frame_lines, is_raised_by_us, user_frames
 
 
 def load_module(target: Target) -> ModuleType:
@@ -56,6 +55,8 @@ def _load_named(target: Target) -> ModuleType:
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
+            from treetask.text import user_frames
+
             # Without a frame of the user's own it was our import that found nothing.
             if user_frames(error):
                 raise
@@ -194,6 +195,8 @@ def _importing(target: Target) -> Generator[None]:
 
 def trouble(error: BaseException, target: Target, who: str, when: str = "") -> CommandProblem:
     """Return the problem for an exception out of the user's code: who raised it, and when."""
+    from treetask.text import exception_lines, frame_lines, is_raised_by_us
+
     frames = frame_lines(error)
     if isinstance(error, DefinitionError) or (isinstance(error, (TypeError, ValueError)) and is_raised_by_us(error)):
         # A declaration that was refused: its message names the thing and the fix.

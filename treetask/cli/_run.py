@@ -20,10 +20,10 @@ from treetask.cli._stdin import Asked
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.cli._whole_logs import WholeLogs
-from treetask.display import LiveDisplay, failure_summary, make_display, original
+from treetask.display import LiveDisplay, make_display, original
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TreeCancelled, TreeFailed, leaf_exceptions
-from treetask.text import exception_lines, frame_lines, safe_text
+from treetask.text import safe_text
 
 if TYPE_CHECKING:
     # Loaded where the events of a run are asked for.
@@ -93,6 +93,8 @@ def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outle
     if outlet is not None:
         outlet.say_above = None
     if tree.root.status is not TaskStatus.DONE and (outlet is None or not outlet.takes_errors):
+        from treetask.display import failure_summary
+
         say(failure_summary(tree, width=width_of_errors(), theme=shown.theme, whole_logs=whole_logs))
     tell(told)
     if code == ExitCode.ALL_WELL and tree.selection is not None and tree.selection.unmet:
@@ -180,6 +182,8 @@ def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | 
 
 def _failed_by(failure: TreeFailed) -> tuple[int, list[str]]:
     """Tell of the time that is up and of resources: every node may be done, what these raised stands in no row."""
+    from treetask.text import exception_lines, frame_lines
+
     is_late = isinstance(failure.exceptions[0], RunTimeoutError)
     lines = [_sentence(failure.exceptions[0])] if is_late else []
     for each in failure.exceptions:
