@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetask._errors import TreeTaskError
 from treetask.cli._job import Job, make_job, selects_by_state
+from treetask.cli._on_record import store_with_runs
 from treetask.cli._options import Options, Param
 from treetask.cli._origin import Recalled, origin_of, recalled
 from treetask.cli._pipeline import Pipeline, load_pipeline
@@ -29,7 +30,7 @@ def resume(options: Options, place: StorePlace) -> int:
     """Go on with a run, by default the newest that is not done; return the exit code."""
     from treetask.store import ResumedRun, RunStatus
 
-    store = _store_with_runs(place)
+    store = store_with_runs(place)
     with store:
         record = _chosen(store, options.run, unless_done=True)
         if record.status is RunStatus.DONE:
@@ -48,7 +49,7 @@ def rerun(options: Options, place: StorePlace) -> int:
     """Run an earlier run again as a new one, by default the newest; with `--failed`, what of it was not done."""
     from treetask.store import RunStatus
 
-    with _store_with_runs(place) as store:
+    with store_with_runs(place) as store:
         record = _chosen(store, options.run)
         if options.failed and record.status is RunStatus.DONE:
             say([f"treetask: run {record.id} is done; nothing in it failed"])
@@ -64,7 +65,7 @@ def run_from_failed(target: Target, pipeline: Pipeline, options: Options, place:
     """Run what was not done in the newest run of a target; parameters and selection are those of that run."""
     from treetask.store import RunStatus
 
-    with _store_with_runs(place) as store:
+    with store_with_runs(place) as store:
         again = newest_of(target, store)
         if again is None:
             raise CommandProblem(
@@ -158,17 +159,6 @@ def _so_far(store: Store, record: RunRecord, beginning: str) -> str:
 
 
 # -- which run --------------------------------------------------------------------------------------------------------
-
-
-def _store_with_runs(place: StorePlace) -> Store:
-    store = place.opened_if_there()
-    if store is None:
-        raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
-    return store
-
-
-#: Said where there is no store; one is made by the first run.
-NOTHING_YET = "no run is on record here yet; the first one is recorded by: treetask TARGET"
 
 
 def _chosen(store: Store, number: int | None, *, unless_done: bool = False) -> RunRecord:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treetask import _clock
-from treetask.cli._again import NOTHING_YET
 from treetask.cli._listing import aligned
+from treetask.cli._on_record import NOTHING_YET
 from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import ExitCode

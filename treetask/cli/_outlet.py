@@ -15,7 +15,7 @@ from typing import Final, TextIO, cast
 
 from typing_extensions import Self
 
-from treetask.cli._problem import CommandProblem
+from treetask.cli._problem import CommandProblem, said_by
 from treetask.cli._report_file import ReportFile
 from treetask.cli._streams import say
 from treetask.display import original, shown_instead
@@ -138,8 +138,8 @@ class Outlet:
         if self._has_told:
             return
         self._has_told = True
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        sentence = f"treetask: {safe_text(self._name)}: events cannot be written there any more: {safe_text(why)}"
+        why = safe_text(said_by(error))
+        sentence = f"treetask: {safe_text(self._name)}: events cannot be written there any more: {why}"
         if self.takes_errors:
             self.writer.message([sentence])
         elif self.say_above is not None:
@@ -163,8 +163,7 @@ def _opened(file: str) -> io.BufferedWriter:
     try:
         return open(file, "wb")  # noqa: PTH123 - closed by `Outlet.close`
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise CommandProblem(f"--events: '{file}' cannot be written: {why}") from error
+        raise CommandProblem(f"--events: '{file}' cannot be written: {said_by(error)}") from error
 
 
 def _bytes_of(stream: TextIO | None) -> ByteStream | None:

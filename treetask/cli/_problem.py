@@ -44,6 +44,11 @@ class CommandProblem(TreeTaskError):
         return [f"treetask: {safe_text(first)}", *(f"  {safe_text(line)}" if line else "" for line in below)]
 
 
+def said_by(error: Exception) -> str:
+    """Return what an error says; of the system's own only the words, since who tells it names the file."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that was most likely meant, or None. Case does not matter."""
     from difflib import get_close_matches

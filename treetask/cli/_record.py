@@ -12,12 +12,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from treetask._errors import TreeTaskError
-from treetask.cli._again import NOTHING_YET
 from treetask.cli._history import JSON_VERSION, counts_of, run_as_json, title_of, told_counts, took, when
+from treetask.cli._on_record import looking_for_run, store_with_runs
 from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
-from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._problem import ExitCode
 from treetask.cli._streams import put_out, width_of_output
 from treetask.display import DEEPEST_PREFIX, theme_for
 from treetask.model import FAILURES, TaskStatus, TreeTaskConfig
@@ -40,17 +39,10 @@ def show_record(options: Options, place: StorePlace) -> int:
     """Put out what is on record of a run, by default of the newest."""
     from treetask.store import RunStatus, find_run, node_records
 
-    store = place.opened_if_there()
-    if store is None:
-        raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
-    with store:
-        try:
-            with store.reading() as connection:
-                record = find_run(connection, options.run)
-                nodes = node_records(connection, record.id)
-        except TreeTaskError as error:
-            code = ExitCode.NOTHING_SELECTED if options.run is None else ExitCode.MISUSE
-            raise CommandProblem(str(error), exit_code=code) from error
+    with store_with_runs(place) as store:
+        with looking_for_run(options), store.reading() as connection:
+            record = find_run(connection, options.run)
+            nodes = node_records(connection, record.id)
         counts = counts_of(store, record)
     if options.format == "json":
         put_out(_as_json(record, counts, nodes))

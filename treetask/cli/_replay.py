@@ -12,20 +12,18 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
 
 from treetask import _clock
-from treetask._errors import TreeTaskError
-from treetask.cli._again import NOTHING_YET
+from treetask.cli._on_record import lines_of_file, looking_for_run, store_with_runs
 from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._streams import say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.display import HandingDisplay, LiveDisplay, failure_summary, make_display, original
-from treetask.events import EndLine, Line, LogLine, MessageLine, Replay, StartLine, read_events
+from treetask.events import EndLine, Line, LogLine, MessageLine, Replay, StartLine
 from treetask.model import TaskStatus, TreeTaskConfig
 from treetask.text import safe_text
 
@@ -35,31 +33,16 @@ _BEAT: Final = 0.1
 
 def replay(options: Options, place: StorePlace) -> int:
     """Show a run again, by default the newest on record; return the exit code of that, not of the run."""
-    try:
+    with looking_for_run(options):
         return _Player(options).play(_lines(options, place))
-    except TreeTaskError as error:
-        if isinstance(error, CommandProblem):
-            raise
-        is_missing = options.source is None and options.run is None
-        code = ExitCode.NOTHING_SELECTED if is_missing else ExitCode.MISUSE
-        raise CommandProblem(str(error), exit_code=code) from error
 
 
 def _lines(options: Options, place: StorePlace) -> Iterator[Line]:
-    file = options.source
-    if file is not None:
-        if not Path(file).exists():
-            raise CommandProblem(
-                f"there is no file '{file}'; 'replay' takes the number of a run, which 'treetask runs' shows, "
-                "or a file that --events wrote"
-            )
-        return read_events(file)
+    if options.source is not None:
+        return lines_of_file(options.source, "replay")
     from treetask.store import run_lines
 
-    store = place.opened_if_there()
-    if store is None:
-        raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
-    with store, store.reading() as connection:
+    with store_with_runs(place) as store, store.reading() as connection:
         return iter(list(run_lines(connection, options.run)))
 
 

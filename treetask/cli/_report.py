@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from treetask import _clock
-from treetask._errors import TreeTaskError
-from treetask.cli._again import NOTHING_YET
+from treetask.cli._on_record import lines_of_file, looking_for_run, store_with_runs
 from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
-from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._problem import CommandProblem, ExitCode, said_by
 from treetask.cli._streams import put_out, put_out_bytes, say
-from treetask.events import Line, Story, read_events, story_of
+from treetask.events import Story, story_of
 from treetask.report import as_json, chrome_trace, dot, html_page, mermaid
 from treetask.text import safe_text
 
@@ -49,34 +48,16 @@ def report(options: Options, place: StorePlace) -> int:
 
 def _story(options: Options, place: StorePlace) -> Story:
     """Return the run that is meant. Raises `CommandProblem` where there is none such."""
-    try:
+    with looking_for_run(options):
         if options.source is not None:
-            return story_of(_lines_of_file(options.source))
+            return story_of(lines_of_file(options.source, "report"))
         return _on_record(options, place)
-    except TreeTaskError as error:
-        if isinstance(error, CommandProblem):
-            raise
-        is_missing = options.source is None and options.run is None
-        code = ExitCode.NOTHING_SELECTED if is_missing else ExitCode.MISUSE
-        raise CommandProblem(str(error), exit_code=code) from error
-
-
-def _lines_of_file(file: str) -> Iterator[Line]:
-    if not Path(file).exists():
-        raise CommandProblem(
-            f"there is no file '{file}'; 'report' takes the number of a run, which 'treetask runs' shows, "
-            "or a file that --events wrote"
-        )
-    return read_events(file)
 
 
 def _on_record(options: Options, place: StorePlace) -> Story:
     from treetask.store import RunStatus, find_run, run_lines
 
-    store = place.opened_if_there()
-    if store is None:
-        raise CommandProblem(NOTHING_YET, exit_code=ExitCode.NOTHING_SELECTED)
-    with store, store.reading() as connection:
+    with store_with_runs(place) as store, store.reading() as connection:
         record = find_run(connection, options.run)
         story = story_of(run_lines(connection, record.id))
     if record.ended_at is not None:
@@ -98,5 +79,4 @@ def _write(file: str, parts: Iterable[str]) -> None:
         with Path(file).open("w", encoding="utf-8", newline="\n") as stream:
             stream.writelines(parts)
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise CommandProblem(f"-o: '{file}' cannot be written: {why}") from error
+        raise CommandProblem(f"-o: '{file}' cannot be written: {said_by(error)}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from treetask._errors import TreeTaskError
-from treetask.cli._problem import CommandProblem
+from treetask.cli._problem import CommandProblem, said_by
 from treetask.events import Story, lines_of, story_of
 from treetask.text import safe_text
 
@@ -25,7 +25,7 @@ class ReportFile:
         try:
             refuse_unwritable(file)
         except OSError as error:
-            raise CommandProblem(f"--report: '{file}' cannot be written: {error.strerror or error}") from error
+            raise CommandProblem(f"--report: '{file}' cannot be written: {said_by(error)}") from error
         self._file: Final = file
         self._lines: Final[list[bytes]] = []
 
@@ -43,8 +43,7 @@ class ReportFile:
         try:
             write_page(self._file, story_of(lines_of(self._lines, self._file)))
         except (OSError, TreeTaskError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or error
-            raise CommandProblem(f"{self._file}: the report cannot be written: {why}") from error
+            raise CommandProblem(f"{self._file}: the report cannot be written: {said_by(error)}") from error
         return [f"treetask: report written to {safe_text(self._file)}"]
 
 

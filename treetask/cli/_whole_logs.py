@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from treetask.cli._problem import said_by
 from treetask.model import FAILURES, TaskNode
 from treetask.text import safe_text
 
@@ -94,7 +95,7 @@ class WholeLogs:
             _delete(file.path)
         if not self._has_told:
             self._has_told = True
-            why = error.strerror or str(error)
+            why = said_by(error)
             self._tell(f"treetask: the whole log of '{node.id}' cannot be kept in a file: {why}; the run goes on")
 
     def _leave_folder(self) -> None:
