@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from treetask._errors import DefinitionError
+from treetask._errors import DefinitionError, short_path
 from treetask.cli._problem import CommandProblem, ExitCode, closest, listed, suggestion
 from treetask.cli._target import Target, module_names, python_files
-from treetask.display import short_path
 
 
 def load_module(target: Target) -> ModuleType:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from treetask._errors import short_path
 from treetask.cli._job import Job
 from treetask.cli._options import Options
 from treetask.cli._problem import CommandProblem
 from treetask.cli._target import Target, parse_target
 from treetask.cli._values import types_for
-from treetask.display import short_path
 from treetask.model import OnFailure
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from treetask._errors import short_path
 from treetask.cli._options import COMMANDS, RECORD_COMMANDS
 from treetask.cli._problem import CommandProblem, closest
-from treetask.display import short_path
 
 FORMS: Final = "module:attribute or path/file.py:attribute"
 

@@ -7,7 +7,6 @@ Every name is loaded when it is first used: a run begins before there is anythin
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from treetask._errors import short_path
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
@@ -15,7 +14,7 @@ if _TYPE_CHECKING:
     from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
     from treetask.display._messages import message_lines
-    from treetask.display._modes import PlainDisplay, QuietDisplay, make_display
+    from treetask.display._modes import make_display
     from treetask.display._renderer import TreeRenderer
     from treetask.display._restore import restore_terminal
     from treetask.display._summary import failure_summary
@@ -28,7 +27,7 @@ else:
             "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
             "_messages": "message_lines",
-            "_modes": "PlainDisplay QuietDisplay make_display",
+            "_modes": "make_display",
             "_renderer": "TreeRenderer",
             "_restore": "restore_terminal",
             "_summary": "failure_summary",
@@ -41,8 +40,6 @@ __all__ = [
     "DEEPEST_PREFIX",
     "HandingDisplay",
     "LiveDisplay",
-    "PlainDisplay",
-    "QuietDisplay",
     "TreeRenderer",
     "failure_summary",
     "make_display",
@@ -50,7 +47,6 @@ __all__ = [
     "original",
     "printed_by_nodes",
     "restore_terminal",
-    "short_path",
     "shown_instead",
     "theme_for",
 ]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-#: What `--color` may say.
-COLOR_CHOICES: Final = ("auto", "always", "never")
 #: Terminals, by TERM, that know no escape sequences.
 _DUMB: Final = frozenset({"dumb", "unknown"})
 #: Terminals, by TERM, that encode everything and whose font has no pictures.
