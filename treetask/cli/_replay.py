@@ -201,7 +201,7 @@ def _stopped_by_signals() -> Generator[None]:
         raise SystemExit(128 + signum)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in numbers}
+    before = {number: signal.signal(number, leave) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield
     finally:

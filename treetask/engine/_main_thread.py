@@ -55,8 +55,9 @@ def run_in_main(
 ) -> TaskTree:
     """Run a tree to its end on a new event loop and return it.
 
-    In the main thread SIGINT, SIGTERM and SIGHUP are handled: `on_signal(count)` is called on the loop for each of the
-    first two, `before_leaving()` before the third ends the process with 128 + its number.
+    In the main thread SIGINT, SIGTERM and SIGHUP are handled, unless the process ignores them: `on_signal(count)` is
+    called on the loop for each of the first two, `before_leaving()` before the third ends the process with 128 + its
+    number.
 
     Raises what `AsyncExecutor.run` raises, or `Interrupted` once the run that a signal cancelled has ended.
     """
@@ -114,7 +115,9 @@ class _SignalWatch:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+        # What the process was started to ignore stays so: a hangup under `nohup`, Ctrl-C in a script's background.
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in heeded}
         try:
             yield
         finally:
