@@ -388,3 +388,18 @@ def test_long_line_without_an_end_shows_its_end() -> None:
     assert begun_line(None, theme, 20) == ""
     assert begun_line((None, b"." * 100 + b"\x1b[2J!"), theme, 10) == r"….\x1b[2J!"
     assert begun_line((flat(1).tree.root.children[0], b"short"), theme, 10) == "t0 │ short"
+
+
+def test_stream_that_was_closed_is_given_back_all_the_same() -> None:
+    """A body may close its standard error, which a handler of `logging` still holds; the end of a run bears that."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("tests.closed")
+    logger.addHandler(handler)
+    try:
+        with at(stream), printed_by_nodes():
+            assert isinstance(handler.stream, Proxy)
+            stream.close()
+        assert handler.stream is stream
+    finally:
+        logger.removeHandler(handler)

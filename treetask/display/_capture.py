@@ -300,7 +300,9 @@ def _repoint(old: TextIO, new: TextIO) -> None:
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     for handler in {handler for logger in loggers for handler in getattr(logger, "handlers", ())}:
         if isinstance(handler, logging.StreamHandler) and handler.stream is old:
-            handler.setStream(new)
+            with suppress(OSError, ValueError):  # a stream that a body has closed cannot be flushed
+                handler.flush()
+            handler.stream = new
 
 
 def _forget_all() -> None:
