@@ -85,7 +85,7 @@ class GitHubLog(PlainLog):
         file = os.environ.get("GITHUB_STEP_SUMMARY")
         if file:
             self._summarize(tree, failures, file)
-        self._terminal.write("".join(f"{line}\n" for line in self._drain()))
+        self._write_out()
 
     def _summarize(self, tree: TaskTree, failures: list[Failure], file: str) -> None:
         """Append to the file that GitHub shows below the job, and may hold what other commands of the step wrote."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -159,12 +160,12 @@ class PlainLog:
     def finish(self, tree: TaskTree, text: str) -> None:
         """Write a text after all that was to be said of the tree."""
         self._last_news(tree)
-        self._terminal.write("".join(f"{line}\n" for line in [*self._drain(), *self._quoted(text.split("\n"))]))
+        self._write_out(self._quoted(text.split("\n")))
 
     def conclude(self, tree: TaskTree, max_depth: int | None) -> None:
         """Write what was still to be said of the tree; its end is the last line."""
         self._last_news(tree)
-        self._terminal.write("".join(f"{line}\n" for line in self._drain()))
+        self._write_out()
 
     def abandon(self) -> list[str]:
         """Return what was not written; nothing has to be put right."""
@@ -172,9 +173,15 @@ class PlainLog:
 
     def _drain(self) -> list[str]:
         lines: list[str] = []
-        while self._lines:
-            lines.append(self._lines.popleft())
+        with suppress(IndexError):  # not by a look at its length: a signal's handler takes them without its turn
+            while True:
+                lines.append(self._lines.popleft())
         return lines
+
+    def _write_out(self, last: Iterable[str] = ()) -> None:
+        """Write all that waits, and these lines after it."""
+        with self._turn:
+            self._terminal.write("".join(f"{line}\n" for line in [*self._drain(), *last]))
 
     def _last_news(self, tree: TaskTree) -> None:
         if tree is self._tree:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from treetask.display._region import Region, has_spacer, region_height
@@ -120,8 +121,9 @@ class Screen:
 
     def _drain(self) -> list[str]:
         lines: list[str] = []
-        while self._above:
-            lines.append(self._above.popleft())
+        with suppress(IndexError):  # not by a look at its length: a signal's handler takes them without its turn
+            while True:
+                lines.append(self._above.popleft())
         return lines
 
     def say(self, lines: list[str], now: float) -> None:
@@ -152,8 +154,9 @@ class Screen:
     def _replace(self, text: str) -> None:
         self._taken = None
         self._memory = Memory()
-        said = "".join(f"{line}\n" for line in self._drain())
-        self._region.erase(said + text)
+        with self._turn:
+            said = "".join(f"{line}\n" for line in self._drain())
+            self._region.erase(said + text)
 
     def abandon(self) -> list[str]:
         """Stop painting; what is shown stays. Return what was not said above it."""
