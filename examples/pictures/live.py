@@ -90,7 +90,8 @@ def watch(command: list[str], screen: pyte.Screen, seconds: float) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if select.select([ours], [], [], left)[0]:
-            stream.feed(os.read(ours, 65_536))
+            # The emulator knows no faint text; grey is what most terminals make of it.
+            stream.feed(os.read(ours, 65_536).replace(b"\x1b[2m", b"\x1b[90m"))
     for _ in range(3):
         program.send_signal(signal.SIGINT)
     while select.select([ours], [], [], 1.0)[0]:

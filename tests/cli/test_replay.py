@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Outcome, Project
+from tests.cli.in_terminal import Command, in_terminal
 from treetask import TaskStatus
 from treetask.events import read_events, story_of
+from treetask.text import duration
 
 #: Attempts that are repeated, failures, what is skipped for them, a spawner, progress and logs.
 SITE = """
@@ -103,6 +106,56 @@ def test_all_that_tells_of_a_run_agrees(site: Project) -> None:
     words = [line.split("  ")[1].split(" ")[0] for line in ends(on_record) if "  " in line and " in " in line]
     assert words.count("done") == sum(node.status is TaskStatus.DONE for node in story.nodes)
     assert "treetask: this was a replay of run 1 of pages:tree; nothing has run" in on_record.err
+
+
+#: The signs of statuses on a terminal.
+ICONS = {"✅": "done", "❌": "failed", "⏩": "skipped", "⏰": "timed_out"}
+
+
+def shown_tree(command: Command) -> list[str]:
+    """The rows of the tree that a command leaves behind, down to what has become of it."""
+    rows = command.everything()
+    last = max(number for number, row in enumerate(rows) if row.startswith("Failed in "))
+    first = max(number for number, row in enumerate(rows[:last]) if row[:1] in ICONS)
+    return rows[first : last + 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+@pytest.mark.slow
+def test_screen_and_report_tell_the_same(site: Project) -> None:
+    """What a terminal shows of a run, and of its replay, and what its report has: statuses, counts and times."""
+    with in_terminal(site.folder, "pages:tree", "--events", "run.jsonl", "--report", "run.html", "--no-store") as live:
+        assert live.finish() == 1
+    with in_terminal(site.folder, "replay", "run.jsonl", "--speed", "max") as again:
+        assert again.finish() == 0
+    story = story_of(read_events("run.jsonl"))
+    report = json.loads(site.treetask("report", "run.jsonl", "--format", "json").out)
+    page = Path("run.html").read_text(encoding="utf-8")
+
+    tree = shown_tree(live)
+    assert shown_tree(again) == tree
+    by_name = {node.name: node for node in story.nodes}
+    told: set[str] = set()
+    for row in tree[:-1]:
+        words = row.lstrip("│├└─ ").split()
+        if words[0] not in ICONS:
+            continue
+        node = by_name[words[1]]
+        told.add(node.name)
+        assert ICONS[words[0]] == node.status
+        if node.started_at is not None and node.ended_at is not None:
+            assert words[-1] == duration(node.ended_at - node.started_at)
+    assert told == {"site", "crawl", "fetch[bad]", "publish", "late", "count"}
+    assert tree[-1] == f"Failed in {duration(story.elapsed)}: 3 done, 2 failed, 1 skipped"
+    assert dict(story.counts) == {"done": 3, "failed": 1, "timed_out": 1, "skipped": 1} == report["counts"]
+    assert report["elapsed"] == story.elapsed
+    assert [(node["name"], node["status"], node["started_at"], node["ended_at"]) for node in report["nodes"]] == [
+        (node.name, node.status, node.started_at, node.ended_at) for node in story.nodes
+    ]
+    # The page is made of the same story, but for the moment when it was written.
+    data = json.loads(page.partition('id="story">')[2].partition("</script>")[0])
+    assert {data["statuses"][slot]: count for slot, count in data["counts"]} == dict(story.counts)
+    assert data["elapsed"] == round(story.elapsed * 1e6)
 
 
 def test_run_that_was_broken_off_is_shown_as_far_as_it_came(site: Project) -> None:

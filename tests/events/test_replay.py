@@ -55,7 +55,9 @@ async def test_tree_ends_as_it_did() -> None:
     assert again.get_progress_stats() == tree.get_progress_stats()
     assert failure_summary(again) == failure_summary(tree)
     assert "  OSError: 503 in attempt 3" in failure_summary(again)
-    assert story_of(lines).counts == {status: n for status, n in again.get_stats().items() if n and status != "total"}
+    assert story_of(lines).counts == {
+        status: n for status, n in again.get_leaf_stats().items() if n and status != "total"
+    }
 
 
 async def test_what_waits_says_for_what() -> None:

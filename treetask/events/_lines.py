@@ -139,7 +139,7 @@ class EndLine(_Line, frozen=True, tag="run_ended", gc=False):
     status: str
     #: Seconds from the start of the run.
     elapsed: float
-    #: How many nodes ended in each status: of all that are in the tree, or were folded into their groups.
+    #: How many tasks ended in each status: nodes without children, those included that were folded into their groups.
     counts: dict[str, int]
 
 

@@ -71,5 +71,5 @@ class Story:
     nodes: tuple[StoryNode, ...]
     #: Lines that nobody knows the node of.
     log: tuple[str, ...]
-    #: How many nodes ended in each status, those included that are not among `nodes` because they were folded.
+    #: How many tasks (nodes without children) ended in each status, those included that were folded.
     counts: dict[TaskStatus, int]

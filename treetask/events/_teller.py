@@ -5,7 +5,7 @@ Of nodes that left the tree nothing is told, as nothing of them counts; those th
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -243,10 +243,8 @@ class _Teller:
 def _counts(nodes: Iterable[StoryNode], end: EndLine | None) -> dict[TaskStatus, int]:
     if end is not None:
         return {_status(status, end.seq): count for status, count in end.counts.items()}
-    counts: dict[TaskStatus, int] = {}
-    for node in nodes:
-        counts[node.status] = counts.get(node.status, 0) + 1
-    return counts
+    groups = {node.parent for node in nodes}
+    return dict(Counter(node.status for place, node in enumerate(nodes) if place not in groups))
 
 
 def _status(text: str, seq: int) -> TaskStatus:

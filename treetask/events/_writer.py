@@ -240,7 +240,7 @@ class EventWriter:
     def _ended(self, event: RunEnded) -> None:
         for node in list(self._progress):
             self._settle_progress(node, is_over=True)
-        counts = event.tree.get_stats()
+        counts = event.tree.get_leaf_stats()
         del counts["total"]
         self._end = {
             "status": event.tree.root.status.value,

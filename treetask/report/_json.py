@@ -1,8 +1,9 @@
 """A run as JSON, for other tools.
 
 One object: `version` (of this form, 1), `name`, `run` (its number in a store), `target`, `wall` (when it began, seconds
-since the epoch), `elapsed`, `status` (`working` where it goes on or was broken off), `counts` (of nodes by status, with
-those that are folded away), `log` (lines of nobody knows which node), `critical_path` and `nodes`, parents first.
+since the epoch), `elapsed`, `status` (`working` where it goes on or was broken off), `counts` (of tasks by status:
+nodes without children, with those that are folded away), `log` (lines of nobody knows which node), `critical_path` and
+`nodes`, parents first.
 
 A node has `id`, `name`, `parent` (an id; null for the root), `has_body`, `status`, `started_at`, `ended_at`,
 `max_retries` (null where there is no bound), `progress` (`[current, total]` or null), `reason`, `failed_below`,

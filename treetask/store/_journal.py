@@ -343,7 +343,7 @@ class RunJournal:
         root = self._tree.root
         status = _ENDS.get(root.status, RunStatus.FAILED)
         error = root.error or root.reason
-        counts = self._tree.get_stats()
+        counts = self._tree.get_leaf_stats()
         said = None if error is None else clean(error)
         end_run(connection, self.run, self._resumes, status=status, error=said, counts=counts)
         if self.past is not None or self._tree.selection is not None:

@@ -88,8 +88,14 @@ def name_of(node_id: str, parent: str | None) -> str:
 
 
 def status_counts(connection: Connection, run: int) -> Mapping[str, int]:
-    """Return how many nodes of a run are on record in each status."""
-    return dict(connection.rows("select status, count(*) from nodes where run = ? group by status", (run,)))
+    """Return how many tasks of a run, nodes without children, are on record in each status."""
+    return dict(
+        connection.rows(
+            "select status, count(*) from nodes where run = ? and key not in"
+            " (select parent from nodes where run = ? and parent is not null) group by status",
+            (run, run),
+        )
+    )
 
 
 def tasks_done(connection: Connection, run: int) -> int:

@@ -17,7 +17,7 @@ function showHead(story) {
   $("lead").className = `lead is-${story.status}`;
   $("lead").append(
     element("strong", {}, hasEnded ? words(story.status) : "not ended"), ` after ${duration(story.elapsed)}, begun `,
-    element("time", { dateTime: begun.toISOString() }, when), `, ${counted(many, "node")}`);
+    element("time", { dateTime: begun.toISOString() }, when), `, ${counted(many, "task")}`);
   $("notice").hidden = hasEnded;
   $("notice").textContent = "This run had not come to its end: it was still going on, or was broken off. "
     + "What you see is what was on record by then.";
