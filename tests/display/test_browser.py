@@ -132,6 +132,28 @@ def test_rest_of_a_group_is_opened_and_moved_through() -> None:
     assert watched.screen.selected == []
 
 
+def test_rest_is_opened_at_the_first_that_was_hidden() -> None:
+    """Also where the last child of all had a row."""
+    hand = flat(40)
+    hand.move("working", "root", "t39")
+    hand.fail("t39", "no")
+    watched = Watched(hand, rows=12)
+    watched.press(END)
+    assert watched.selected.startswith("… ")
+    hidden = int(watched.selected.split()[1])
+    watched.press(ENTER)
+    first = 39 - hidden
+    assert watched.selected == f"⏳ t{first}"
+
+
+def test_enter_on_a_task_shows_its_log() -> None:
+    """There is nothing else to open."""
+    watched = Watched(crawl())
+    watched.press(DOWN, DOWN, DOWN, DOWN)
+    assert watched.selected.startswith("❌ fetch[7.html]")
+    assert watched.press(ENTER)[0].startswith("── crawl › fetch[7.html], l back ─")
+
+
 def test_groups_open_and_close_by_hand() -> None:
     """Right opens and goes in, left closes and goes out, enter does either."""
     hand = pipeline()
@@ -233,7 +255,9 @@ def test_help_fits(columns: int, rows: int, lines: int) -> None:
     shown = watched.press("?")
     assert len(shown) == lines + 1
     assert not any("…" in line for line in shown[:-1] if columns > 30)
-    assert watched.press("?") == watched.press(ESCAPE)
+    rows_shown = watched.press("?")
+    assert watched.press("?", ESCAPE) == rows_shown
+    assert watched.press("?", "f")[0] != shown[0]
 
 
 def test_hint_stands_where_there_is_room() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.sentences import exactly
-from treetask.events import EndLine, EventsError, StartLine, lines_of, read_events
+from treetask.events import EndLine, EventsError, StartLine, _reader, lines_of, read_events
 
 START = b'{"event":"run_started","seq":1,"at":0.0,"wall":5.0,"version":1,"root":"r","name":"R"}\n'
 END = b'{"event":"run_ended","seq":2,"at":1.0,"wall":6.0,"status":"done","elapsed":1.0,"counts":{"done":1}}\n'
@@ -70,6 +70,19 @@ def test_what_is_no_such_file_is_refused(lines: list[bytes], message: str) -> No
     """With the name of the file, the number of the line, what was found and what was expected."""
     with pytest.raises(EventsError, match=exactly(message)):
         list(lines_of(lines, "run.jsonl"))
+
+
+def test_line_without_an_end_is_not_read_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the longest that there may be is read; of a longer one no more than that."""
+    file = tmp_path / "run.jsonl"
+    monkeypatch.setattr(_reader, "_LINE_BYTES", len(END))
+    file.write_bytes(START + END)
+    assert len(list(read_events(file))) == 2
+
+    file.write_bytes(START + END[:-2] + b" }\n")
+    message = f"{file}, line 2: it is longer than {len(END)} bytes; {EXPECTED}"
+    with pytest.raises(EventsError, match=exactly(message)):
+        list(read_events(file))
 
 
 def test_file_is_read(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.engine.support import fail, ok, sleeps
 from tests.events.told import told, told_bytes
 from tests.sentences import exactly
-from treetask import AsyncExecutor, Secret, TaskNode, TaskStatus, TaskTree, TreeBuilder, TreeTaskError
+from treetask import AsyncExecutor, Retry, Secret, TaskNode, TaskStatus, TaskTree, TreeBuilder, TreeTaskError
 from treetask.events import (
     EndLine,
     EventWriter,
@@ -237,6 +237,27 @@ async def test_long_message_is_cut() -> None:
     (message,) = (fault.message for line in lines if isinstance(line, StatusLine) for fault in line.faults)
 
     assert message == "x" * 16_384 + "… 983,616 more characters"
+
+
+async def test_group_of_very_many_exceptions_is_cut() -> None:
+    """A hundred of them are told, and how many more there were."""
+
+    async def break_often(node: TaskNode) -> None:
+        raise ExceptionGroup("all", [OSError(str(number)) for number in range(number_of_errors)])
+
+    for number_of_errors, last in ((100, ("OSError", "99")), (103, ("", "3 more exceptions"))):
+        tree = TreeBuilder("root").add_child("breaks", task=break_often, max_retries=0).build()
+        (line,) = [line for line in await told(tree) if isinstance(line, StatusLine) and line.faults]
+        assert len(line.faults) == 100 + (number_of_errors > 100)
+        assert (line.faults[-1].kind, line.faults[-1].message) == last
+
+
+@pytest.mark.parametrize(("attempts", "most"), [(3, 2), (1, 0), (None, None)])
+async def test_most_retries_of_a_retry(attempts: int | None, most: int | None) -> None:
+    """One less than its attempts; without a bound there is none."""
+    retry = Retry(on=OSError, attempts=attempts)
+    tree = TreeBuilder("root").add_child("a", task=ok, retry=retry).build()
+    assert [line.max_retries for line in await told(tree) if isinstance(line, NodeLine)] == [0, most]
 
 
 async def test_lines_of_nobody_knows_whom() -> None:

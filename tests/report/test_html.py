@@ -130,6 +130,27 @@ def test_files_are_told_from_the_folder_that_they_share() -> None:
     assert [fault[2][0][0] for fault in known["faults"]] == ["/home/me/shop/a.py", "/a.py"]
 
 
+def test_folder_that_is_next_to_none_is_not_taken_away() -> None:
+    """Two names are; of one, as of a home, little is left to read."""
+    for path, folder in (("/home/a.py", ""), ("/home/me/a.py", "/home/me/")):
+        fault = Fault("OSError", "", (Frame(path, 1, "f"),))
+        run = story(node("root", -1, (0, 1), status=FAILED, faults=[fault]))
+        assert Page(html_page(run)).known["folder"] == folder
+
+
+def test_columns_leave_out_what_goes_without_saying() -> None:
+    """An id that is its parent's and its name, a progress that JSON has no form for."""
+    run = story(
+        node("root", -1, (0, 1)),
+        node("usual", 0, (0, 1), progress=(1, 2.5)),
+        node("named", 0, (0, 1), id="strange", progress=(float("nan"), 1)),
+    )
+    known = Page(html_page(run)).known
+
+    assert known["nodes"]["id"] == {"2": "strange"}
+    assert known["details"] == {"1": {"progress": [1, 2.5]}}
+
+
 def test_long_logs_are_cut_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed keeps its whole log, the others their last lines and the number of those left out."""
     monkeypatch.setattr(_payload, "_LOGS_KEPT", 200)

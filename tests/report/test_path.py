@@ -89,6 +89,28 @@ def test_wait_of_a_group_is_told_at_what_ran_first_in_it() -> None:
     assert told(run) == [("a", 0, 1, 0), ("c", 2, 4, 1)]
 
 
+def test_root_with_a_body_did_something_first() -> None:
+    """Before its first child, like any other group."""
+    run = story(node("root", -1, (0, 3)), node("a", 0, (1, 3)))
+
+    assert told(run) == [("root", 0, 1, 0), ("a", 1, 3, 0)]
+
+
+def test_path_leads_through_what_was_waited_for_elsewhere() -> None:
+    """A dependency need not be a sibling, and it counts if it ended later than those."""
+    run = story(
+        node("root", -1, (0, 6), has_body=False),
+        node("load", 0, (0, 3.5), has_body=False),
+        node("slow", 1, (0, 3)),
+        node("clean", 1, (3, 3.5)),
+        node("publish", 0, (0, 6), has_body=False),
+        node("draft", 4, (0, 1)),
+        node("check", 4, (3, 6), needs=[2]),
+    )
+
+    assert told(run) == [("slow", 0, 3, 0), ("check", 3, 6, 0)]
+
+
 def test_run_in_which_nothing_began_has_no_path() -> None:
     """Of a root that waits there is nothing to tell."""
     assert critical_path(story(node("root", -1))) == []

@@ -1,4 +1,4 @@
-"""Lines of programs with their colours, and nothing else that a terminal would obey (R57)."""
+"""Lines of programs with their colours, and nothing else that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ SGR = re.compile(r"\x1b\[[0-9;]+m")
         ("\x1b[38;5;208mnumber", "\x1b[38;5;208mnumber\x1b[0m"),
         ("\x1b[48;2;1;2;3;4mparts", "\x1b[48;2;1;2;3;4mparts\x1b[0m"),
         ("\x1b[38;2;1;2;300mtoo much", "too much"),
+        ("\x1b[38;5;255mlast", "\x1b[38;5;255mlast\x1b[0m"),
+        ("\x1b[38;5;256mtoo much", "too much"),
         ("\x1b[38;5mtoo little", "too little"),
+        ("\x1b[38mnothing", "nothing"),
+        ("\x1b[38;7;1mstrange", "\x1b[1mstrange\x1b[0m"),
         ("\x1b[8mhidden\x1b[5mblinks\x1b[7;31mreversed", "hiddenblinks\x1b[31mreversed\x1b[0m"),
         ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
         ("\x1b[31", "\\x1b[31"),
