@@ -387,7 +387,9 @@ def test_long_line_without_an_end_shows_its_end() -> None:
 
     assert begun_line(None, theme, 20) == ""
     assert begun_line((None, b"." * 100 + b"\x1b[2J!"), theme, 10) == r"….\x1b[2J!"
-    assert begun_line((flat(1).tree.root.children[0], b"short"), theme, 10) == "t0 │ short"
+    node = flat(1).tree.root.children[0]
+    assert begun_line((node, b"short"), theme, 10) == "t0 │ short"
+    assert begun_line((node, b"." * 100 + b"end"), theme, 15) == "t0 │ …......end"
 
 
 def test_stream_that_was_closed_is_given_back_all_the_same() -> None:

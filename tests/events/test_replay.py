@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 import pytest
 
@@ -12,6 +14,9 @@ from treetask import TaskNode, TaskStatus, TreeBuilder, TreeTaskError
 from treetask.display import failure_summary
 from treetask.events import Line, NodeLine, RemovalLine, Replay, StartLine, StatusLine, story_of
 from treetask.model import NodeDict
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -80,6 +85,49 @@ async def test_what_waits_says_for_what() -> None:
     for line in lines[6:]:
         replay.hear(line)
     assert not replay.tree.is_running
+
+
+async def test_what_waits_for_many_names_three() -> None:
+    """The others are counted."""
+    builder = TreeBuilder("root")
+    for name in "abcde":
+        builder.add_child(name, task=ok)
+    tree = builder.add_child("all", task=ok, depends_on=list("abcde")).build()
+    replay = Replay(lambda: 0.0)
+    for line in (await told(tree))[:9]:
+        replay.hear(line)
+
+    assert replay.tree is not None
+    waiting = replay.tree.find("all")
+    assert waiting is not None
+    assert waiting.reason == "waits for 'a', 'b', 'c' and 2 more"
+
+
+async def test_group_of_exceptions_reads_the_same() -> None:
+    """Each one that was in it, and one alone as such."""
+
+    async def break_twice(node: TaskNode) -> None:
+        raise ExceptionGroup("both", [ValueError("one"), OSError("two")])
+
+    async def break_once(node: TaskNode) -> None:
+        raise ValueError("three")
+
+    tree = (
+        TreeBuilder("root")
+        .add_child("a", task=break_twice, max_retries=0)
+        .add_child("b", task=break_once, max_retries=0)
+        .build()
+    )
+    tree.config.on_failure = "continue"
+    replay = Replay(lambda: 0.0)
+    for line in await told(tree):
+        replay.hear(line)
+
+    assert replay.tree is not None
+    assert failure_summary(replay.tree) == failure_summary(tree)
+    a, b = replay.tree.root.children
+    assert isinstance(a.exception, ExceptionGroup)
+    assert (type(b.exception).__name__, str(b.exception)) == ("ValueError", "three")
 
 
 START = StartLine(seq=1, at=0, wall=0, version=1, root="r", name="r")
