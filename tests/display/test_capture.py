@@ -29,8 +29,9 @@ from treetask import (
     TreeFailed,
     TreeTaskConfig,
 )
-from treetask.display import _capture, original, printed_by_nodes
-from treetask.display._capture import Capture, Proxy, Said
+from treetask.display import _prints, original, printed_by_nodes
+from treetask.display._capture import Capture
+from treetask.display._prints import Proxy, Said
 from treetask.display._said import begun_line, said_lines
 from treetask.display._theme import theme_for
 from treetask.engine import body_ends, current_node
@@ -225,7 +226,7 @@ class TestProxies:
         capture = Capture(lambda stream: True, lambda said, begun: shown.extend(said))
         with at(out):
             capture.begin()
-            with _capture._lock:
+            with _prints._lock:
                 child = os.fork()
                 if child == 0:
                     thread = threading.Thread(target=print, args=("child",), daemon=True)
@@ -346,7 +347,7 @@ def test_what_was_printed_last_before_a_long_wait_is_told_soon() -> None:
         if lines.endswith(b"last\n"):
             told.set()
 
-    with at(io.StringIO()), _capture.shown_instead("stdout", show):
+    with at(io.StringIO()), _prints.shown_instead("stdout", show):
         for _ in range(3):
             print("first")
         print("last")

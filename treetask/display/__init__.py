@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
-    from treetask.display._capture import original, printed_by_nodes, shown_instead
     from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
     from treetask.display._messages import message_lines
     from treetask.display._modes import make_display
+    from treetask.display._prints import original, printed_by_nodes, shown_instead
     from treetask.display._renderer import TreeRenderer
     from treetask.display._restore import restore_terminal
     from treetask.display._summary import failure_summary
@@ -23,7 +23,7 @@ else:
     __getattr__ = _loaded_on_use(
         __name__,
         {
-            "_capture": "original printed_by_nodes shown_instead",
+            "_prints": "original printed_by_nodes shown_instead",
             "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
             "_messages": "message_lines",

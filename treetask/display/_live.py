@@ -29,10 +29,11 @@ from treetask.model import TaskTree, TreeTaskConfig
 
 if TYPE_CHECKING:
     from treetask.display._browsing import Browsing, Controls
-    from treetask.display._capture import Capture, Said
+    from treetask.display._capture import Capture
     from treetask.display._face import Face
     from treetask.display._keyboard import Keyboard
     from treetask.display._keys import Typed
+    from treetask.display._prints import Said
     from treetask.display._renderer import TreeRenderer
 
 #: The least time between two frames, in seconds, whatever the config says: nobody sees more.

@@ -13,7 +13,7 @@ from treetask.model import TaskNode, text_lines
 from treetask.text import clip, display_width, safe_colours, safe_text, without_colours
 
 if TYPE_CHECKING:
-    from treetask.display._capture import Said
+    from treetask.display._prints import Said
 
 #: Characters of one line that are shown. Nobody reads a longer one, and the log has it.
 LINE_SHOWN: Final = 4096
