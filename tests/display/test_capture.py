@@ -79,15 +79,19 @@ class TestLogsOfNodes:
         def thread(node: TaskNode) -> None:
             print("plain def")
 
-        tree = TreeBuilder("root").add_child("loops", task=loops).add_child("thread", task=thread).build()
+        # One after the other: a `print` writes its end by itself, and on the stream another one's may come between.
+        tree = (
+            TreeBuilder("root")
+            .add_child("loops", task=loops)
+            .add_child("thread", task=thread, depends_on=["loops"])
+            .build()
+        )
         with at(out), printed_by_nodes():
             print("nobody's")
             await AsyncExecutor(tree).run()
 
         assert logs(tree) == {"loops": ["from a task", "from a thread", "and\t1"], "thread": ["plain def"]}
-        assert sorted(out.getvalue().split("\n")) == sorted(
-            ["nobody's", "from a task", "from a thread", "and\t1\r", "plain def", ""]
-        )
+        assert out.getvalue().split("\n") == ["nobody's", "from a task", "from a thread", "and\t1\r", "plain def", ""]
 
     async def test_unfinished_lines_of_two_bodies_never_mix(self) -> None:
         """Dots of each are a line of its own, though the stream has them as they came."""
