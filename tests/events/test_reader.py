@@ -13,6 +13,8 @@ START = b'{"event":"run_started","seq":1,"at":0.0,"wall":5.0,"version":1,"root":
 END = b'{"event":"run_ended","seq":2,"at":1.0,"wall":6.0,"status":"done","elapsed":1.0,"counts":{"done":1}}\n'
 TIMELESS = START.replace(b"5.0", b'"now"')
 ENDLESS = END.replace(b'"status":"done",', b"")
+LATE = START.replace(b"0.0", b"1e12")
+DEEP = b'{"event":"node_dreamt","seq":2,"dream":' + b"[" * 100_000 + b"\n"
 EXPECTED = "expected the events of a run, as --events FILE writes them"
 
 
@@ -55,6 +57,15 @@ def test_last_line_may_be_cut_anywhere(cut: int) -> None:
             [START, ENDLESS],
             f"run.jsonl, line 2: object missing required field `status`; found '{ENDLESS.decode()[:59]}…'",
         ),
+        ([b"[" * 100_000 + b"\n"], f"run.jsonl, line 1: found '{'[' * 59}…'; {EXPECTED}"),
+        (
+            [LATE],
+            f"run.jsonl, line 1: expected `float` <= 1000000000.0 - at `$.at`; found '{LATE.decode()[:59]}…'",
+        ),
+        (
+            [START, DEEP],
+            f"run.jsonl, line 2: invalid value 'node_dreamt' - at `$.event`; found '{DEEP.decode()[:59]}…'",
+        ),
         (
             [START, b"Traceback\n", END],
             "run.jsonl, line 2: JSON is malformed: invalid character (byte 0); found 'Traceback'",
@@ -64,7 +75,22 @@ def test_last_line_may_be_cut_anywhere(cut: int) -> None:
             "run.jsonl, line 3: a second run begins here; expected the events of one run in a file",
         ),
     ],
-    ids=["empty", "text", "binary", "json", "deep", "no-start", "newer", "type", "missing", "in-between", "second"],
+    ids=[
+        "empty",
+        "text",
+        "binary",
+        "json",
+        "deep",
+        "no-start",
+        "newer",
+        "type",
+        "missing",
+        "deeper",
+        "late",
+        "deeper-later",
+        "in-between",
+        "second",
+    ],
 )
 def test_what_is_no_such_file_is_refused(lines: list[bytes], message: str) -> None:
     """With the name of the file, the number of the line, what was found and what was expected."""

@@ -8,14 +8,18 @@ default. Readers skip keys that they do not know; a `version` that they do not k
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 #: The form of the lines. Raised when a reader of the last form would misunderstand the new one.
 FORMAT_VERSION: Final = 1
 
 
+#: Seconds of a run, before or after its beginning; and since the epoch. What is read is some decades at most, and in
+#: the calendar's first ten thousand years: whoever shows it can count on that.
+Seconds: TypeAlias = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Moment: TypeAlias = Annotated[float, Meta(ge=-6e10, le=2.5e11)]
 #: Of a progress, as it was given.
 Number: TypeAlias = int | float
 
@@ -44,8 +48,8 @@ class Fault(Struct, frozen=True, omit_defaults=True, gc=False):
 
 class _Line(Struct, frozen=True, tag_field="event", omit_defaults=True, kw_only=True, gc=False):
     seq: int
-    at: float
-    wall: float
+    at: Seconds
+    wall: Moment
 
 
 class StartLine(_Line, frozen=True, tag="run_started", gc=False):
@@ -77,8 +81,8 @@ class NodeLine(_Line, frozen=True, tag="node_added", gc=False):
     max_retries: int | None = 0
     #: What it came in with, where an earlier run left it so: seconds since this run began, mostly below zero.
     status: str = "pending"
-    started_at: float | None = None
-    ended_at: float | None = None
+    started_at: Seconds | None = None
+    ended_at: Seconds | None = None
     #: The attempt that is or was the last; 0 where none has begun.
     attempt: int = 0
     progress: tuple[Number, Number] | None = None
@@ -138,7 +142,7 @@ class EndLine(_Line, frozen=True, tag="run_ended", gc=False):
 
     status: str
     #: Seconds from the start of the run.
-    elapsed: float
+    elapsed: Seconds
     #: How many tasks ended in each status: nodes without children, those included that were folded into their groups.
     counts: dict[str, int]
 

@@ -15,6 +15,8 @@ import msgspec
 from treetask._errors import TreeTaskError
 from treetask.events._lines import FORMAT_VERSION, Line, StartLine
 
+#: What the decoder raises for what is no JSON, no line, no UTF-8, or nested deeper than it can follow.
+_NO_LINE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decoder: Final = msgspec.json.Decoder(Line)
 _EXPECTED: Final = "expected the events of a run, as --events FILE writes them"
 #: Of what was found instead, what a message shows.
@@ -74,7 +76,7 @@ def _first(text: bytes, name: str) -> StartLine:
     """Return the line that says which form the others have, before anything is made of them."""
     try:
         found: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_LINE:
         raise EventsError(name, 1, f"found {_shown(text)}; {_EXPECTED}") from None
     fields = cast("Mapping[str, object]", found if isinstance(found, dict) else {})
     if fields.get("event") != "run_started":
@@ -93,7 +95,7 @@ def _later(text: bytes, number: int, name: str) -> Line | None:
         # The last one, which nobody has finished; unless only its end is missing.
         try:
             msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NO_LINE:
             return None
     elif text.isspace():
         return None
@@ -107,7 +109,7 @@ def _decoded(text: bytes, number: int, name: str) -> Line | None:
     """Return a line; None for one of a kind that is not known here."""
     try:
         line: Line = _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_LINE as error:
         if _is_of_unknown_kind(text):
             return None
         raise EventsError(name, number, f"{_said(error)}; found {_shown(text)}") from None
@@ -117,7 +119,7 @@ def _decoded(text: bytes, number: int, name: str) -> Line | None:
 def _is_of_unknown_kind(text: bytes) -> bool:
     try:
         found: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_LINE:
         return False
     kind = cast("Mapping[str, object]", found).get("event") if isinstance(found, dict) else None
     return isinstance(kind, str) and kind not in _KINDS
