@@ -256,6 +256,12 @@ class TestProgress:
         with pytest.raises(ValueError, match=problem):
             TaskNode("a", progress=progress)
 
+    def test_number_whose_sum_might_be_infinite_is_refused(self) -> None:
+        """What is counted over many nodes has to stay a number."""
+        problem = exactly("node 'a': progress is (1, 1e+308); expected (current, total), two numbers from 0 to 1e300")
+        with pytest.raises(ValueError, match=problem):
+            TaskNode("a", progress=(1, 1e308))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
 
 class TestBody:
     def test_body_given_later_counts_as_work(self) -> None:

@@ -18,6 +18,8 @@ from treetask.model._status import TaskStatus
 #: Whole numbers may be larger, but no clock can count so far.
 LARGEST: Final = sys.float_info.max
 
+#: Of a progress. The sum over any number of nodes is still a number, and no infinity, which has no digits to show.
+_LARGEST_PROGRESS: Final = 1e300
 _PROGRESS_EXPECTED: Final = "expected (current, total), two numbers from 0"
 
 
@@ -43,9 +45,10 @@ def checked_progress(node_id: str, progress: object) -> tuple[int, int]:
         pair = cast("Sequence[Any]", progress)
         if [isinstance(number, (int, float)) and not isinstance(number, bool) for number in pair] == [True, True]:
             current, total = pair
-            if 0 <= current < float("inf") and 0 <= total < float("inf"):
+            if 0 <= current <= _LARGEST_PROGRESS and 0 <= total <= _LARGEST_PROGRESS:
                 return current, total
-            raise ValueError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
+            most = " to 1e300" if _LARGEST_PROGRESS < max(pair) < float("inf") else ""
+            raise ValueError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}{most}")
     raise TypeError(f"node '{node_id}': progress is {progress!r}; {_PROGRESS_EXPECTED}")
 
 
