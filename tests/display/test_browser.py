@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, chain, flat, nightly, pipeline
-from treetask.display import LiveDisplay
+from treetask.display import CommandDisplay
 from treetask.display._browsing import Browsing
 from treetask.display._keyboard import Keyboard
 from treetask.display._keys import Decoder, Typed
@@ -46,7 +46,7 @@ class Watched:
         self.hand = hand
         self.run = Run()
         self.screen = ScreenTerminal(columns, rows)
-        self.display = LiveDisplay(config=CALM, output=self.screen)
+        self.display = CommandDisplay(config=CALM, output=self.screen)
         self.display._clock = lambda: hand.time + 1000.0
         self.browsing = self.display._browsing = Browsing(self.run)
         self.display._face.browse(self.browsing)
@@ -371,7 +371,7 @@ def test_narrow_encoding_is_kept_to() -> None:
     hand = crawl()
     watched = Watched(hand)
     watched.screen = Narrow()
-    watched.display = LiveDisplay(config=CALM, output=watched.screen)
+    watched.display = CommandDisplay(config=CALM, output=watched.screen)
     watched.display._face.browse(watched.browsing)
     watched.display._browsing = watched.browsing
     for key in (DOWN, "?", "?", "f", DOWN, "l"):
@@ -387,7 +387,7 @@ def test_key_that_was_pressed_already_is_not_lost(monkeypatch: pytest.MonkeyPatc
         return True
 
     monkeypatch.setattr(Keyboard, "open", open_at_once)
-    display = LiveDisplay(config=CALM, output=ScreenTerminal())
+    display = CommandDisplay(config=CALM, output=ScreenTerminal())
     display.take_keys(-1, Run())
 
     assert display.leave_keys() == b"y"

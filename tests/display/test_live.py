@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.display.trees import HandEngine, flat, nightly, pipeline
-from treetask.display import LiveDisplay, TreeRenderer, restore_terminal
+from treetask.display import CommandDisplay, LiveDisplay, TreeRenderer, restore_terminal
 from treetask.model import TaskTree, TreeTaskConfig
 from treetask.testing import ScreenTerminal
 
@@ -317,7 +317,8 @@ def test_conclusion_replaces_the_rows() -> None:
     """What a command leaves behind: failures open, the rest closed, with their times."""
     hand = running_pipeline()
     screen = ScreenTerminal()
-    with shown_on(screen, hand) as display:
+    with CommandDisplay(CALM, screen) as display:
+        display._clock = Clock(hand)
         hand.time = 2.0
         hand.fail("task1", "boom")
         hand.move("cancelled", "task2")
@@ -622,7 +623,7 @@ def test_process_that_ends_shows_the_cursor_again(end: str, code: int) -> None:
     script = f"""
 import os, signal, sys
 from tests.display.trees import pipeline
-from treetask.display import LiveDisplay, restore_terminal
+from treetask.display import CommandDisplay, LiveDisplay, restore_terminal
 hand = pipeline()
 hand.move("working", "pipeline", "phase1", "task1")
 def leave(number, frame):

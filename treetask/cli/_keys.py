@@ -6,12 +6,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from treetask.cli._stdin import Asked
-from treetask.display import LiveDisplay
+from treetask.display import CommandDisplay
 from treetask.engine import AsyncExecutor
 
 
 @contextmanager
-def typed(display: LiveDisplay, executor: AsyncExecutor, stdin: Asked, *, obeys_keys: bool) -> Generator[None]:
+def typed(display: CommandDisplay, executor: AsyncExecutor, stdin: Asked, *, obeys_keys: bool) -> Generator[None]:
     """While inside, an answer to a task is not painted over; keys are obeyed in the terminal's foreground, or never."""
     if obeys_keys:
         display.take_keys(stdin.descriptor, executor)

@@ -22,7 +22,7 @@ from treetask.cli._place import StorePlace
 from treetask.cli._problem import CommandProblem, ExitCode
 from treetask.cli._streams import say, width_of_errors
 from treetask.cli._suspend import suspendable
-from treetask.display import HandingDisplay, LiveDisplay, failure_summary, make_display, original
+from treetask.display import CommandDisplay, HandingDisplay, failure_summary, make_display, original
 from treetask.events import EndLine, Line, LogLine, MessageLine, Replay, StartLine
 from treetask.model import TaskStatus, TreeTaskConfig
 from treetask.text import safe_text
@@ -105,32 +105,32 @@ class _Player:
         self._conclude(shown, code)
         return code
 
-    def _display(self, run: int | None) -> LiveDisplay:
+    def _display(self, run: int | None) -> CommandDisplay:
         options = self._options
         try:
             return make_display(options.display, TreeTaskConfig(), _errors(), color=options.color, run=lambda: run)
         except ValueError as error:
             raise CommandProblem(str(error)) from error
 
-    def _go_through(self, lines: Iterator[Line], shown: LiveDisplay) -> None:
+    def _go_through(self, lines: Iterator[Line], shown: CommandDisplay) -> None:
         for line in lines:
             self._wait_for(line, shown)
             self._let_happen(line, shown)
             self._update(shown)
 
-    def _wait_for(self, line: Line, shown: LiveDisplay) -> None:
+    def _wait_for(self, line: Line, shown: CommandDisplay) -> None:
         if line.at > self._pace.now() + _BEAT:
             # What has happened until now is told before the time goes on, as it was then.
             self._update(shown, force=not shown.paints)
         while not self._pace.goes_on_to(line.at):
             self._update(shown)
 
-    def _update(self, shown: LiveDisplay, *, force: bool = False) -> None:
+    def _update(self, shown: CommandDisplay, *, force: bool = False) -> None:
         tree = self._replay.tree
         if tree is not None and tree.root.status is not TaskStatus.PENDING:
             shown.update(tree, force=force)
 
-    def _let_happen(self, line: Line, shown: LiveDisplay) -> None:
+    def _let_happen(self, line: Line, shown: CommandDisplay) -> None:
         if isinstance(line, MessageLine) and self._is_over():
             self._last_words += line.lines
         elif isinstance(line, MessageLine) or (isinstance(line, LogLine) and line.node is None):
@@ -143,7 +143,7 @@ class _Player:
         tree = self._replay.tree
         return tree is not None and tree.root.is_done()
 
-    def _conclude(self, shown: LiveDisplay, code: int) -> None:
+    def _conclude(self, shown: CommandDisplay, code: int) -> None:
         """Leave behind what a run leaves, and say that this was none."""
         tree = self._replay.tree
         if tree is not None:

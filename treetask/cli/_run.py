@@ -20,7 +20,7 @@ from treetask.cli._stdin import Asked
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.cli._whole_logs import WholeLogs
-from treetask.display import LiveDisplay, make_display, original
+from treetask.display import CommandDisplay, make_display, original
 from treetask.engine import AsyncExecutor, Interrupted, run_in_main
 from treetask.model import TaskStatus, TreeCancelled, TreeFailed, leaf_exceptions
 from treetask.text import safe_text
@@ -57,7 +57,7 @@ def _run_to_end_and_tell(job: Job, terminal: TextIO | None, recording: Recording
         return _run_to_end(job, shown, recording, outlet)
 
 
-def _display(job: Job, terminal: TextIO | None, recording: Recording | None) -> LiveDisplay:
+def _display(job: Job, terminal: TextIO | None, recording: Recording | None) -> CommandDisplay:
     options = job.options
     number = None if recording is None else lambda: recording.run
     try:
@@ -66,7 +66,7 @@ def _display(job: Job, terminal: TextIO | None, recording: Recording | None) -> 
         raise CommandProblem(str(error)) from error
 
 
-def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outlet: Outlet | None) -> int:
+def _run_to_end(job: Job, shown: CommandDisplay, recording: Recording | None, outlet: Outlet | None) -> int:
     tree = job.tree
     tell = say if outlet is None else outlet.say
     executor = AsyncExecutor(
@@ -107,7 +107,7 @@ def _run_to_end(job: Job, shown: LiveDisplay, recording: Recording | None, outle
     return code
 
 
-def _typed(display: LiveDisplay, executor: AsyncExecutor, options: Options) -> AbstractContextManager[object]:
+def _typed(display: CommandDisplay, executor: AsyncExecutor, options: Options) -> AbstractContextManager[object]:
     """Return what takes care of what is typed while it is entered; nothing, where nobody types."""
     if not display.paints or not isinstance(sys.stdin, Asked):
         return nullcontext()
@@ -136,7 +136,7 @@ def _wait_for_threads(executor: AsyncExecutor, code: int, outlet: Outlet | None)
         os._exit(code)
 
 
-def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], None]) -> tuple[int, list[str]]:
+def _outcome(executor: AsyncExecutor, display: CommandDisplay, leave: Callable[[], None]) -> tuple[int, list[str]]:
     """Run to the end and say how it was: the exit code, and in lines what the tree does not show."""
 
     def tell(signals: int) -> None:
@@ -171,7 +171,7 @@ def _outcome(executor: AsyncExecutor, display: LiveDisplay, leave: Callable[[], 
     return ExitCode.ALL_WELL, []
 
 
-def _leave(display: LiveDisplay, put_back: Callable[[], None], outlet: Outlet | None, logs: WholeLogs) -> None:
+def _leave(display: CommandDisplay, put_back: Callable[[], None], outlet: Outlet | None, logs: WholeLogs) -> None:
     """Lose nothing that was put out before, in the handler of the signal that ends the process."""
     for step in (put_back, display.leave, flush_results, None if outlet is None else outlet.flush, logs.drop):
         # It may have come in the midst of a write, which refuses another one; the process has to end all the same.

@@ -13,11 +13,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from treetask.display import LiveDisplay, restore_terminal
+from treetask.display import CommandDisplay, restore_terminal
 
 
 @contextmanager
-def suspendable(display: LiveDisplay) -> Generator[None]:
+def suspendable(display: CommandDisplay) -> Generator[None]:
     """While inside, stopping the process first shows the cursor, and continuing it goes on painting.
 
     Only in the main thread, and not where the process was started to ignore the signal, as without job control.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from treetask._on_use import loaded_on_use as _loaded_on_use
 
 if _TYPE_CHECKING:
+    from treetask.display._command import CommandDisplay
     from treetask.display._handing import HandingDisplay
     from treetask.display._live import LiveDisplay
     from treetask.display._messages import message_lines
@@ -24,6 +25,7 @@ else:
         __name__,
         {
             "_prints": "original printed_by_nodes shown_instead",
+            "_command": "CommandDisplay",
             "_handing": "HandingDisplay",
             "_live": "LiveDisplay",
             "_messages": "message_lines",
@@ -38,6 +40,7 @@ else:
 
 __all__ = [
     "DEEPEST_PREFIX",
+    "CommandDisplay",
     "HandingDisplay",
     "LiveDisplay",
     "TreeRenderer",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from treetask.display._command import CommandDisplay
 from treetask.display._face import Face
-from treetask.display._live import LiveDisplay
 from treetask.display._silence import Silence
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme
 from treetask.model import TaskTree
 
 
-class HandingDisplay(LiveDisplay):
+class HandingDisplay(CommandDisplay):
     """A display that shows nothing; the lines of what is printed are given to a function, on any thread."""
 
     def __init__(self, give: Callable[[list[str]], object]) -> None:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, TextIO
 
@@ -22,17 +21,13 @@ from treetask import _clock
 from treetask.display._decisions import may_animate
 from treetask.display._loop import CallSoon, running_loop
 from treetask.display._region import is_painted_on
-from treetask.display._restore import restore_terminal
 from treetask.display._terminal import Terminal
 from treetask.display._theme import Theme, theme_for
 from treetask.model import TaskTree, TreeTaskConfig
 
 if TYPE_CHECKING:
-    from treetask.display._browsing import Browsing, Controls
     from treetask.display._capture import Capture
     from treetask.display._face import Face
-    from treetask.display._keyboard import Keyboard
-    from treetask.display._keys import Typed
     from treetask.display._prints import Said
     from treetask.display._renderer import TreeRenderer
 
@@ -92,9 +87,6 @@ class LiveDisplay:
         self._loop: CallSoon | None = None
         #: What shows the prints of bodies above the rows.
         self._capture: Capture | None = None
-        #: The keys, where there are any, and what they have made of the display.
-        self._keyboard: Keyboard | None = None
-        self._browsing: Browsing | None = None
         #: What was printed for good last: tree, version and how.
         self._final: tuple[object, ...] = ()
 
@@ -155,15 +147,6 @@ class LiveDisplay:
         self._end(tree, final)
         self._face.finish(tree, self._face.theme.fit(text))
 
-    def conclude(self, tree: TaskTree) -> None:
-        """Leave the end of the tree behind as the live rows showed it: failures open, what ended well in one row each.
-
-        What `finalize` is to a program, this is to a command, where a summary of what failed follows.
-        """
-        self._end(tree, (tree, tree.version))
-        depth = self._config_for(tree).default_max_depth
-        self._try(lambda: self._face.conclude(tree, depth))
-
     def clear(self) -> None:
         """Take the live rows away; the next update shows them again."""
         self._face.clear()
@@ -176,71 +159,12 @@ class LiveDisplay:
     def hide_cursor(self) -> None:
         """Hide the terminal's cursor; the end of the process shows it again in any case."""
         self._face.hide_cursor()
-        if self._keyboard is not None:
-            self._keyboard.resume()
 
     def show_cursor(self) -> None:
         """Show the terminal's cursor again; outside of a `with` block this ends the live rows, as its end does."""
         if self._thread is None:
             self._face.clear()
         self._face.show_cursor()
-
-    def take_keys(self, fd: int, controls: Controls) -> None:
-        """Obey keys of the terminal `fd` until `leave_keys`; where live rows are painted and we are in its foreground.
-
-        `controls` is the run that they pause; an `AsyncExecutor` is such.
-        """
-        if self._keyboard is not None or not self._face.paints:
-            return
-        from treetask.display._browsing import Browsing
-        from treetask.display._keyboard import Keyboard
-
-        # There before the first key is: that may have been typed already.
-        browsing = self._browsing = Browsing(controls)
-        keyboard = Keyboard(fd, self._note_keys)
-        if keyboard.open():
-            self._keyboard = keyboard
-            self._face.browse(browsing)
-        else:
-            self._browsing = None
-
-    def _note_keys(self, typed: Sequence[Typed]) -> None:
-        """Take keys; from any thread."""
-        if self._browsing is not None:
-            self._browsing.note(typed)
-            self._call_on_loop(self._obey)
-
-    def leave_keys(self) -> bytes:
-        """Obey keys no more: the terminal is as it was, and the rows are the display's own choice again.
-
-        Returns what was typed and no key of ours. From any thread.
-        """
-        keyboard, self._keyboard = self._keyboard, None
-        if keyboard is not None:
-            keyboard.close()
-        browsing, self._browsing = self._browsing, None
-        if browsing is None:
-            return b""
-        self._face.browse(None)
-        self._missed = True
-        return browsing.left_over()
-
-    @property
-    def paints(self) -> bool:
-        """Whether it has live rows, which are painted again and again."""
-        return self._face.paints
-
-    def follow(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
-        """Go by the clocks of a run that is shown again, from the first update on: its seconds and its time of day.
-
-        Live rows are painted by the machine's own all the same, however fast the other one goes.
-        """
-        from treetask.display._plain import PlainLog
-
-        if not self._face.paints:
-            self._clock = clock
-        if isinstance(self._face, PlainLog):
-            self._face.wall = wall
 
     def paints_on(self, stream: TextIO) -> bool:
         """Whether what is written to a stream appears where live rows are painted."""
@@ -296,47 +220,7 @@ class LiveDisplay:
         self._face.begun = begun_line(begun, self._face.theme, self._terminal.size().columns - 1)
         self._try(lambda: self._face.say(lines, self._clock()))
 
-    def wait_for_answer(self, answer: str | None) -> None:
-        """Leave the terminal alone while something is typed into it, with None; the next call has what was typed.
-
-        What is printed meanwhile waits, the answer is noted down behind its question.
-        """
-        capture = self._capture
-        if answer is None:
-            if capture is not None:
-                capture.pause()
-            self._face.is_asked = True
-        else:
-            self._face.is_asked = False
-            if capture is not None:
-                capture.resume(answer)
-
-    def taker(self) -> Callable[[bytes], None] | None:
-        """Return what shows whole lines above the rows, soon; None where no rows are painted."""
-        return None if self._capture is None else partial(self._capture.add, None)
-
-    def leave(self) -> None:
-        """Leave the terminal as it was found and write below the rows what was still to be said above them.
-
-        For whoever ends the process within the `with` block. May be called at any time, in a signal handler too.
-        """
-        said = [] if self._capture is None else self._capture.unsaid()
-        restore_terminal()
-        face = self._face
-        lines = face.abandon()
-        if said:
-            from treetask.display._said import said_lines
-
-            lines += said_lines(said, face.theme)
-        if lines:
-            self._terminal.write("".join(f"{line}\n" for line in lines))
-
     # -- the face ----------------------------------------------------------------------------------------------------
-
-    @property
-    def theme(self) -> Theme:
-        """The signs and colours that its output gets."""
-        return self._face.theme
 
     @property
     def _face(self) -> Face:
@@ -380,11 +264,14 @@ class LiveDisplay:
             failed = self._face
             simpler = PlainLog if failed.paints else Silence
             self._chosen = simpler(self._terminal, failed.theme)
-            self.leave_keys()
+            self._gave_way()
             unsaid = failed.abandon()
             _log_failure(failed, self._chosen, error)
             if unsaid:
                 self._try(lambda: self._face.say(unsaid, self._clock()))
+
+    def _gave_way(self) -> None:
+        """Take note that a simpler face has taken over."""
 
     # -- looking and showing ---------------------------------------------------------------------------------------
 
@@ -426,11 +313,15 @@ class LiveDisplay:
     def _beat(self, stop: threading.Event) -> None:
         """Show what was copied, again and again, so that times go on; in a thread of its own."""
         while not stop.wait(max(_SHORTEST_BEAT, self._config_for(self._tree).refresh_interval)):
-            if self._browsing is not None and self._browsing.follows:
-                self._missed = True
+            self._missed = self._missed or self._shows_what_grows
             if self._missed and not self._asked and self._clock() >= self._due:
                 self._ask()
             self._show()
+
+    @property
+    def _shows_what_grows(self) -> bool:
+        """Whether something is shown whose changes no update tells."""
+        return False
 
     def _ask(self) -> None:
         """Ask the event loop for a look at the tree."""
@@ -449,12 +340,6 @@ class LiveDisplay:
     def _look_again(self) -> None:
         if self._missed and self._thread is not None:
             self._look()
-
-    def _obey(self) -> None:
-        """Look at once, since somebody has pressed a key and waits."""
-        if self._thread is not None and self._browsing is not None:
-            self._look()
-            self._show()
 
 
 def _refuse_no_renderer(renderer: object) -> None:

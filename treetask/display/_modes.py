@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from treetask._errors import did_you_mean
+from treetask.display._command import CommandDisplay
 from treetask.display._decisions import is_github
 from treetask.display._face import Face
-from treetask.display._live import LiveDisplay
 from treetask.model import TreeTaskConfig
 
 
-class CommandDisplay(LiveDisplay):
+class AutomaticDisplay(CommandDisplay):
     """A display that paints where somebody may be watching, and elsewhere writes what the reader makes most of."""
 
     def _choose(self) -> Face:
@@ -25,13 +25,13 @@ class CommandDisplay(LiveDisplay):
         return GitHubLog(self._terminal, self._theme_for(None), self._run)
 
 
-class PaintedDisplay(LiveDisplay):
+class PaintedDisplay(CommandDisplay):
     """A display that paints where that can be done, in builds too."""
 
     _animates = True
 
 
-class PlainDisplay(LiveDisplay):
+class PlainDisplay(CommandDisplay):
     """A display that writes the lines of a log, on a terminal too."""
 
     def _choose(self) -> Face:
@@ -40,7 +40,7 @@ class PlainDisplay(LiveDisplay):
         return PlainLog(self._terminal, self._theme_for(None), self._run)
 
 
-class QuietDisplay(LiveDisplay):
+class QuietDisplay(CommandDisplay):
     """A display that shows nothing of a run, and at the end only a tree that did not end well. Messages are printed."""
 
     def _choose(self) -> Face:
@@ -49,8 +49,8 @@ class QuietDisplay(LiveDisplay):
         return Silence(self._terminal, self._theme_for(None))
 
 
-_KINDS: Final[dict[str, type[LiveDisplay]]] = {
-    "auto": CommandDisplay,
+_KINDS: Final[dict[str, type[CommandDisplay]]] = {
+    "auto": AutomaticDisplay,
     "live": PaintedDisplay,
     "plain": PlainDisplay,
     "quiet": QuietDisplay,
@@ -64,7 +64,7 @@ def make_display(
     *,
     color: str = "auto",
     run: Callable[[], int | None] | None = None,
-) -> LiveDisplay:
+) -> CommandDisplay:
     """Return the display of that name: `auto` (live on a terminal, else plain), `live`, `plain` or `quiet`.
 
     `color` is `auto` (as the environment says, else on a terminal), `always` or `never`; `run` returns the number of
