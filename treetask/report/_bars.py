@@ -51,12 +51,22 @@ def end_of(node: StoryNode, story: Story) -> float | None:
     return max(node.started_at, story.elapsed if node.ended_at is None else node.ended_at)
 
 
+def parents(story: Story) -> set[int]:
+    """Return the places of the nodes that have others below them: their bodies mostly wait for these."""
+    return {node.parent for node in story.nodes}
+
+
+def micros(seconds: float) -> int:
+    """Return a time in whole microseconds."""
+    return round(seconds * 1e6)
+
+
 def concurrency(story: Story, bars: Sequence[Bar]) -> list[tuple[float, int]]:
     """Return how many bodies ran from each moment on at which that changed.
 
     A body that has children below it mostly waits for them, and does not count.
     """
-    waits = {node.parent for node in story.nodes}
+    waits = parents(story)
     changes: dict[float, int] = {}
     for bar in bars:
         if bar.node not in waits:

@@ -13,7 +13,7 @@ from typing import Final
 
 from treetask.events import Story, StoryNode
 from treetask.model import FAILURES
-from treetask.report._bars import Bar
+from treetask.report._bars import Bar, parents
 
 #: Rows of a table; whoever wants more of them has the tree.
 SLOWEST_SHOWN: Final = 20
@@ -52,13 +52,13 @@ def busy_times(bars: Sequence[Bar]) -> dict[int, float]:
 
 def slowest(story: Story, times: dict[int, float]) -> list[int]:
     """Return the places of the bodies that ran longest; a body that only waits for its children is none of them."""
-    waits = {node.parent for node in story.nodes}
+    waits = parents(story)
     return nlargest(SLOWEST_SHOWN, (place for place in times if place not in waits), key=lambda place: times[place])
 
 
 def kinds(story: Story, times: dict[int, float]) -> list[Kind]:
     """Return what is declared once and ran many times, or once, the kind that took the most time first."""
-    waits = {node.parent for node in story.nodes}
+    waits = parents(story)
     found: dict[str, list[int]] = {}
     for place in times:
         if place not in waits:

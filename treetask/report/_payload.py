@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from treetask.events import Fault, Story
 from treetask.model import FAILURES, TaskStatus
-from treetask.report._bars import Bar, bars_of, end_of
+from treetask.report._bars import Bar, bars_of, end_of, micros
 from treetask.report._findings import FAILURES_SHOWN, busy_times, distinct_failures, kinds, slowest
 from treetask.report._json import finite
 from treetask.report._path import critical_path
@@ -48,7 +48,7 @@ def _page(story: Story) -> dict[str, Any]:
         "run": story.run,
         "target": None if story.target is None else _line(story.target),
         "wall": story.wall,
-        "elapsed": _micros(story.elapsed),
+        "elapsed": micros(story.elapsed),
         "status": story.status.slot,
         "statuses": [str(status) for status in TaskStatus],
         "counts": [[status.slot, count] for status, count in story.counts.items() if count],
@@ -60,12 +60,12 @@ def _page(story: Story) -> dict[str, Any]:
         "failures": [[len(places), places[:FAILURES_SHOWN]] for places in failures[:FAILURES_SHOWN]],
         "failures_left_out": len(failures[FAILURES_SHOWN:]),
         "path": [
-            [step.node, _micros(step.start), _micros(step.end), _micros(step.waited)] for step in path[-_STEPS_SHOWN:]
+            [step.node, micros(step.start), micros(step.end), micros(step.waited)] for step in path[-_STEPS_SHOWN:]
         ],
         "path_left_out": len(path[:-_STEPS_SHOWN]),
-        "slowest": [[place, _micros(times[place])] for place in slowest(story, times)],
+        "slowest": [[place, micros(times[place])] for place in slowest(story, times)],
         "kinds": [
-            [_line(kind.name), kind.count, kind.failed, *map(_micros, (kind.total, kind.middle, kind.longest))]
+            [_line(kind.name), kind.count, kind.failed, *map(micros, (kind.total, kind.middle, kind.longest))]
             for kind in kinds(story, times)
         ],
         "log": [_line(line) for line in story.log],
@@ -87,8 +87,8 @@ def _columns(story: Story) -> dict[str, Any]:
         "parent": [node.parent for node in nodes],
         "status": [node.status.slot for node in nodes],
         "body": [int(node.has_body) for node in nodes],
-        "start": [None if node.started_at is None else _micros(node.started_at) for node in nodes],
-        "end": [None if end is None else _micros(end) for end in ends],
+        "start": [None if node.started_at is None else micros(node.started_at) for node in nodes],
+        "end": [None if end is None else micros(end) for end in ends],
         "attempts": [len(node.attempts) for node in nodes],
     }
 
@@ -136,8 +136,8 @@ def _details(place: int, story: Story, faults: _Faults, whole: set[int]) -> dict
         known["attempts"] = [
             [
                 each.number,
-                _micros(each.started_at),
-                _micros(story.elapsed if each.ended_at is None else each.ended_at),
+                micros(each.started_at),
+                micros(story.elapsed if each.ended_at is None else each.ended_at),
                 each.status.slot,
                 faults.places(each.faults),
             ]
@@ -181,8 +181,8 @@ def _bars(bars: Sequence[Bar]) -> dict[str, Any]:
     return {
         "node": [bar.node for bar in bars],
         "number": [bar.number for bar in bars],
-        "start": [_micros(bar.start) for bar in bars],
-        "end": [_micros(bar.end) for bar in bars],
+        "start": [micros(bar.start) for bar in bars],
+        "end": [micros(bar.end) for bar in bars],
         "status": [bar.status.slot for bar in bars],
         "lane": [bar.lane for bar in bars],
     }
@@ -190,7 +190,3 @@ def _bars(bars: Sequence[Bar]) -> dict[str, Any]:
 
 def _line(text: str) -> str:
     return safe_text(without_colours(text).expandtabs(4))
-
-
-def _micros(seconds: float) -> int:
-    return round(seconds * 1e6)

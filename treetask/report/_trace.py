@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from treetask.events import Story
-from treetask.report._bars import Bar, bars_of, concurrency
+from treetask.report._bars import Bar, bars_of, concurrency, micros
 from treetask.text import safe_text
 
 #: The number of the one process that there is.
@@ -30,14 +30,14 @@ def chrome_trace(story: Story) -> Iterator[str]:
     for bar in bars:
         yield f",{json.dumps(_event(story, bar, begin))}"
     for moment, running in concurrency(story, bars):
-        counter = {"ph": "C", "name": "bodies", "ts": _micros(moment - begin), "args": {"at once": running}}
+        counter = {"ph": "C", "name": "bodies", "ts": micros(moment - begin), "args": {"at once": running}}
         yield f",{json.dumps(counter | {'pid': _PROCESS, 'tid': 0})}"
     yield "]}"
 
 
 def _event(story: Story, bar: Bar, begin: float) -> dict[str, Any]:
     node = story.nodes[bar.node]
-    start = _micros(bar.start - begin)
+    start = micros(bar.start - begin)
     args: dict[str, Any] = {"id": node.id, "status": str(bar.status), "attempt": bar.number}
     faults = next((each.faults for each in node.attempts if each.number == bar.number), ())
     if faults:
@@ -49,14 +49,10 @@ def _event(story: Story, bar: Bar, begin: float) -> dict[str, Any]:
         "pid": _PROCESS,
         "tid": bar.lane,
         "ts": start,
-        "dur": _micros(bar.end - begin) - start,
+        "dur": micros(bar.end - begin) - start,
         "args": args,
     }
 
 
 def _name(what: str, lane: int, name: str) -> dict[str, Any]:
     return {"ph": "M", "name": what, "pid": _PROCESS, "tid": lane, "args": {"name": name}}
-
-
-def _micros(seconds: float) -> int:
-    return round(seconds * 1e6)
