@@ -163,6 +163,15 @@ def test_failures_are_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_long_error_is_cut_in_its_annotation() -> None:
+    """The box beside the code holds so much, and says where it ends."""
+    hand = flat(1)
+    hand.move("working", "root", "t0")
+    hand.fail("t0", "x" * 3_000)
+    (line,) = error_commands(distinct_failures(failed_nodes(hand.tree)), "")
+    assert line.removeprefix("::error title=root › t0::") == f"{'x' * 1_999}…"
+
+
 def test_file_outside_of_the_repository_is_not_named() -> None:
     """An annotation of a file that GitHub has not is shown nowhere."""
     hand = flat(1)

@@ -135,6 +135,7 @@ def test_logs_are_kept_to_the_last_64_kb() -> None:
     ("told", "message"),
     [
         ([], "the events have no run_started and no node; expected those of a whole run"),
+        (lines()[:1], "the events have no run_started and no node; expected those of a whole run"),
         (
             lines(change("b", 1, "pending", "working")),
             "the event of seq 3 is about node 'b', which none before it has added",

@@ -151,6 +151,27 @@ async def test_progress_is_told_ten_times_a_second_and_at_the_end() -> None:
     told_ends = [line.progress for line in (progress[0], progress[-1])]
     assert told_ends == [(0, 1_000), (1_000, 1_000)]
     assert lines[-2] is progress[-1]
+    assert {line.attempt for line in progress} == {1}
+
+
+async def test_what_an_attempt_puts_out_says_which() -> None:
+    """Its progress and its lines, though the next attempt is counted by the time that they are told."""
+
+    async def fail_once(node: TaskNode) -> None:
+        node.progress = (node.retry_count, 2)
+        tree.extend_log(node, b"here\n")
+        if not node.retry_count:
+            raise OSError("not yet")
+
+    tree = TreeBuilder("root").add_child("flaky", task=fail_once, max_retries=1).build()
+    lines = [line for line in await told(tree) if isinstance(line, (ProgressLine, LogLine))]
+
+    assert [(type(line), line.attempt) for line in lines] == [
+        (ProgressLine, 1),
+        (LogLine, 1),
+        (LogLine, 2),
+        (ProgressLine, 2),  # at the end, since the last one was told so shortly before
+    ]
 
 
 async def test_node_that_an_earlier_run_has_done_comes_in_so() -> None:

@@ -106,7 +106,7 @@ class Announcer:
 
     def progress_changed(self, node: TaskNode) -> None:
         if self._observers:
-            self.pending.append(ProgressChanged(node, node.progress, self._now()))
+            self.pending.append(ProgressChanged(node, node.progress, self._now(), node.retry_count + 1))
         if not self._turn_is_asked:
             self._ask()
 
@@ -114,7 +114,7 @@ class Announcer:
         if self._observers:
             from treetask.model import text_lines
 
-            self.pending.append(LogExtended(node, tuple(text_lines(lines)), self._now()))
+            self.pending.append(LogExtended(node, tuple(text_lines(lines)), self._now(), node.retry_count + 1))
             if not self._turn_is_asked:
                 self._ask()
 

@@ -105,8 +105,7 @@ class EventWriter:
         elif isinstance(event, ProgressChanged):
             self._progress_changed(event)
         elif isinstance(event, LogExtended):
-            attempt = event.node.retry_count + 1
-            self._write(LogLine, event.at, lines=event.lines, node=event.node.id, attempt=attempt)
+            self._write(LogLine, event.at, lines=event.lines, node=event.node.id, attempt=event.attempt)
         elif isinstance(event, NodeAdded):
             self._node_added(self._tree, event.node, event.parent, event.status, event.at)
         elif isinstance(event, NodeRemoved):
@@ -229,8 +228,7 @@ class EventWriter:
                 self._progress[node] = written, None
 
     def _write_progress(self, event: ProgressChanged) -> None:
-        node = event.node
-        self._write(ProgressLine, event.at, node=node.id, attempt=node.retry_count + 1, progress=event.progress)
+        self._write(ProgressLine, event.at, node=event.node.id, attempt=event.attempt, progress=event.progress)
 
     def _removed(self, event: NodeRemoved) -> None:
         for node in event.node.walk():

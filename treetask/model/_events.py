@@ -59,20 +59,25 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class ProgressChanged:
-    """A node set its progress."""
+    """A node set its progress, in an attempt that counts from 1: when this is told the next one may have begun."""
 
     node: TaskNode
     progress: tuple[int, int] | None
     at: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LogExtended:
-    """A node's body put out some lines, which are in its log now; `lines` come without their ends."""
+    """A node's body put out some lines, which are in its log now; `lines` come without their ends.
+
+    `attempt` counts from 1: when this is told the next one may have begun.
+    """
 
     node: TaskNode
     lines: tuple[str, ...]
     at: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
