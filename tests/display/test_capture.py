@@ -332,14 +332,14 @@ def test_name_stands_in_front_of_what_a_task_says() -> None:
 
 
 def test_colours_pass_and_nothing_else_does() -> None:
-    """Only where the terminal shows colours; each line ends without them, and is cut where nobody reads on."""
+    """Only where the terminal shows colours; each line ends without them, and is whole however long it is."""
     lines = b"\x1b[31mred \x1b[2J\n" + b"x" * 5000 + b"\n"
     node = flat(1).tree.root.children[0]
 
-    assert lines_of((node, lines)) == [r"t0 │ red \x1b[2J", f"t0 │ {'x' * 4095}…"]
+    assert lines_of((node, lines)) == [r"t0 │ red \x1b[2J", f"t0 │ {'x' * 5000}"]
     assert lines_of((node, lines), has_colours=True) == [
         "\x1b[2mt0 │ \x1b[0m\x1b[31mred \\x1b[2J\x1b[0m",
-        f"\x1b[2mt0 │ \x1b[0m{'x' * 4095}…",
+        f"\x1b[2mt0 │ \x1b[0m{'x' * 5000}",
     ]
 
 

@@ -15,8 +15,6 @@ from treetask.text import clip, display_width, safe_colours, safe_text, without_
 if TYPE_CHECKING:
     from treetask.display._prints import Said
 
-#: Characters of one line that are shown. Nobody reads a longer one, and the log has it.
-LINE_SHOWN: Final = 4096
 #: Of a name, which stands in front of every line.
 _NAME_SHOWN: Final = 24
 
@@ -59,9 +57,6 @@ def _name(node: TaskNode, theme: Theme) -> str:
 
 def _shown(line: str, theme: Theme) -> str:
     line = line.expandtabs()
-    safe = (
-        safe_colours(line, limit=LINE_SHOWN)
-        if theme.has_colours
-        else safe_text(without_colours(line), limit=LINE_SHOWN)
-    )
+    # Whole, however long it is: it may be a result, and there is no other copy of it.
+    safe = safe_colours(line) if theme.has_colours else safe_text(without_colours(line))
     return safe if theme.encoding is None else encodable(safe, theme.encoding)
