@@ -143,7 +143,7 @@ def words_of(error: BaseException) -> str:
     """Return what an error says, or of what type it is if it says nothing or cannot."""
     try:
         return str(error) or type(error).__name__
-    except Exception as broken:  # noqa: BLE001 - its own `__str__`, which may do anything
+    except BaseException as broken:  # noqa: BLE001 - its own `__str__`, which may do anything, and is to end nothing
         return f"{type(error).__name__} (its text could not be had: {type(broken).__name__})"
 
 

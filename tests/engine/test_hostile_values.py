@@ -32,6 +32,13 @@ class Mute(OSError):
         raise LookupError("no words")
 
 
+class Leaving(OSError):
+    """Says nothing and leaves."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
 class Sticky(OSError):
     """An exception that keeps its traceback to itself."""
 
@@ -111,13 +118,22 @@ async def test_condition_that_is_neither_true_nor_false() -> None:
     ("raised", "error"),
     [
         (Mute(), "Mute (its text could not be had: LookupError)"),
+        (Leaving(), "Leaving (its text could not be had: SystemExit)"),
         (Sticky("sticky"), "sticky"),
         (Noted(None), "noted"),
         (Noted("a text"), "noted"),
         (Noted([Array()]), "noted"),
         (NoteOnClass("computed"), "computed"),
     ],
-    ids=["str", "with_traceback", "None as notes", "text as notes", "note that is no text", "notes that raise"],
+    ids=[
+        "str",
+        "str that leaves",
+        "with_traceback",
+        "None as notes",
+        "text as notes",
+        "note that is no text",
+        "notes that raise",
+    ],
 )
 @pytest.mark.parametrize("where", ["body", "condition", "retry"])
 async def test_exception_that_raises_when_it_is_looked_at(raised: OSError, error: str, where: str) -> None:

@@ -135,7 +135,7 @@ def _cause_lines(exception: BaseException) -> Iterator[str]:
 def _message(exception: BaseException) -> str:
     try:
         return str(exception).strip()
-    except Exception as broken:  # noqa: BLE001 - the user's own __str__
+    except BaseException as broken:  # noqa: BLE001 - the user's own __str__, which is to end nothing
         return f"(its message cannot be shown: __str__ raised {type(broken).__qualname__})"
 
 
