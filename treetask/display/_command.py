@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 class CommandDisplay(LiveDisplay):
     """A display that a person may use, not only see."""
 
-    def __init__(self, config: TreeTaskConfig | None = None, output: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        config: TreeTaskConfig | None = None,
+        output: TextIO | None = None,
+        *,
+        color: str = "auto",
+        run: Callable[[], int | None] | None = None,
+    ) -> None:
         super().__init__(config=config, output=output)
+        self._has_colours = self._terminal.wants_colours(color)
+        self._run = run
         #: The keys, where there are any, and what they have made of the display.
         self._keyboard: Keyboard | None = None
         self._browsing: Browsing | None = None

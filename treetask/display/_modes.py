@@ -73,9 +73,7 @@ def make_display(
     """
     if mode not in _KINDS:
         raise ValueError(f"there is no display '{mode}'{did_you_mean(mode, _KINDS)}")
-    display = _KINDS[mode](config=config, output=output)
-    display._run = run
-    display._has_colours = display._terminal.wants_colours(color)
+    display = _KINDS[mode](config, output, color=color, run=run)
     if mode == "live" and not display._terminal.can_paint:
         raise ValueError("display 'live' needs a terminal, and the output is not one; use 'auto' or 'plain'")
     return display
