@@ -25,10 +25,6 @@ USUAL_WIDTH: Final = 80
 _READER_IS_GONE: Final = frozenset({errno.EPIPE, errno.ESHUTDOWN, *([errno.EINVAL] if os.name == "nt" else [])})
 
 
-#: Our own signs, for an output that cannot encode them.
-_ASCII_SIGNS: Final = str.maketrans({"›": ">", "─": "-", "×": "x", "…": "...", "│": "|", "├": "|", "└": "`"})
-
-
 #: What `--color` says of the messages of this command.
 color_of_messages: Final[ContextVar[str]] = ContextVar("color_of_messages", default="auto")
 
@@ -87,7 +83,9 @@ def _encodable(line: str, encoding: str) -> str:
     try:
         line.encode(encoding)
     except UnicodeError:
-        return line.translate(_ASCII_SIGNS).encode(encoding, "backslashreplace").decode(encoding)
+        from treetask.display import encodable
+
+        return encodable(line, encoding)
     return line
 
 

@@ -19,7 +19,7 @@ if _TYPE_CHECKING:
     from treetask.display._renderer import TreeRenderer
     from treetask.display._restore import restore_terminal
     from treetask.display._summary import failure_summary
-    from treetask.display._theme import DEEPEST_PREFIX, theme_for
+    from treetask.display._theme import DEEPEST_PREFIX, encodable, theme_for
 else:
     __getattr__ = _loaded_on_use(
         __name__,
@@ -33,7 +33,7 @@ else:
             "_renderer": "TreeRenderer",
             "_restore": "restore_terminal",
             "_summary": "failure_summary",
-            "_theme": "DEEPEST_PREFIX theme_for",
+            "_theme": "DEEPEST_PREFIX encodable theme_for",
         },
     )
 
@@ -44,6 +44,7 @@ __all__ = [
     "HandingDisplay",
     "LiveDisplay",
     "TreeRenderer",
+    "encodable",
     "failure_summary",
     "make_display",
     "message_lines",
