@@ -85,7 +85,9 @@ def test_lines_agree_with_the_events_of_the_run(store: Store) -> None:
 
 def test_run_that_was_lost_is_told_as_far_as_it_came(store: Store) -> None:
     """Nothing of it is made up: what ran then runs still, and there is no end."""
-    NewRun(store).open_journal(pipeline().build())
+    tree = pipeline().build()
+    tree.root.name = "The site"
+    NewRun(store).open_journal(tree)
     with store.transaction() as connection:
         connection.execute(
             "insert into nodes (run, key, parent, status, attempts, started_at)"
@@ -93,7 +95,7 @@ def test_run_that_was_lost_is_told_as_far_as_it_came(store: Store) -> None:
         )
         story = story_of(run_lines(connection, 1))
 
-    assert story.status is TaskStatus.WORKING
+    assert (story.name, story.status) == ("The site", TaskStatus.WORKING)
     assert [(node.id, node.status, node.parent) for node in story.nodes] == [
         ("site", TaskStatus.PENDING, -1),
         ("site/crawl", TaskStatus.WORKING, 0),
