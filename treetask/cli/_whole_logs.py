@@ -20,7 +20,7 @@ from treetask.model import FAILURES, TaskNode
 from treetask.text import safe_text
 
 #: What stands in the name of a file as it is, and how much of it.
-_STRANGE: Final = re.compile(r"[^\w.-]+", re.ASCII)
+_STRANGE: Final = r"[^\w.-]+"
 _NAME_LENGTH: Final = 40
 
 
@@ -85,7 +85,7 @@ class WholeLogs:
             import tempfile
 
             self._folder = tempfile.mkdtemp(prefix="treetask-")
-        name = _STRANGE.sub("-", node.name).strip("-.")[:_NAME_LENGTH]
+        name = re.sub(_STRANGE, "-", node.name, flags=re.ASCII).strip("-.")[:_NAME_LENGTH]
         return os.path.join(self._folder, f"{len(self._files) + 1}-{name}.log")  # noqa: PTH118 - quicker
 
     def _give_up(self, node: TaskNode, error: OSError) -> None:

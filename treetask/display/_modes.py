@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from treetask._errors import did_you_mean
 from treetask.display._command import CommandDisplay
 from treetask.display._decisions import is_github
-from treetask.display._face import Face
 from treetask.model import TreeTaskConfig
+
+if TYPE_CHECKING:
+    from treetask.display._face import Face
 
 
 class AutomaticDisplay(CommandDisplay):
