@@ -20,7 +20,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-te
 CTRL_C = "\x03"
 
 APP = """
+import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 import anyio
@@ -68,6 +71,21 @@ async def fails() -> None:
     while not Path("go").exists():
         await anyio.sleep(0.01)
     raise ValueError("no")
+
+killed = Registry("killed")
+
+@killed.task
+def is_killed_when_all_is_over() -> None:
+    while not Path("go").exists():
+        time.sleep(0.01)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def kill() -> None:
+        while signal.getsignal(signal.SIGTERM) is handler:
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=kill).start()
 
 class Unprintable:
     def __str__(self) -> str:
@@ -235,6 +253,19 @@ def breaks_the_display(command: Command, app: Path) -> None:
     (app / "go").touch()
     command.wait_for("no name")
     (app / "end").touch()
+
+
+@pytest.mark.slow
+def test_signal_when_all_is_over_leaves_the_terminal_as_it_was(app: Path) -> None:
+    """The run heeds it no more, and the display has not left yet, or just so."""
+    with in_terminal(app, "app:killed") as command:
+        before = command.modes()
+        begin(command, 1)
+        (app / "go").touch()
+
+        assert command.finish() in {143, -signal.SIGTERM}
+        assert command.modes() == before
+        assert not command.screen.cursor.hidden
 
 
 @pytest.mark.slow

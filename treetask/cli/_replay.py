@@ -6,13 +6,10 @@ until it is time for the next one.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Final, TextIO
 
 from treetask import _clock
@@ -20,6 +17,7 @@ from treetask.cli._on_record import lines_of_file, looking_for_run, store_with_r
 from treetask.cli._options import Options
 from treetask.cli._place import StorePlace
 from treetask.cli._problem import CommandProblem, ExitCode
+from treetask.cli._signals import ended_by_signals
 from treetask.cli._streams import say, width_of_errors
 from treetask.cli._suspend import suspendable
 from treetask.display import CommandDisplay, HandingDisplay, failure_summary, make_display, original
@@ -97,7 +95,7 @@ class _Player:
         shown.follow(self._pace.now, lambda: first.wall + self._pace.now())
         code = ExitCode.ALL_WELL
         # A display of lines paints nothing that would have to go on by itself.
-        with _stopped_by_signals(), shown if shown.paints else nullcontext(), suspendable(shown):
+        with ended_by_signals(), shown if shown.paints else nullcontext(), suspendable(shown):
             try:
                 self._go_through(lines, shown)
             except KeyboardInterrupt:
@@ -174,7 +172,7 @@ class _Player:
         from treetask.cli._outlet import Outlet
 
         shown = HandingDisplay(lambda _: None)
-        with _stopped_by_signals(), Outlet(None, takes_errors=True) as outlet:
+        with ended_by_signals(), Outlet(None, takes_errors=True) as outlet:
             outlet.put_line(first)
             try:
                 for line in lines:
@@ -188,22 +186,3 @@ class _Player:
 
 def _errors() -> TextIO | None:
     return None if sys.stderr is None else original(sys.stderr)
-
-
-@contextmanager
-def _stopped_by_signals() -> Generator[None]:
-    """While inside, a signal that ends the process lets the terminal be put right before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(signum: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + signum)
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -16,6 +16,7 @@ from treetask.cli._job import Job
 from treetask.cli._options import Options
 from treetask.cli._problem import CommandProblem, ExitCode, listed
 from treetask.cli._recording import Recording, is_of_the_store
+from treetask.cli._signals import ended_by_signals
 from treetask.cli._stdin import Asked
 from treetask.cli._streams import flush_results, say, width_of_errors
 from treetask.cli._suspend import suspendable
@@ -81,6 +82,7 @@ def _run_to_end(job: Job, shown: CommandDisplay, recording: Recording | None, ou
     if outlet is None or not outlet.takes_errors:
         tree.overflow = logs.add
     with (
+        ended_by_signals(),
         shown,
         suspendable(shown),
         redirected(shown.paints_on, shown.taker()) as put_back,
