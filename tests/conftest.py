@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
 
@@ -35,7 +36,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> Backend:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have our own plugin also where what is installed is older than this checkout and does not name it."""
+    """Have our own plugin also where what is installed is older than this checkout and does not name it.
+
+    And signals that do something: a script that starts the tests in its background has them ignored, as `nohup` does,
+    and so would every command that a test starts.
+    """
+    for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
     if not config.pluginmanager.is_registered(pytest_plugin):
         config.pluginmanager.register(pytest_plugin, "treetask")
 
