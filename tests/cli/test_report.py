@@ -248,3 +248,14 @@ def test_report_of_a_run_whose_process_died_says_so(project: Project) -> None:
         "kill": "working",
     }
     assert told["elapsed"] == told["critical_path"][-1]["end"]
+
+
+def test_events_are_not_lost_to_their_report(pages: Project) -> None:
+    """A slip of the hand, which would write the page over what it is made of; whatever the name is spelt like."""
+    pages.treetask("pages:tree", "--display", "quiet", "--no-store", "--events", "run.jsonl")
+    before = Path("run.jsonl").read_bytes()
+
+    assert pages.treetask("report", "run.jsonl", "-o", "./run.jsonl").refusal == [
+        "treetask: -o: './run.jsonl' has the events that the report is made of; give it another name"
+    ]
+    assert Path("run.jsonl").read_bytes() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,8 +30,9 @@ _FORMS: Final[Mapping[str, Callable[[Story], Iterable[str]]]] = {
 
 def report(options: Options, place: StorePlace) -> int:
     """Put out the report of a run: a page into a file, everything else to standard output unless a file is named."""
-    story = _story(options, place)
     file = options.output
+    _refuse_its_own_source(options.source, file)
+    story = _story(options, place)
     if options.format != "html":
         lines = _FORMS[options.format](story)
         if file is None or file == _OUTPUT:
@@ -44,6 +46,15 @@ def report(options: Options, place: StorePlace) -> int:
         _write(file, [html_page(story)])
         say([f"treetask: report written to {safe_text(file)}"])
     return ExitCode.ALL_WELL
+
+
+def _refuse_its_own_source(source: str | None, file: str | None) -> None:
+    """Raise `CommandProblem` where the events of a run would be lost to a report of it."""
+    if source is None or file is None or file == _OUTPUT:
+        return
+    with suppress(OSError, ValueError):  # one of them is not there, which others find out
+        if Path(file).samefile(source):
+            raise CommandProblem(f"-o: '{file}' has the events that the report is made of; give it another name")
 
 
 def _story(options: Options, place: StorePlace) -> Story:
