@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,16 @@ def test_events_are_not_lost_to_their_report(pages: Project) -> None:
         "treetask: -o: './run.jsonl' has the events that the report is made of; give it another name"
     ]
     assert Path("run.jsonl").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in folders")
+def test_reader_of_a_named_pipe_gets_the_whole_page(pages: Project) -> None:
+    """Whether it can be written is not tried beforehand: the reader would take that for the end of it."""
+    os.mkfifo("page")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(Path("page").read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+
+    assert pages.treetask("pages:tree", "--display", "quiet", "--no-store", "--report", "page").code == 1
+    reader.join(20)
+    assert Page(read[0]).known["name"] == "site"

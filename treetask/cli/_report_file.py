@@ -57,6 +57,8 @@ def write_page(file: str, story: Story) -> None:
 def refuse_unwritable(file: str) -> None:
     """Raise `OSError` for a file that cannot be written, and leave all as it was."""
     path = Path(file)
+    if path.is_fifo():
+        return  # to open it takes its reader, for whom this would be all
     is_new = not os.path.lexists(path)
     try:
         with path.open("ab"):
