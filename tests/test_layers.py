@@ -61,7 +61,7 @@ IMPURE_CALLS = {"print", "open", "input"}
 IMPURE_SYS = {"stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"}
 
 NOT_LOADED = ("msgspec", "sqlite3", "psycopg", "distributed", "dask", "wcwidth", "argparse", "asyncio", "trio")
-"""R48: what `import treetask` leaves alone."""
+"""What `import treetask` leaves alone."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def test_modules_are_private_and_packages_public() -> None:
 
 
 def test_import_treetask_loads_nothing_heavy() -> None:
-    """R48: a bare `import treetask` loads no event loop, no database, no codec, no parser of arguments."""
+    """A bare `import treetask` loads no event loop, no database, no codec, no parser of arguments."""
     code = f"import sys; import treetask; print(*sorted(set({NOT_LOADED!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""Runs that are gone on with, and run again: `resume`, `rerun`, `--from-failed`, `state:` (R62, R64)."""
+"""Runs that are gone on with, and run again: `resume`, `rerun`, `--from-failed`, `state:`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def statuses(project: Project) -> list[str]:
 
 
 def test_every_run_is_recorded(app: Project) -> None:
-    """R60: in the project's folder, whose record git does not see; and the end says how to run it again."""
+    """In the project's folder, whose record git does not see; and the end says how to run it again."""
     outcome = quiet(app, "app:tree")
 
     assert outcome.code == 1
@@ -92,7 +92,7 @@ def test_every_run_is_recorded(app: Project) -> None:
 
 
 def test_run_without_a_record_leaves_nothing(app: Project) -> None:
-    """R60: and offers no way back."""
+    """And offers no way back."""
     outcome = quiet(app, "app:tree", "--no-store")
 
     assert outcome.code == 1
@@ -101,7 +101,7 @@ def test_run_without_a_record_leaves_nothing(app: Project) -> None:
 
 
 def test_resume_runs_what_was_not_done(app: Project) -> None:
-    """R62: target, folder and parameters come from the journal, what was done comes back, and the end says so."""
+    """Target, folder and parameters come from the journal, what was done comes back, and the end says so."""
     quiet(app, "app:tree")
     mend(app)
 
@@ -113,7 +113,7 @@ def test_resume_runs_what_was_not_done(app: Project) -> None:
 
 
 def test_resume_from_another_folder_goes_where_the_run_was(app: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R62: what its bodies name is seen from there."""
+    """What its bodies name is seen from there."""
     app.write("pyproject.toml", "")
     quiet(app, "app.py:tree")
     mend(app)
@@ -140,7 +140,7 @@ def test_folder_that_is_gone_is_told(app: Project, monkeypatch: pytest.MonkeyPat
 
 
 def test_resume_takes_parameters_from_the_journal(app: Project) -> None:
-    """R62: typed as they were."""
+    """Typed as they were."""
     quiet(app, "app:flat.greet", "--env", "prod", "--pages", "7")
     mend(app)
 
@@ -158,7 +158,7 @@ def test_parameter_from_the_journal_is_not_given_again(app: Project) -> None:
 
 
 def test_secret_is_asked_for_by_name(app: Project) -> None:
-    """R60: it is nowhere on record, so it has to be given again."""
+    """It is nowhere on record, so it has to be given again."""
     first = quiet(app, "app:secret.log_in", "--token", "xyzzy-1234", "--pages", "7")
     assert first.err.splitlines()[-1] == "again: treetask rerun --failed 1 --token …"
 
@@ -172,7 +172,7 @@ def test_secret_is_asked_for_by_name(app: Project) -> None:
 
 
 def test_run_that_is_done_says_so(app: Project) -> None:
-    """R62: and is no failure."""
+    """And is no failure."""
     mend(app)
     quiet(app, "app:tree")
 
@@ -185,7 +185,7 @@ def test_run_that_is_done_says_so(app: Project) -> None:
 
 
 def test_newest_run_that_is_not_done_is_resumed(app: Project) -> None:
-    """R62: by default."""
+    """By default."""
     quiet(app, "app:tree")
     mend(app)
     quiet(app, "app:flat.greet", "--env", "prod")
@@ -194,7 +194,7 @@ def test_newest_run_that_is_not_done_is_resumed(app: Project) -> None:
 
 
 def test_nothing_to_resume(app: Project) -> None:
-    """R38: has its exit code, and makes no store."""
+    """Has its exit code, and makes no store."""
     for words in (["resume"], ["rerun"], ["rerun", "--failed"], ["app:tree", "--from-failed"], ["show"]):
         outcome = app.treetask(*words)
         assert (outcome.code, outcome.out) == (5, "")
@@ -240,7 +240,7 @@ def test_options_that_say_how_to_run_are_kept_and_may_be_given(app: Project) -> 
 
 
 def test_changed_code_is_told(app: Project) -> None:
-    """R62: what it made is kept, since only a person knows whether that is right."""
+    """What it made is kept, since only a person knows whether that is right."""
     quiet(app, "app:tree")
     mend(app)
     text = (app.folder / "app.py").read_text(encoding="utf-8")
@@ -260,7 +260,7 @@ def test_changed_code_is_told(app: Project) -> None:
 
 
 def test_selection_of_a_run_is_that_of_its_resume(app: Project) -> None:
-    """R62: what was left out stays out."""
+    """What was left out stays out."""
     quiet(app, "app:tree", "--only", "crawl", "--skip", "**/fetch[news]")
     mend(app)
 
@@ -269,7 +269,7 @@ def test_selection_of_a_run_is_that_of_its_resume(app: Project) -> None:
 
 
 def test_hostile_names_are_made_visible(app: Project) -> None:
-    """R57: whatever the store has was written by others."""
+    """Whatever the store has was written by others."""
     app.write(
         "evil.py",
         r"""
@@ -294,7 +294,7 @@ def test_hostile_names_are_made_visible(app: Project) -> None:
 
 
 def test_rerun_is_all_of_it_as_a_new_run(app: Project) -> None:
-    """R64: with the same target, parameters and selection."""
+    """With the same target, parameters and selection."""
     mend(app)
     quiet(app, "app:flat.greet", "--env", "prod", "--pages", "7")
 
@@ -304,7 +304,7 @@ def test_rerun_is_all_of_it_as_a_new_run(app: Project) -> None:
 
 
 def test_rerun_of_what_failed_takes_the_rest_over(app: Project) -> None:
-    """R64: a new run, with the results of the old one."""
+    """A new run, with the results of the old one."""
     quiet(app, "app:tree")
     mend(app)
 
@@ -317,7 +317,7 @@ def test_rerun_of_what_failed_takes_the_rest_over(app: Project) -> None:
 
 
 def test_from_failed_is_that_of_the_newest_run_of_a_target(app: Project) -> None:
-    """R64: whatever else was run since."""
+    """Whatever else was run since."""
     quiet(app, "app:tree")
     mend(app)
     quiet(app, "app:flat.greet", "--env", "prod")
@@ -354,7 +354,7 @@ def test_from_failed_of_what_was_never_run(app: Project) -> None:
 
 
 def test_run_of_a_program_is_told_how_to_go_on(app: Project) -> None:
-    """R60: nobody but that program knows how its tree is built."""
+    """Nobody but that program knows how its tree is built."""
     app.write(
         "program.py",
         """
@@ -384,7 +384,7 @@ def test_run_of_a_program_is_told_how_to_go_on(app: Project) -> None:
 
 
 def test_what_failed_is_selected_by_its_state(app: Project) -> None:
-    """R64: static and spawned, by the newest run of the target; not what failed only because something below did."""
+    """Static and spawned, by the newest run of the target; not what failed only because something below did."""
     quiet(app, "app:tree")
     mend(app)
 

@@ -38,7 +38,7 @@ def test_option_wins_over_the_environment(
     *,
     coloured: bool,
 ) -> None:
-    """R54: lines, summary and messages have colours together or not at all; they say the same."""
+    """Lines, summary and messages have colours together or not at all; they say the same."""
     monkeypatch.setenv("FORCE_COLOR", forced)
     outcome = app.treetask("app:tree", *option)
 
@@ -50,7 +50,7 @@ def test_option_wins_over_the_environment(
 
 
 def test_problem_has_the_colours_that_were_asked_for(app: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R54: a command that is refused obeys as well; one whose words are wrong goes by the environment."""
+    """A command that is refused obeys as well; one whose words are wrong goes by the environment."""
     assert app.treetask("nowhere:tree", "--color", "always").err.startswith(
         "\x1b[1mtreetask:\x1b[0m there is no module 'nowhere'"
     )

@@ -153,7 +153,7 @@ def start(app: Path) -> Iterator[Start]:
 
 
 def test_run_that_goes_well(app: Path) -> None:
-    """R58: what the tasks print is standard output, all of it; the display is on standard error. Exit code 0."""
+    """What the tasks print is standard output, all of it; the display is on standard error. Exit code 0."""
     done = treetask(app, "app:tree")
 
     assert (done.returncode, done.stdout) == (0, "first\nsecond\n")
@@ -169,7 +169,7 @@ def test_quiet_run_that_goes_well_says_nothing(app: Path) -> None:
 
 
 def test_task_that_fails(app: Path) -> None:
-    """R56: exit code 1, and a summary on every display; R33: what ran beside it was cancelled."""
+    """Exit code 1, and a summary on every display; what ran beside it was cancelled."""
     done = treetask(app, "app:bad", "--display", "quiet")
 
     assert (done.returncode, done.stdout) == (1, "")
@@ -186,7 +186,7 @@ def test_task_that_fails(app: Path) -> None:
 
 
 def test_resource_that_fails_to_close(app: Path) -> None:
-    """R17: every task is done, but the command has failed, and says why."""
+    """Every task is done, but the command has failed, and says why."""
     (app / "leaky.py").write_text(
         textwrap.dedent(
             """
@@ -219,7 +219,7 @@ def test_resource_that_fails_to_close(app: Path) -> None:
 
 
 def test_resource_that_crashes_names_each_error(app: Path) -> None:
-    """R34: what happened in its tasks, with the user's own lines, and not that there was a task group."""
+    """What happened in its tasks, with the user's own lines, and not that there was a task group."""
     (app / "crashes.py").write_text(
         textwrap.dedent(
             """
@@ -263,14 +263,14 @@ def test_resource_that_crashes_names_each_error(app: Path) -> None:
 
 @pytest.mark.parametrize("option", ["-k", "--keep-going"])
 def test_keep_going_runs_what_does_not_depend_on_the_failure(app: Path, option: str) -> None:
-    """R33: the default policy of this run is to continue; a task failed all the same."""
+    """The default policy of this run is to continue; a task failed all the same."""
     done = treetask(app, "app:bad", option)
 
     assert (done.returncode, done.stdout) == (1, "slow is done\n")
 
 
 def test_fail_fast_cancels_what_runs(app: Path) -> None:
-    """R33: whatever the config of the pipeline says."""
+    """Whatever the config of the pipeline says."""
     (app / "going.py").write_text(
         textwrap.dedent(
             """
@@ -288,7 +288,7 @@ def test_fail_fast_cancels_what_runs(app: Path) -> None:
 
 
 def test_run_that_takes_too_long(app: Path) -> None:
-    """R38: exit code 124, as of timeout(1); the tasks clean up."""
+    """Exit code 124, as of timeout(1); the tasks clean up."""
     done = treetask(app, "app:waits", "--timeout", "0.2", "--display", "quiet")
 
     assert (done.returncode, done.stdout) == (124, "started\ncleaned up\n")
@@ -323,7 +323,7 @@ def test_task_that_times_out_by_itself_is_an_ordinary_failure(app: Path) -> None
 
 
 def test_body_that_exits_has_its_own_exit_code(app: Path) -> None:
-    """R34: SystemExit from a body cancels the run and is what it says."""
+    """SystemExit from a body cancels the run and is what it says."""
     done = treetask(app, "app:leaves")
 
     assert done.returncode == 7
@@ -331,7 +331,7 @@ def test_body_that_exits_has_its_own_exit_code(app: Path) -> None:
 
 
 def test_body_that_raises_what_is_no_exception_fails_the_run(app: Path) -> None:
-    """R34: the run is cancelled in order, and told like any other that failed."""
+    """The run is cancelled in order, and told like any other that failed."""
     done = treetask(app, "app:stops")
 
     assert (done.returncode, done.stdout) == (1, "tidied\n")
@@ -348,7 +348,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @posix
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_signal_cancels_cleans_up_and_has_its_exit_code(start: Start, name: str, code: int) -> None:
-    """R38: the first one is a cancel in order, whichever it is."""
+    """The first one is a cancel in order, whichever it is."""
     process = start("app:waits")
     process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=DEADLINE)
@@ -359,7 +359,7 @@ def test_signal_cancels_cleans_up_and_has_its_exit_code(start: Start, name: str,
 
 @posix
 def test_third_ctrl_c_leaves_at_once(start: Start) -> None:
-    """R38: whatever a task still does."""
+    """Whatever a task still does."""
     process = start("app:stubborn")
     assert process.stdout is not None
     process.send_signal(signal.SIGINT)
@@ -377,7 +377,7 @@ def test_third_ctrl_c_leaves_at_once(start: Start) -> None:
 
 @posix
 def test_thread_that_cannot_be_stopped_is_named(app: Path) -> None:
-    """R37: the process ends after it, unless Ctrl-C asks for an end at once; the exit code is the run's either way."""
+    """The process ends after it, unless Ctrl-C asks for an end at once; the exit code is the run's either way."""
     (app / "threads.py").write_text(
         textwrap.dedent(
             """
@@ -427,7 +427,7 @@ def test_thread_that_cannot_be_stopped_is_named(app: Path) -> None:
 
 @posix
 def test_reader_that_leaves_early_ends_neither_task_nor_run(app: Path) -> None:
-    """R58: `| head -3` gets its three lines, the work is finished, quietly."""
+    """`| head -3` gets its three lines, the work is finished, quietly."""
     process = subprocess.Popen(
         [sys.executable, "-m", "treetask", "app:much", "--display", "quiet"],
         cwd=app,
@@ -449,7 +449,7 @@ def test_reader_that_leaves_early_ends_neither_task_nor_run(app: Path) -> None:
 @posix
 @pytest.mark.parametrize("form", ["tree", "json"])
 def test_reader_of_a_plan_may_leave_early(app: Path, form: str) -> None:
-    """R58: quietly, however long the plan is."""
+    """Quietly, however long the plan is."""
     wide = 'from treetask import TreeBuilder\nwide = TreeBuilder("wide")\n'
     (app / "wide.py").write_text(wide + 'for n in range(20_000): wide.add_child(f"node {n}")\n', encoding="utf-8")
     process = subprocess.Popen(
@@ -473,7 +473,7 @@ def test_reader_of_a_plan_may_leave_early(app: Path, form: str) -> None:
 @posix
 @pytest.mark.parametrize("target", ["app:tree", "app:bad"])
 def test_nobody_reads_the_display(app: Path, target: str) -> None:
-    """R58: standard error into a closed pipe changes neither results nor exit code."""
+    """Standard error into a closed pipe changes neither results nor exit code."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -526,7 +526,7 @@ def test_output_that_cannot_be_written_is_told(app: Path) -> None:
 
 
 def test_old_console_gets_plain_characters(app: Path) -> None:
-    """R52: where an output has no such characters, nothing breaks and nothing is lost."""
+    """Where an output has no such characters, nothing breaks and nothing is lost."""
     done = subprocess.run(
         [sys.executable, "-m", "treetask", "app:bad"],
         cwd=app,
@@ -563,7 +563,7 @@ def test_script_is_the_same_as_the_module(app: Path, tmp_path_factory: pytest.Te
 
 
 def test_mistake_has_exit_code_two(app: Path) -> None:
-    """R38: nothing ran, and no traceback of ours."""
+    """Nothing ran, and no traceback of ours."""
     done = treetask(app, "app:tre")
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -571,6 +571,6 @@ def test_mistake_has_exit_code_two(app: Path) -> None:
 
 
 def test_command_line_alone_loads_argparse() -> None:
-    """R48: whoever imports the package does not pay for the command."""
+    """Whoever imports the package does not pay for the command."""
     code = "import sys, treetask; assert 'argparse' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=environment(), check=True, timeout=DEADLINE)

@@ -1,4 +1,4 @@
-"""The runs on record: `runs`, `show` and `prune` (R64), and the store that they are in (R60)."""
+"""The runs on record: `runs`, `show` and `prune`, and the store that they are in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def without_times(text: str) -> list[str]:
 
 
 def test_runs_are_shown_the_newest_first(app: Project) -> None:
-    """R64: what was run, when, how long it took, how it ended, and how its nodes did."""
+    """What was run, when, how long it took, how it ended, and how its nodes did."""
     app.treetask("app:good")
     app.treetask("app:tree")
 
@@ -67,7 +67,7 @@ def test_runs_are_shown_the_newest_first(app: Project) -> None:
 
 
 def test_no_runs_yet(app: Project) -> None:
-    """R38: to look is no failure, and makes nothing."""
+    """To look is no failure, and makes nothing."""
     outcome = app.treetask("runs")
     assert (outcome.code, outcome.out) == (0, "")
     assert outcome.err == "treetask: no run is on record here yet; the first one is recorded by: treetask TARGET\n"
@@ -102,7 +102,7 @@ def test_runs_for_tools(app: Project) -> None:
 
 
 def test_record_is_shown_as_a_tree(app: Project) -> None:
-    """R64: statuses, times, attempts, errors, reasons, and the last lines of the log of what failed."""
+    """Statuses, times, attempts, errors, reasons, and the last lines of the log of what failed."""
     app.treetask("app:tree")
 
     outcome = app.treetask("show")
@@ -140,7 +140,7 @@ def test_record_for_tools(app: Project) -> None:
 
 
 def test_what_ran_when_the_process_died_is_shown(app: Project) -> None:
-    """R64: such a run is lost, and may be gone on with."""
+    """Such a run is lost, and may be gone on with."""
     app.write(
         "dies.py",
         """
@@ -174,7 +174,7 @@ def test_what_ran_when_the_process_died_is_shown(app: Project) -> None:
 
 
 def test_oldest_runs_are_deleted(app: Project) -> None:
-    """R64: all but so many."""
+    """All but so many."""
     for _ in range(4):
         app.treetask("app:good")
 
@@ -200,7 +200,7 @@ def numbers(project: Project, *words: str) -> list[int]:
 
 
 def test_store_is_named_by_option_environment_or_project(app: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R60: in this order, and a relative one of pyproject.toml is seen from there."""
+    """In this order, and a relative one of pyproject.toml is seen from there."""
     app.write("pyproject.toml", '[tool.treetask]\nstore = "kept/of project.db"\n')
     (app.folder / "kept").mkdir()
     (app.folder / "deep").mkdir()
@@ -223,7 +223,7 @@ def test_store_is_named_by_option_environment_or_project(app: Project, monkeypat
 
 
 def test_command_that_goes_on_names_the_store_that_was_named(app: Project) -> None:
-    """R56: as one would type it."""
+    """As one would type it."""
     outcome = app.treetask("app:tree", "--store", "my runs.db")
 
     assert outcome.err.splitlines()[-1] == "again: treetask rerun --failed 1 --store 'my runs.db'"
@@ -237,7 +237,7 @@ def test_command_that_goes_on_names_the_store_that_was_named(app: Project) -> No
     ],
 )
 def test_store_that_cannot_be_used_is_refused_before_anything_runs(app: Project, url: str, problem: str) -> None:
-    """R60: with what to do instead."""
+    """With what to do instead."""
     app.write("prints.py", APP.replace("return name", 'print("ran")'))
 
     assert app.treetask("prints:good", "--store", url).refusal == [
@@ -264,7 +264,7 @@ def test_wrong_store_of_a_project_is_told(app: Project) -> None:
 
 
 def test_password_is_not_shown(app: Project) -> None:
-    """R60: nowhere."""
+    """Nowhere."""
     outcome = app.treetask("app:good", "--store", "postgresql://me:xyzzy@127.0.0.1:1/none")
 
     assert outcome.code == 2
@@ -293,7 +293,7 @@ def test_usual_commands_load_nothing_that_they_do_not_use(app: Project) -> None:
 
 
 def test_run_that_is_driven_by_somebody_else_is_refused(app: Project) -> None:
-    """R63: naming the process; it is looked at as any other."""
+    """Naming the process; it is looked at as any other."""
     app.treetask("app:tree")
     with Store() as store, store.transaction() as connection:
         connection.execute("update runs set status = 'running'")

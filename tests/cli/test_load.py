@@ -213,7 +213,7 @@ def test_exit_at_import_is_told_with_the_fix(project: Project) -> None:
 
 
 def test_interrupt_at_import_has_the_exit_code_of_ctrl_c(project: Project) -> None:
-    """R38: 130, whenever it comes."""
+    """130, whenever it comes."""
     project.write("app.py", "raise KeyboardInterrupt\n")
 
     outcome = project.treetask("app:nightly")

@@ -120,7 +120,7 @@ def test_tree_builder_and_function_are_run(project: Project, made: str) -> None:
 
 
 def test_cycle_is_told_before_anything_runs(project: Project) -> None:
-    """R15: exit code 2, the cycle printed."""
+    """Exit code 2, the cycle printed."""
     project.write(
         "app.py",
         """

@@ -265,7 +265,7 @@ def test_json_has_what_was_stated(shop: Project) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["tree", "mermaid", "dot", "json"])
 def test_deep_tree_is_planned(shop: Project, form: str) -> None:
-    """R7: nothing recurses, and no row is longer than the others below a depth."""
+    """Nothing recurses, and no row is longer than the others below a depth."""
     rows = lines(shop.treetask("app:deep", "plan", "--format", form))
 
     assert len(rows) >= 100_000

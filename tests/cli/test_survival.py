@@ -1,4 +1,4 @@
-"""Runs that were broken off, in processes of their own: by Ctrl-C, by `kill -9`, and gone on with (R60-R63)."""
+"""Runs that were broken off, in processes of their own: by Ctrl-C, by `kill -9`, and gone on with."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def wait_for(stream: IO[str] | None, line: str) -> None:
 def test_interrupted_run_goes_on_with_what_was_left(
     site: Commands, tmp_path: Path, name: str, code: int, status: str
 ) -> None:
-    """R62: with the results of what was done, however the process ended."""
+    """With the results of what was done, however the process ended."""
     process = site.start("app:tree", "--display", "quiet")
     wait_for(process.stdout, "fetch 10")
     process.send_signal(getattr(signal, name))
@@ -129,7 +129,7 @@ def test_interrupted_run_goes_on_with_what_was_left(
 
 
 def test_run_is_driven_by_one_process_at_a_time(site: Commands, tmp_path: Path) -> None:
-    """R63: a second one is refused, and told which process it is; the first one is not disturbed."""
+    """A second one is refused, and told which process it is; the first one is not disturbed."""
     process = site.start("app:tree", "--display", "quiet")
     wait_for(process.stdout, "fetch 10")
     process.kill()
@@ -152,7 +152,7 @@ def test_run_is_driven_by_one_process_at_a_time(site: Commands, tmp_path: Path) 
 
 
 def test_reader_that_leaves_early_is_no_failure(site: Commands, tmp_path: Path) -> None:
-    """R58: `treetask show | head`."""
+    """`treetask show | head`."""
     (tmp_path / "go").touch()
     site.give("app:tree", "--display", "quiet")
     process = site.start("show")

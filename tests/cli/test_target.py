@@ -62,7 +62,7 @@ def test_path_of_windows_without_attribute_is_told(project: Project) -> None:
 
 
 def test_hostile_target_is_shown_visibly(project: Project) -> None:
-    """R57: what was typed or pasted cannot send the terminal a command."""
+    """What was typed or pasted cannot send the terminal a command."""
     (line,) = project.treetask("\x1b]0;gone\x07").refusal
 
     assert "\x1b" not in line

@@ -96,7 +96,7 @@ def test_prints_stand_above_the_tree_whole_and_in_order(app: Path) -> None:
 
 
 def test_what_blocks_is_named_above_the_tree_while_it_does(app: Path) -> None:
-    """R40: the display goes on meanwhile, and the warning tears nothing."""
+    """The display goes on meanwhile, and the warning tears nothing."""
     with in_terminal(app, "app:blocks") as command:
         command.wait_for("use anyio.to_thread.run_sync")
         meanwhile = command.rows()
@@ -121,7 +121,7 @@ def test_what_blocks_is_named_above_the_tree_while_it_does(app: Path) -> None:
 
 
 def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:
-    """R38: the first asks for order, the second for haste, the third leaves; the cursor is there again."""
+    """The first asks for order, the second for haste, the third leaves; the cursor is there again."""
     with in_terminal(app, "app:waits") as command:
         command.wait_for("2 running")
         hidden = command.screen.cursor.hidden
@@ -141,7 +141,7 @@ def test_ctrl_c_cancels_and_leaves_the_terminal_as_it_was(app: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
 def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(app: Path) -> None:
-    """R38: stopped, the cursor is there and nothing is painted; continued, the tree is at the bottom again."""
+    """Stopped, the cursor is there and nothing is painted; continued, the tree is at the bottom again."""
     with program_in_terminal(app, "bash", "--norc", "-i") as shell:
         shell.type(f'PS1="shell> "; "{sys.executable}" -m treetask app:waits\n')
         shell.wait_for("2 running")
@@ -166,7 +166,7 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(app: Path)
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10), (200, 50)])
 def test_region_fits_the_screen(app: Path, columns: int, rows: int) -> None:
-    """R50: at most half of the screen is the tree's, whatever is printed above it."""
+    """At most half of the screen is the tree's, whatever is printed above it."""
     with in_terminal(app, "app:prints", columns=columns, rows=rows) as command:
         assert command.finish() == 0
         shown = command.everything()
@@ -226,7 +226,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def test_what_bypasses_print_stands_above_the_tree_too(outside: Path) -> None:
-    """R53: whole, in order, nobody's; from programs, descriptors and buffers, to the last byte."""
+    """Whole, in order, nobody's; from programs, descriptors and buffers, to the last byte."""
     with in_terminal(outside, "app:outside", "--no-store") as command:
         command.screen.history = command.screen.history._replace(top=deque(maxlen=10_000))
         assert command.finish() == 0
@@ -251,7 +251,7 @@ def test_program_in_the_background_holds_nobody_up(outside: Path) -> None:
 
 
 def test_whoever_leaves_at_once_loses_nothing(outside: Path) -> None:
-    """R53: the third Ctrl-C ends the process in the handler of the signal; what was begun is shown all the same."""
+    """The third Ctrl-C ends the process in the handler of the signal; what was begun is shown all the same."""
     with in_terminal(outside, "app:held", "--no-store") as command:
         command.wait_for("whole")
         command.type(CTRL_C)

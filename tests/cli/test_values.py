@@ -1,4 +1,4 @@
-"""Parameters of a pipeline, given on the command line or in pyproject.toml (R14)."""
+"""Parameters of a pipeline, given on the command line or in pyproject.toml."""
 
 from __future__ import annotations
 

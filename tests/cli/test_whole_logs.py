@@ -1,4 +1,4 @@
-"""The whole logs of tasks that put out more than is kept in memory (R53)."""
+"""The whole logs of tasks that put out more than is kept in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bodies print: in the logs of their nodes, and above what a display paints on the same terminal (R53)."""
+"""What bodies print: in the logs of their nodes, and above what a display paints on the same terminal."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from treetask.testing import ScreenTerminal
 def test_colours_are_a_decision_of_their_own(
     choice: str, environment: dict[str, str], *, on_a_terminal: bool, elsewhere: bool
 ) -> None:
-    """R54: the option, NO_COLOR, what forces colours, CLICOLOR, the terminal; who is asked first decides."""
+    """The option, NO_COLOR, what forces colours, CLICOLOR, the terminal; who is asked first decides."""
     assert wants_colours(choice, environment, obeys_escapes=True) is on_a_terminal
     assert wants_colours(choice, environment, obeys_escapes=False) is elsewhere
 
@@ -58,20 +58,20 @@ def test_colours_are_a_decision_of_their_own(
     ],
 )
 def test_painting_is_a_decision_of_its_own(environment: dict[str, str], *, painted: bool) -> None:
-    """R54: nobody watches a build, unless somebody says so; colours have nothing to do with it."""
+    """Nobody watches a build, unless somebody says so; colours have nothing to do with it."""
     assert may_animate(environment, asked_for=False) is painted
     assert may_animate(environment, asked_for=True)
 
 
 def test_console_without_pictures_gets_signs_of_ascii() -> None:
-    """R54: the text console of Linux encodes all and can draw 512 signs; a file written there is read elsewhere."""
+    """The text console of Linux encodes all and can draw 512 signs; a file written there is read elsewhere."""
     assert has_pictures({"TERM": "xterm"}, is_terminal=True)
     assert not has_pictures({"TERM": "linux"}, is_terminal=True)
     assert has_pictures({"TERM": "linux"}, is_terminal=False)
 
 
 def test_forced_colours_make_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R54: a log stays a log; in a build a terminal gets one too, in colours."""
+    """A log stays a log; in a build a terminal gets one too, in colours."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert isinstance(LiveDisplay(output=io.StringIO())._face, PlainLog)
     assert isinstance(LiveDisplay(output=ScreenTerminal())._face, Screen)

@@ -101,7 +101,7 @@ class Log:
 
 
 def test_part_that_is_done_is_one_group() -> None:
-    """R54: what it was made of is folded below how it ended; nothing of it is told before."""
+    """What it was made of is folded below how it ended; nothing of it is told before."""
     hand = pipeline()
     log = Log(hand)
     hand.move("working", "pipeline", "phase1", "task1", "task2")
@@ -119,7 +119,7 @@ def test_part_that_is_done_is_one_group() -> None:
 
 
 def test_part_in_which_something_fails_is_told_at_once() -> None:
-    """R54: what was held back comes first, in no group: nobody opens one to look for a failure."""
+    """What was held back comes first, in no group: nobody opens one to look for a failure."""
     hand = pipeline()
     log = Log(hand)
     hand.move("working", "pipeline", "phase1", "task1", "task2")
@@ -143,7 +143,7 @@ def test_what_was_held_back_is_told_at_the_end() -> None:
 
 
 def test_failures_are_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R54: each distinct one beside the user's own line, as the repository has its path; at most ten."""
+    """Each distinct one beside the user's own line, as the repository has its path; at most ten."""
     monkeypatch.setenv("GITHUB_WORKSPACE", str(Path(__file__).parents[1]))
     hand = flat(14)
     hand.move("working", "root", *(f"t{number}" for number in range(14)))
@@ -183,7 +183,7 @@ def test_file_outside_of_the_repository_is_not_named() -> None:
 
 
 def test_command_display_writes_for_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R54: without being told; the summary is put behind what the step has written there before."""
+    """Without being told; the summary is put behind what the step has written there before."""
     summary = tmp_path / "summary.md"
     summary.write_text("# before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
@@ -258,7 +258,7 @@ def test_summary_of_a_step_in_which_nothing_began() -> None:
 
 
 def test_summary_of_a_step_has_a_bound() -> None:
-    """R54: GitHub shows none that is larger than a megabyte; what does not fit is left out, piece by piece."""
+    """GitHub shows none that is larger than a megabyte; what does not fit is left out, piece by piece."""
     hand = failing_everywhere("<" * 5000, 30)
     failures = distinct_failures(failed_nodes(hand.tree))
     whole = step_summary(hand.tree, failures)
@@ -292,7 +292,7 @@ def failing_everywhere(text: str, count: int = 2) -> HandEngine:
 @settings(deadline=None)
 @given(HOSTILE)
 def test_no_text_is_a_command(text: str) -> None:
-    """R57, property: whatever names, errors, reasons, logs and messages are, only our own commands are obeyed."""
+    """Property: whatever names, errors, reasons, logs and messages are, only our own commands are obeyed."""
     hand = failing_everywhere(text)
     log = Log(hand)
     lines = [*log.look(), *log.conclude()]
@@ -341,7 +341,7 @@ class Reader(HTMLParser):
 @settings(deadline=None)
 @given(HOSTILE)
 def test_no_text_is_markup(text: str) -> None:
-    """R57, property: in the summary of a step no element, image or link is anybody's but ours."""
+    """Property: in the summary of a step no element, image or link is anybody's but ours."""
     hand = failing_everywhere(text)
     page = step_summary(hand.tree, distinct_failures(failed_nodes(hand.tree)))
     reader = Reader()
@@ -360,7 +360,7 @@ def test_no_text_is_markup(text: str) -> None:
 @settings(deadline=None)
 @given(HOSTILE)
 def test_plain_lines_have_no_sequence_but_colours(text: str) -> None:
-    """R57, property: with colours there are ours, and without there is none; the lines are the same."""
+    """Property: with colours there are ours, and without there is none; the lines are the same."""
     hand = failing_everywhere(text)
     written: list[list[str]] = []
     for color in ("always", "never"):

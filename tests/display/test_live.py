@@ -92,7 +92,7 @@ Progress: 4/4 (100%)"""
 
 
 def test_run_from_its_first_frame_to_its_last() -> None:
-    """R50: live rows while it runs; then, in their place, the tree of the quick start, and the cursor below it."""
+    """Live rows while it runs; then, in their place, the tree of the quick start, and the cursor below it."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     screen.write("$ python quickstart.py\r\n")
@@ -122,7 +122,7 @@ def test_run_from_its_first_frame_to_its_last() -> None:
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 12), (10, 3), (1, 1), (200, 50), (3, 100)])
 def test_region_fits_every_screen(columns: int, rows: int) -> None:
-    """R50: whatever the size, nothing scrolls away and no row is wrapped."""
+    """Whatever the size, nothing scrolls away and no row is wrapped."""
     hand = nightly()
     hand.move("working", "nightly", "extract", "crawl", *(f"p{number}" for number in range(50)))
     hand.fail("p7", "503 Service Unavailable")
@@ -138,7 +138,7 @@ def test_region_fits_every_screen(columns: int, rows: int) -> None:
 
 
 def test_small_screens() -> None:
-    """R50: 40 x 12 has room for the tree's top and what failed, 10 x 3 for the numbers alone."""
+    """40 x 12 has room for the tree's top and what failed, 10 x 3 for the numbers alone."""
     hand = nightly()
     hand.move("working", "nightly", "crawl", *(f"p{number}" for number in range(50)))
     hand.fail("p7", "503 Service Unavailable")
@@ -162,7 +162,7 @@ def test_small_screens() -> None:
 
 
 def test_resize_while_running_leaves_no_row_behind() -> None:
-    """R52: the next frame fits the new size, before the tree is looked at again, too."""
+    """The next frame fits the new size, before the tree is looked at again, too."""
     hand = nightly()
     hand.move("working", "nightly", "crawl", *(f"p{number}" for number in range(50)))
     screen = ScreenTerminal(100, 40)
@@ -202,7 +202,7 @@ def test_updates_are_rate_limited() -> None:
 
 
 def test_forced_update_is_painted_before_it_returns() -> None:
-    """R52: `force` waits for no interval and no thread."""
+    """`force` waits for no interval and no thread."""
     hand = flat(3)
     hand.move("working", "root")
     screen = ScreenTerminal()
@@ -214,7 +214,7 @@ def test_forced_update_is_painted_before_it_returns() -> None:
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
-    """R52: two updates of a tree in which nothing happened are one frame."""
+    """Two updates of a tree in which nothing happened are one frame."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     with shown_on(screen, hand) as display:
@@ -245,7 +245,7 @@ def test_depth_of_live_rows_is_the_configs_or_the_callers() -> None:
 
 
 def test_messages_stay_above_the_rows() -> None:
-    """R53: `print_message` prints above the region, for good, safe to be shown, tabs as spaces."""
+    """`print_message` prints above the region, for good, safe to be shown, tabs as spaces."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     with shown_on(screen, hand) as display:
@@ -266,7 +266,7 @@ def test_messages_stay_above_the_rows() -> None:
 @settings(deadline=None)  # the first wide name loads wcwidth
 @given(st.text(st.characters()), st.text(st.characters()), st.integers(1, 100), st.integers(1, 40))
 def test_no_text_gets_through_to_the_terminal(name: str, error: str, columns: int, rows: int) -> None:
-    """R57, property: whatever names, errors, reasons and messages are, only our own sequences are written."""
+    """Property: whatever names, errors, reasons and messages are, only our own sequences are written."""
     hand = flat(3)
     for node in hand.tree.walk():
         node.name = name
@@ -290,7 +290,7 @@ def test_no_text_gets_through_to_the_terminal(name: str, error: str, columns: in
 
 
 def test_exception_leaves_the_final_tree_behind() -> None:
-    """R52: the tree as it was, for good, above the traceback."""
+    """The tree as it was, for good, above the traceback."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     display = shown_on(screen, hand)
@@ -426,7 +426,7 @@ def test_two_displays_share_a_terminal() -> None:
 
 
 def test_times_go_on_while_the_loop_is_blocked() -> None:
-    """R52: a thread paints copies; nothing of the tree is needed for the next frame."""
+    """A thread paints copies; nothing of the tree is needed for the next frame."""
     hand = running_pipeline()
     screen = WatchedTerminal()
     display = LiveDisplay(config=LIVELY, output=screen)
@@ -482,7 +482,7 @@ class Unprintable:
 
 
 def test_display_that_fails_gives_way_and_the_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    """R52: logged by name, replaced by a simpler one, the cursor restored; nothing is raised."""
+    """Logged by name, replaced by a simpler one, the cursor restored; nothing is raised."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     with shown_on(screen, hand) as display, caplog.at_level(logging.ERROR, "treetask"):
@@ -502,7 +502,7 @@ def test_display_that_fails_gives_way_and_the_run_goes_on(caplog: pytest.LogCapt
 
 
 def test_terminal_that_hung_up_is_quiet() -> None:
-    """R58: the stream is closed in the midst of a run; the run does not notice."""
+    """The stream is closed in the midst of a run; the run does not notice."""
     hand = running_pipeline()
     screen = ScreenTerminal()
     with shown_on(screen, hand) as display:
@@ -516,7 +516,7 @@ def test_terminal_that_hung_up_is_quiet() -> None:
 
 
 def test_log_file_gets_lines_and_the_final_tree(tmp_path: Path) -> None:
-    """R54: no escape sequence where there is no terminal, and the printed final frame at the end."""
+    """No escape sequence where there is no terminal, and the printed final frame at the end."""
     hand = running_pipeline()
     path = tmp_path / "log"
     with path.open("w", encoding="utf-8") as output:
@@ -541,7 +541,7 @@ def test_log_file_gets_lines_and_the_final_tree(tmp_path: Path) -> None:
 
 
 def test_final_tree_is_encodable(tmp_path: Path) -> None:
-    """R52: on an output in ASCII, icons and lines are in ASCII, and so is what the renderer made."""
+    """On an output in ASCII, icons and lines are in ASCII, and so is what the renderer made."""
     hand = running_pipeline()
     hand.tree.root.name = "Ünïcödé"
     path = tmp_path / "log"
@@ -561,7 +561,7 @@ def test_final_tree_is_encodable(tmp_path: Path) -> None:
 
 
 def test_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R52: `TERM=dumb` is a terminal, but no escape sequence is written to it."""
+    """`TERM=dumb` is a terminal, but no escape sequence is written to it."""
     monkeypatch.setenv("TERM", "dumb")
     hand = running_pipeline()
     screen = ScreenTerminal()
@@ -617,7 +617,7 @@ def test_custom_renderer_prints_the_final_tree() -> None:
     ],
 )
 def test_process_that_ends_shows_the_cursor_again(end: str, code: int) -> None:
-    """R38: without leaving the block, by an exit, at once or by a signal; what was shown stays."""
+    """Without leaving the block, by an exit, at once or by a signal; what was shown stays."""
     import pty
 
     script = f"""

@@ -34,7 +34,7 @@ class Log:
 
 
 def test_small_run_is_told_node_by_node() -> None:
-    """R54: the start, each end with its time, the end of the whole with its counts."""
+    """The start, each end with its time, the end of the whole with its counts."""
     hand = pipeline()
     log = Log(hand)
     assert log.look() == []
@@ -65,7 +65,7 @@ def test_small_run_is_told_node_by_node() -> None:
 
 
 def test_large_groups_are_told_by_their_progress() -> None:
-    """R54: at 5 % and at most once a second, or after 5 seconds; not each of thousands."""
+    """At 5 % and at most once a second, or after 5 seconds; not each of thousands."""
     hand = flat(1000)
     log = Log(hand)
     tasks = [f"t{number}" for number in range(1000)]
@@ -88,7 +88,7 @@ def test_large_groups_are_told_by_their_progress() -> None:
 
 
 def test_failures_are_told_at_any_depth() -> None:
-    """R54: a failure is a line with its path, attempts and message, once."""
+    """A failure is a line with its path, attempts and message, once."""
     hand = nightly()
     log = Log(hand)
     hand.move("working", "nightly", "crawl", "p7")
@@ -111,7 +111,7 @@ def test_failures_are_told_at_any_depth() -> None:
 
 
 def test_failures_are_told_with_the_last_lines_of_their_log() -> None:
-    """R54: below the failure, each under the other; a log of what went well is nobody's affair."""
+    """Below the failure, each under the other; a log of what went well is nobody's affair."""
     hand = flat(2)
     log = Log(hand, "ascii")
     hand.move("working", "root", "t0", "t1")
@@ -157,7 +157,7 @@ def test_many_failures_at_once_are_counted() -> None:
 
 
 def test_failures_without_end_stay_calm() -> None:
-    """R54: a hundred are told one by one; then their number, every five seconds, and at the end."""
+    """A hundred are told one by one; then their number, every five seconds, and at the end."""
     hand = flat(300, "nightly")
     log = Log(hand, run=7)
     hand.move("working", "nightly", *(f"t{number}" for number in range(300)))
@@ -174,7 +174,7 @@ def test_failures_without_end_stay_calm() -> None:
 
 
 def test_wide_and_deep_tree_stays_calm() -> None:
-    """R54: small groups of small groups are many nodes all the same; what has no line of its own is in a number."""
+    """Small groups of small groups are many nodes all the same; what has no line of its own is in a number."""
     root = TaskNode("root")
     for one in range(20):
         for two in range(20):
@@ -202,7 +202,7 @@ def _below(parent: TaskNode, node_id: str) -> TaskNode:
 
 
 def test_retries_skips_and_cancels_are_told() -> None:
-    """R54: an attempt that is repeated, and what never ran, with the reason."""
+    """An attempt that is repeated, and what never ran, with the reason."""
     hand = pipeline()
     log = Log(hand)
     hand.move("working", "pipeline", "phase1", "task1", "task2")
@@ -229,7 +229,7 @@ def test_retries_skips_and_cancels_are_told() -> None:
 
 
 def test_silence_is_broken_every_half_minute() -> None:
-    """R54: a heartbeat names what has run longest, and goes on while nobody looks at the tree."""
+    """A heartbeat names what has run longest, and goes on while nobody looks at the tree."""
     hand = nightly()
     log = Log(hand)
     hand.move("working", "nightly", "crawl", "p7")
@@ -258,7 +258,7 @@ def test_path_of_a_deep_node_is_its_end() -> None:
 
 
 def test_lines_are_safe_and_encodable() -> None:
-    """R57: names and errors cannot begin a line of their own; what the output cannot encode is escaped."""
+    """Names and errors cannot begin a line of their own; what the output cannot encode is escaped."""
     hand = flat(1, "nächtlich")
     hand.tree.root.children[0].name = "a\n12:00:00 forged"
     log = Log(hand, "ascii")
@@ -270,7 +270,7 @@ def test_lines_are_safe_and_encodable() -> None:
 
 @pytest.mark.parametrize("depth", [0, 1, None])
 def test_depth_limits_what_is_told_one_by_one(depth: int | None) -> None:
-    """R50: below the depth a group is told as a whole."""
+    """Below the depth a group is told as a whole."""
     hand = pipeline()
     log = Log(hand)
     hand.move("working", "pipeline", "phase1", "task1", "task2")

@@ -38,7 +38,7 @@ class Painted:
 
 
 def test_frame_is_one_write_between_the_marks_of_a_frame() -> None:
-    """R52: one write, shown at once; each row cleared to its end, the rest of the screen after the last row."""
+    """One write, shown at once; each row cleared to its end, the rest of the screen after the last row."""
     painted = Painted()
 
     written = painted.paint("", "root", "└── task")
@@ -69,7 +69,7 @@ def test_no_rows_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_written_when_nothing_changed() -> None:
-    """R52: a second frame of the same rows is no frame."""
+    """A second frame of the same rows is no frame."""
     painted = Painted()
     painted.paint("a", "b")
 
@@ -77,7 +77,7 @@ def test_nothing_is_written_when_nothing_changed() -> None:
 
 
 def test_only_changed_rows_are_written() -> None:
-    """R52: a line diff; unchanged rows are stepped over."""
+    """A line diff; unchanged rows are stepped over."""
     painted = Painted()
     painted.paint("a", "b", "c")
 
@@ -108,7 +108,7 @@ def test_region_at_the_bottom_scrolls_what_was_there_once() -> None:
 
 
 def test_messages_are_printed_above_for_good() -> None:
-    """R53: what is said above the region stays and is never painted over, long lines whole."""
+    """What is said above the region stays and is never painted over, long lines whole."""
     painted = Painted()
     painted.paint("root", "end")
     painted.paint("root", "end", above=("first", "a line of more than twenty characters"))
@@ -184,7 +184,7 @@ def test_erasing_nothing_writes_nothing() -> None:
 
 
 def test_restored_terminal_keeps_the_rows_and_has_its_cursor_below() -> None:
-    """R38: whoever leaves without warning restores all terminals; a frame that comes too late is dropped."""
+    """Whoever leaves without warning restores all terminals; a frame that comes too late is dropped."""
     painted = Painted()
     painted.region.hide_cursor()
     painted.paint("", "root", "end")
@@ -220,7 +220,7 @@ def test_frame_within_a_frame_is_put_off() -> None:
 
 
 def test_only_own_sequences_are_written() -> None:
-    """R57: the bytes of a frame are rows and the sequences of this list."""
+    """The bytes of a frame are rows and the sequences of this list."""
     painted = Painted()
     painted.paint("", "root", above=("said",))
     painted.region.erase("final\n")

@@ -15,7 +15,7 @@ def text_of(*lines: str) -> str:
 
 
 def test_running_frame_of_the_quick_start() -> None:
-    """R50: a group that has not started is one line; one of four tasks is 25 %."""
+    """A group that has not started is one line; one of four tasks is 25 %."""
     hand = pipeline()
     hand.move("working", "pipeline", "phase1", "task1", "task2")
     hand.move("done", "task1")
@@ -32,7 +32,7 @@ def test_running_frame_of_the_quick_start() -> None:
 
 
 def test_final_frame_of_the_quick_start() -> None:
-    """R50: everything open, no times, no bars, the progress that the bodies set left out."""
+    """Everything open, no times, no bars, the progress that the bodies set left out."""
     hand = pipeline()
     tasks = ["task1", "task2", "task3", "task4"]
     hand.move("working", "pipeline", "phase1", "phase2", *tasks)
@@ -56,7 +56,7 @@ def test_final_frame_of_the_quick_start() -> None:
 
 
 def test_closed_groups_count_what_they_hide() -> None:
-    """R50: `max_depth` limits what opens; a closed group says what is in it, one that has not started does not."""
+    """`max_depth` limits what opens; a closed group says what is in it, one that has not started does not."""
     hand = nightly(pages=10)
     hand.move("working", "nightly", "extract", "crawl", "p0", "p1")
     hand.move("done", "p0")
@@ -72,7 +72,7 @@ def test_closed_groups_count_what_they_hide() -> None:
 
 
 def test_failures_are_shown_below_the_depth() -> None:
-    """R50: what failed is shown at any depth, and what is beside it is counted on a row of its own."""
+    """What failed is shown at any depth, and what is beside it is counted on a row of its own."""
     hand = nightly(pages=4)
     hand.move("working", "nightly", "crawl", "p0", "p1", "p2", "p3")
     hand.move("done", "p0", "p2")
@@ -113,7 +113,7 @@ def test_groups_without_work_are_counted_by_their_children() -> None:
 
 
 def test_retries_show_the_most_that_the_node_may_have() -> None:
-    """R51: `2/7` by the node's own options, else by the config of the tree."""
+    """`2/7` by the node's own options, else by the config of the tree."""
     root = TaskNode("root")
     own = root.add_child(TaskNode("own", task_fn=work, max_retries=7, retry_count=2))
     root.add_child(TaskNode("all", task_fn=work, retry=Retry(on=OSError, attempts=4), retry_count=2))
@@ -172,14 +172,14 @@ def test_reasons_of_what_never_ran_are_shown() -> None:
 
 
 def test_names_are_safe() -> None:
-    """R57: a name cannot move the cursor, nor draw a second node."""
+    """A name cannot move the cursor, nor draw a second node."""
     hand = flat(0, "a\n└── ✅ forged\x1b[1A")
 
     assert TreeRenderer().render(hand.tree) == r"⏳ a\n└── ✅ forged\x1b[1A"
 
 
 def test_own_icons_and_lines_are_merged_over_the_defaults() -> None:
-    """R1: a config names only what differs; icons are made safe, too."""
+    """A config names only what differs; icons are made safe, too."""
     config = TreeTaskConfig(icons={"done": "OK", "working": "\x1b[33m>"}, tree_chars={"last_branch": "+-- "})
     hand = flat(3)
     hand.move("working", "root", "t0", "t1")
@@ -200,7 +200,7 @@ def test_config_of_the_tree_is_used_where_the_renderer_has_none() -> None:
 
 
 def test_percents_are_rounded_down_and_reach_100_last() -> None:
-    """R5: 299 of 300 are 99 %, and what has all its units but has not ended is not 100 %."""
+    """299 of 300 are 99 %, and what has all its units but has not ended is not 100 %."""
     hand = flat(300)
     tasks = [f"t{number}" for number in range(300)]
     hand.move("working", "root", *tasks)
@@ -226,7 +226,7 @@ def test_progress_may_have_fractions() -> None:
 
 @pytest.mark.slow
 def test_very_deep_tree_is_rendered_without_recursion() -> None:
-    """R7: a chain of 100,000; beyond 40 levels the indentation is a number."""
+    """A chain of 100,000; beyond 40 levels the indentation is a number."""
     hand = chain(100_000)
     hand.move("working", *(f"n{number}" for number in range(100_000)))
 
@@ -240,7 +240,7 @@ def test_very_deep_tree_is_rendered_without_recursion() -> None:
 
 
 def test_failure_at_the_bottom_of_a_very_deep_tree_opens_the_way_to_it() -> None:
-    """R7, R50: every level above a failure is shown, however many there are."""
+    """Every level above a failure is shown, however many there are."""
     hand = chain(5_000)
     hand.move("working", *(f"n{number}" for number in range(5_000)))
     hand.fail("n4999", "boom")

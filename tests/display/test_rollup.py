@@ -1,4 +1,4 @@
-"""R50: a group that folds what is done shows right counts, on every display."""
+"""A group that folds what is done shows right counts, on every display."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_window_counts_what_was_folded() -> None:
 
 
 def test_row_stays_though_its_node_was_folded() -> None:
-    """R50: what was shown can be read for half a second, also when nothing of it is left in the tree."""
+    """What was shown can be read for half a second, also when nothing of it is left in the tree."""
     hand = crawl()
     hand.move("working", "p0")
     first = take_window(hand.tree, 6, 2, 0.0)
@@ -165,7 +165,7 @@ def test_printed_tree_counts_what_is_gone() -> None:
 
 
 def test_log_tells_of_the_group_as_a_whole() -> None:
-    """R54: which of its children are looked at depends on chance, so none is told alone but those that fail."""
+    """Which of its children are looked at depends on chance, so none is told alone but those that fail."""
     hand = crawl(4)
     log = Log(hand)
     log.look()
@@ -183,7 +183,7 @@ def test_log_tells_of_the_group_as_a_whole() -> None:
 
 
 def test_summary_counts_all_nodes() -> None:
-    """R56: `failed (1 of 1,001)`, as if nothing were gone."""
+    """`failed (1 of 1,001)`, as if nothing were gone."""
     hand = crawl()
     end(hand, 0, 999)
     hand.move("working", "p999", "publish")

@@ -75,7 +75,7 @@ def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failure_is_told_with_path_attempts_time_frames_and_exception() -> None:
-    """R56: everything that one needs to find the place, and no frame that is not the user's own."""
+    """Everything that one needs to find the place, and no frame that is not the user's own."""
     tree, (first, second) = tree_of("fetch[7]", "fetch[8]")
 
     def fetch() -> None:
@@ -98,7 +98,7 @@ def test_failure_is_told_with_path_attempts_time_frames_and_exception() -> None:
 
 
 def test_colours_move_nothing() -> None:
-    """R54: with colours the summary is the same text; on an output of ASCII it has other signs."""
+    """With colours the summary is the same text; on an output of ASCII it has other signs."""
     tree, (a, b) = tree_of("a", "b")
     end(a, TaskStatus.FAILED, exception=raised(lambda: int("x")))
     tree.extend_log(a, b"connecting\n")
@@ -114,7 +114,7 @@ def test_colours_move_nothing() -> None:
 
 
 def test_equal_failures_are_counted() -> None:
-    """R56: the second and third of a kind are names in a row."""
+    """The second and third of a kind are names in a row."""
     tree, leaves = tree_of("a", "b", "c", "d")
 
     def body() -> None:
@@ -150,7 +150,7 @@ def test_names_in_a_row_are_limited() -> None:
 
 
 def test_distinct_failures_are_limited_and_the_rest_is_counted() -> None:
-    """R56: ten are told, the eleventh and twelfth are named."""
+    """Ten are told, the eleventh and twelfth are named."""
     tree, leaves = tree_of(*(f"w{number}" for number in range(12)))
     for number, leaf in enumerate(leaves):
         end(leaf, TaskStatus.FAILED, exception=ValueError(f"bad {number}"))
@@ -165,7 +165,7 @@ def test_distinct_failures_are_limited_and_the_rest_is_counted() -> None:
 
 
 def test_what_was_skipped_or_cancelled_is_counted_by_its_reason() -> None:
-    """R33: who did not run, and because of whom; what is below a skipped group goes without saying."""
+    """Who did not run, and because of whom; what is below a skipped group goes without saying."""
     root = TaskNode("nightly", parallel=False)
     crawl, checks, publish, notify = [
         root.add_child(TaskNode(name)) for name in ("crawl", "checks", "publish", "notify")
@@ -207,7 +207,7 @@ def test_run_that_went_well_has_no_summary() -> None:
 
 
 def test_group_of_exceptions_is_told_one_by_one() -> None:
-    """R34: a body's own group is flattened."""
+    """A body's own group is flattened."""
     tree, (leaf,) = tree_of("a")
     inner = ExceptionGroup("inner", [KeyError("k")])
     end(leaf, TaskStatus.FAILED, exception=ExceptionGroup("outer", [ValueError("v"), inner]))
@@ -222,7 +222,7 @@ def test_group_of_exceptions_is_told_one_by_one() -> None:
 
 
 def test_last_lines_of_the_log_are_told() -> None:
-    """R56, R57: ten of them, without colours, and with everything else in them visible; equal failures have one log."""
+    """Ten of them, without colours, and with everything else in them visible; equal failures have one log."""
     tree, (first, second) = tree_of("a", "b")
     for leaf in (first, second):
         tree.extend_log(leaf, b"".join(b"\x1b[31mline %d\x1b[0m\n" % number for number in range(12)))
@@ -339,7 +339,7 @@ def test_long_message_is_cut() -> None:
 
 
 def test_hostile_text_is_shown_visibly() -> None:
-    """R57: a name or a message cannot send the terminal a command."""
+    """A name or a message cannot send the terminal a command."""
     tree, (leaf,) = tree_of("a\x1b[2Jb")
     end(leaf, TaskStatus.FAILED, exception=ValueError("x\x1b]0;title\x07\r\u202ey"))
     fail_all_above(tree)
@@ -366,7 +366,7 @@ def test_message_that_cannot_be_made_is_told_as_such() -> None:
 
 
 def test_path_of_a_deep_node_counts_its_middle() -> None:
-    """R7: a hundred thousand levels are one line."""
+    """A hundred thousand levels are one line."""
     node = TaskNode("0")
     for level in range(1, 100_001):
         node = node.add_child(TaskNode(str(level))) if level < 3 else _below(node, str(level))
@@ -383,7 +383,7 @@ def _below(parent: TaskNode, name: str) -> TaskNode:
 
 @pytest.mark.slow
 def test_ten_thousand_failures_are_a_screenful() -> None:
-    """R56: ten are told, each with all that meet it again; nobody reads, or waits for, ten thousand."""
+    """Ten are told, each with all that meet it again; nobody reads, or waits for, ten thousand."""
     tree, leaves = tree_of(*(f"t{number}" for number in range(10_000)))
     for number, leaf in enumerate(leaves):
         kinds = [ValueError(f"row {number % 20}"), ExceptionGroup("inner", [OSError("503")])]

@@ -64,7 +64,7 @@ def test_stream_with_a_size_of_its_own_is_believed() -> None:
 
 @pytest.mark.parametrize("name", ["dumb", "unknown", "DUMB"])
 def test_dumb_terminal_is_not_painted_on(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """R52: what obeys no escape sequence gets none."""
+    """What obeys no escape sequence gets none."""
     assert Terminal(ScreenTerminal()).can_paint
     monkeypatch.setenv("TERM", name)
     assert not Terminal(ScreenTerminal()).can_paint
@@ -86,14 +86,14 @@ def test_what_is_no_terminal_is_not_painted_on() -> None:
     [("utf-8", None), ("UTF-8", None), ("ascii", "ascii"), ("latin-1", "latin-1"), ("cp1252", "cp1252")],
 )
 def test_narrow_encodings_are_known(tmp_path: Path, encoding: str, narrow: str | None) -> None:
-    """R52: where our own signs cannot be encoded, that is found before the first frame."""
+    """Where our own signs cannot be encoded, that is found before the first frame."""
     with (tmp_path / "log").open("w", encoding=encoding) as stream:
         assert Terminal(stream).narrow_encoding == narrow
 
 
 @posix_only
 def test_pipe_without_a_reader_is_quiet() -> None:
-    """R58: the reader went away; nothing is raised, then or when the stream is closed."""
+    """The reader went away; nothing is raised, then or when the stream is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:

@@ -66,7 +66,7 @@ RUNNING = running_nightly()
 
 
 def test_region_of_a_large_tree() -> None:
-    """R50: the parts of the whole, then what failed, retries and runs; the rest of the pages is counted."""
+    """The parts of the whole, then what failed, retries and runs; the rest of the pages is counted."""
     assert lines_of(running_nightly(), rows=10) == [
         "🔄 nightly                                                     1m 12s",
         "├── ✅ extract         1,000/1,000                              12.4s",
@@ -83,7 +83,7 @@ def test_region_of_a_large_tree() -> None:
 
 
 def test_fewer_rows_show_what_matters_more() -> None:
-    """R50: failed and running rows are not hidden by those that wait or are done; all that is hidden is counted."""
+    """Failed and running rows are not hidden by those that wait or are done; all that is hidden is counted."""
     hand = running_nightly()
 
     assert lines_of(hand, rows=7) == [
@@ -127,7 +127,7 @@ def test_narrow_rows_leave_out_what_matters_less(width: int, lines: list[str]) -
 
 
 def test_rows_in_ascii() -> None:
-    """R52: an output that has nothing else gets icons, lines and bars in ASCII, and escapes for the rest."""
+    """An output that has nothing else gets icons, lines and bars in ASCII, and escapes for the rest."""
     hand = running_nightly()
     hand.tree.root.name = "nächtlich"
     window = take_window(hand.tree, 7, 2, hand.time)
@@ -145,7 +145,7 @@ def test_rows_in_ascii() -> None:
 
 
 def test_group_that_has_not_started_is_one_row() -> None:
-    """R50: as the seed of all frames shows it."""
+    """As the seed of all frames shows it."""
     hand = pipeline()
     hand.move("working", "pipeline", "phase1", "task1", "task2")
     hand.time = 1.5
@@ -162,7 +162,7 @@ def test_group_that_has_not_started_is_one_row() -> None:
 
 
 def test_group_that_is_done_is_one_row() -> None:
-    """R50: with its count and time; nothing more is said of what was in it."""
+    """With its count and time; nothing more is said of what was in it."""
     hand = pipeline()
     hand.move("working", "pipeline", "phase1", "task1", "task2")
     hand.time = 61.0
@@ -180,7 +180,7 @@ def test_group_that_is_done_is_one_row() -> None:
 
 
 def test_failed_group_stays_open_for_its_failures_alone() -> None:
-    """R50: a group that is over shows what failed in it and counts the rest."""
+    """A group that is over shows what failed in it and counts the rest."""
     hand = pipeline()
     hand.move("working", "pipeline", "phase1", "task1", "task2")
     hand.fail("task2", "boom")
@@ -199,7 +199,7 @@ def test_failed_group_stays_open_for_its_failures_alone() -> None:
 
 
 def test_longest_running_come_first() -> None:
-    """R50: of many that run, those that have run longest are shown; then come the next to start."""
+    """Of many that run, those that have run longest are shown; then come the next to start."""
     hand = flat(100)
     hand.move("working", "root", "t9")
     hand.time = 5.0
@@ -232,7 +232,7 @@ def test_failures_leave_room_for_what_runs() -> None:
 
 
 def test_done_rows_fill_what_is_left_newest_first() -> None:
-    """R50: when nothing else wants the rows, the newest endings have them."""
+    """When nothing else wants the rows, the newest endings have them."""
     hand = flat(100)
     for number in range(60):
         hand.move("working", *(["root"] if not number else []), f"t{number}")
@@ -264,7 +264,7 @@ def test_only_hidden_row_is_shown_instead_of_being_counted() -> None:
 
 
 def test_row_stays_for_half_a_second() -> None:
-    """R50: what has just been shown is not gone before anybody could read it, but no longer than that."""
+    """What has just been shown is not gone before anybody could read it, but no longer than that."""
     hand = flat(100)
     tasks = [f"t{number}" for number in range(100)]
     hand.move("working", "root", "t0", "t1")
@@ -281,7 +281,7 @@ def test_row_stays_for_half_a_second() -> None:
 
 
 def test_depth_limits_what_opens() -> None:
-    """R50: `max_depth` closes groups; a failure below it is shown all the same."""
+    """`max_depth` closes groups; a failure below it is shown all the same."""
     hand = running_nightly()
 
     assert lines_of(hand, rows=10, max_depth=1)[:6] == [
@@ -297,7 +297,7 @@ def test_depth_limits_what_opens() -> None:
 
 @pytest.mark.slow
 def test_failure_far_below_is_shown_with_the_ancestors_that_fit() -> None:
-    """R7, R50: a failure at the bottom of a chain; the levels between are a number."""
+    """A failure at the bottom of a chain; the levels between are a number."""
     hand = chain(100_000)
     hand.move("working", *(f"n{number}" for number in range(100_000)))
     hand.fail("n99999", "boom")
@@ -319,7 +319,7 @@ def test_failure_far_below_is_shown_with_the_ancestors_that_fit() -> None:
 
 
 def test_what_is_hidden_is_counted_further_up_where_rows_are_short() -> None:
-    """R50: on four rows one count must do for the page's neighbours and for the group's."""
+    """On four rows one count must do for the page's neighbours and for the group's."""
     assert lines_of(running_nightly(), rows=4) == [
         "🔄 nightly                                                     1m 12s",
         "├── 🔄 crawl           ━━━━━━━━━━━━━━━━━━━━╸─────  3,211/4,000  59.6s",
@@ -371,7 +371,7 @@ def test_columns_move_only_to_the_right() -> None:
     ],
 )
 def test_waiting_row_names_what_it_waits_for(needed: list[str], note: str) -> None:
-    """R51: the dependencies that have not ended."""
+    """The dependencies that have not ended."""
     root = TaskNode("root")
     for name in ("a", "b", "c", "d", "done"):
         root.add_child(TaskNode(name, task_fn=work))
@@ -387,7 +387,7 @@ def test_waiting_row_names_what_it_waits_for(needed: list[str], note: str) -> No
 
 
 def test_waiting_row_says_what_it_waits_for_besides() -> None:
-    """R51: in the words of the run; dependencies that have not ended come first, by their names."""
+    """In the words of the run; dependencies that have not ended come first, by their names."""
     hand = nightly()
     hand.move("working", "nightly")
     hand.waited_for = {"extract": "limit 'api'", "checks": "'crawl'", "crawl": "a place in 'nightly', " + "x" * 1000}
@@ -403,7 +403,7 @@ def test_waiting_row_says_what_it_waits_for_besides() -> None:
 
 
 def test_frame_of_a_large_tree_takes_no_more_steps() -> None:
-    """R43: the candidates are few whatever the tree; a count of calls, since a walk would make thousands."""
+    """The candidates are few whatever the tree; a count of calls, since a walk would make thousands."""
 
     def steps(count: int) -> int:
         hand = flat(count)
@@ -430,7 +430,7 @@ def test_frame_of_a_large_tree_takes_no_more_steps() -> None:
 
 @pytest.mark.parametrize(("rows", "height"), [(1, 0), (2, 0), (3, 1), (4, 2), (10, 5), (24, 12), (50, 25)])
 def test_region_takes_at_most_half_of_the_screen(rows: int, height: int) -> None:
-    """R50: min(rows - 2, half of the screen)."""
+    """Min(rows - 2, half of the screen)."""
     assert region_height(Size(80, rows)) == height
 
 
@@ -468,7 +468,7 @@ def moved_trees(draw: st.DrawFn) -> HandEngine:
 def test_window_fits_and_counts_everything_once(
     hand: HandEngine, height: int, depth: int | None, width: int, folds: bool
 ) -> None:
-    """R50, property: never more rows than asked for, never wider; what is shown, closed or counted is the whole.
+    """Property: never more rows than asked for, never wider; what is shown, closed or counted is the whole.
 
     The same when all that is done is folded between two frames.
     """
@@ -490,7 +490,7 @@ def test_window_fits_and_counts_everything_once(
 @pytest.mark.slow
 @given(moved_trees(), st.none() | st.integers(0, 4))
 def test_high_window_shows_all_failures_and_all_that_runs(hand: HandEngine, depth: int | None) -> None:
-    """R50, property: where there is room, nothing that failed is hidden, whatever the depth."""
+    """Property: where there is room, nothing that failed is hidden, whatever the depth."""
     shown = take_window(hand.tree, 1_000, depth, hand.time).memory.since
 
     assert set(hand.tree.failed) <= set(shown)
@@ -565,12 +565,12 @@ def test_every_status_has_a_place() -> None:
     ],
 )
 def test_what_is_estimated_is_said_roughly(seconds: float, text: str) -> None:
-    """As exactly as anybody can know it (R51)."""
+    """As exactly as anybody can know it."""
     assert estimate(seconds) == text
 
 
 def test_many_small_tasks_say_little_of_a_slow_group() -> None:
-    """R51: most of the work is done, but what is left goes at the pace of its own group."""
+    """Most of the work is done, but what is left goes at the pace of its own group."""
     hand = nightly()
     hand.move("working", "nightly", "extract", *(f"x{number}" for number in range(1_000)))
     hand.move("done", *(f"x{number}" for number in range(1_000)), "extract")
@@ -582,7 +582,7 @@ def test_many_small_tasks_say_little_of_a_slow_group() -> None:
 
 
 def test_colours_say_what_a_row_is() -> None:
-    """R54: red is what failed, faint is what is there for whoever looks for it; pictures have colours of their own."""
+    """Red is what failed, faint is what is there for whoever looks for it; pictures have colours of their own."""
     hand = nightly()
     hand.move("working", "nightly", "extract", "crawl", "p7", "p8", *(f"x{number}" for number in range(500)))
     hand.time = 12.0
@@ -614,7 +614,7 @@ def test_colours_say_what_a_row_is() -> None:
 
 @given(st.integers(1, 200), st.integers(1, 12), st.booleans())
 def test_colours_move_nothing(width: int, rows: int, narrow: bool) -> None:
-    """R54, property: at any size a row with colours is the bare row, and ends with none."""
+    """Property: at any size a row with colours is the bare row, and ends with none."""
     window = take_window(RUNNING.tree, rows, 2, RUNNING.time)
     bare = window_lines(window, width, RUNNING.time, ASCII if narrow else THEME)
     coloured = window_lines(window, width, RUNNING.time, COLOURED_ASCII if narrow else COLOURED)

@@ -1,4 +1,4 @@
-"""Where a body runs, if its declaration says so (R16)."""
+"""Where a body runs, if its declaration says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R12: which functions can be bodies, who receives the node, and what is refused with the fix."""
+"""Which functions can be bodies, who receives the node, and what is refused with the fix."""
 
 from __future__ import annotations
 import __future__

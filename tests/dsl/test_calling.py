@@ -1,4 +1,4 @@
-"""R13: calling a handle is calling its function; and the arguments of a child, checked as it is described."""
+"""Calling a handle is calling its function; and the arguments of a child, checked as it is described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R2, R11, R12: what a child becomes: its id and name, its options, its body with the arguments, what is below it."""
+"""What a child becomes: its id and name, its options, its body with the arguments, what is below it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def body_of(node: TaskNode) -> BoundBody:
 
 
 def test_child_is_named_by_its_key() -> None:
-    """R2: path id from the engine, the key as the name; a name that was declared stands in the key's place."""
+    """Path id from the engine, the key as the name; a name that was declared stands in the key's place."""
     tree = Registry("t")
 
     @tree.task
@@ -66,7 +66,7 @@ def test_child_is_named_by_its_key() -> None:
 
 
 def test_body_is_called_with_node_and_arguments() -> None:
-    """R12: in every shape of arguments, with the node and without."""
+    """In every shape of arguments, with the node and without."""
     tree = Registry("t")
 
     @tree.task
@@ -152,7 +152,7 @@ def test_each_call_of_a_body_is_a_new_attempt() -> None:
 
 
 def test_declared_options_are_shared_by_all_children() -> None:
-    """R8: one object, however many nodes."""
+    """One object, however many nodes."""
     tree = Registry("t")
 
     @tree.task(timeout=3)
@@ -230,7 +230,7 @@ def plain() -> None:
 
 
 def test_references_are_filled_from_the_tree() -> None:
-    """R14: by name, whether the rest comes by position or by name; a given value is taken as it is."""
+    """By name, whether the rest comes by position or by name; a given value is taken as it is."""
     tree = Registry("t")
 
     @tree.task
@@ -288,7 +288,7 @@ def test_body_outside_a_tree_names_the_parameters_that_it_misses() -> None:
 
 
 def test_child_of_a_group_brings_what_is_declared_below_it() -> None:
-    """R11: with ids below its own; templates stay templates."""
+    """With ids below its own; templates stay templates."""
     tree = Registry("t")
 
     @tree.group(parallel=False)

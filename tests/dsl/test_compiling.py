@@ -1,4 +1,4 @@
-"""R11, R14, R15, R19: what compiles to which nodes, in which order they have to run, and what is refused before."""
+"""What compiles to which nodes, in which order they have to run, and what is refused before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def nothing() -> None:
 
 
 def test_task_that_nothing_binds_is_a_template() -> None:
-    """R11: with a required parameter it is only spawned; a default or a reference binds one."""
+    """With a required parameter it is only spawned; a default or a reference binds one."""
     tree = Registry("t")
 
     @tree.task
@@ -54,7 +54,7 @@ def test_task_that_nothing_binds_is_a_template() -> None:
 
 
 def test_static_false_makes_a_template() -> None:
-    """R11: of any task, and of any group with all that is below it."""
+    """Of any task, and of any group with all that is below it."""
     tree = Registry("t")
     tree.task(id="spawned", static=False)(nothing)
     tree.task(id="placed", static=True)(nothing)
@@ -138,7 +138,7 @@ def test_config_belongs_to_the_tree_that_is_built() -> None:
 
 
 def test_group_or_task_can_be_the_root() -> None:
-    """R19: the ids are those that it has in the whole; the rest is left out."""
+    """The ids are those that it has in the whole; the rest is left out."""
     tree = Registry("t")
     tree.task(nothing)
     with tree.group("outer") as outer, outer.group("inner", parallel=False) as inner:
@@ -167,7 +167,7 @@ def test_template_can_be_the_root() -> None:
 
 
 def test_deeply_nested_groups_compile() -> None:
-    """R7: nothing recurses; deeper than Python's own limit."""
+    """Nothing recurses; deeper than Python's own limit."""
     tree = Registry("t")
     group = tree.group("g")
     for _ in range(2_000):
@@ -184,7 +184,7 @@ def test_deeply_nested_groups_compile() -> None:
 
 
 def test_order_and_data_become_dependencies() -> None:
-    """R14: a reference needs what it refers to; `depends_on` is order without data; each id stands once."""
+    """A reference needs what it refers to; `depends_on` is order without data; each id stands once."""
     tree = Registry("t")
 
     @tree.task
@@ -226,7 +226,7 @@ def test_given_argument_needs_nothing() -> None:
 
 
 def test_cycle_through_implied_edges_is_refused() -> None:
-    """R15: a child that waits for its own group can never start; the path and the reason are told."""
+    """A child that waits for its own group can never start; the path and the reason are told."""
     tree = Registry("t")
     with tree.group("outer") as outer:
         outer.task(depends_on=[outer])(nothing)
@@ -242,7 +242,7 @@ def test_cycle_through_implied_edges_is_refused() -> None:
 
 
 def test_groups_that_wait_for_each_other_are_refused() -> None:
-    """R15: across two groups; no declared edge alone goes backwards."""
+    """Across two groups; no declared edge alone goes backwards."""
     tree = Registry("t")
     first, second = tree.group("first"), tree.group("second")
     first.task(depends_on=[second])(nothing)
@@ -260,7 +260,7 @@ def test_groups_that_wait_for_each_other_are_refused() -> None:
 
 
 def test_edge_to_another_registry_is_refused() -> None:
-    """R15: two registries are two trees."""
+    """Two registries are two trees."""
     other = Registry("other")
     source = other.task(nothing)
     tree = Registry("t")
@@ -370,7 +370,7 @@ def test_edge_to_what_is_around_it_is_refused_inside_a_template() -> None:
 
 
 def test_edge_that_leaves_the_tree_is_refused_when_it_is_built() -> None:
-    """R15: run a group that has both, or give the value."""
+    """Run a group that has both, or give the value."""
     tree = Registry("t")
 
     @tree.task

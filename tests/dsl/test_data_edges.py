@@ -1,4 +1,4 @@
-"""Data that flows by handle (R14): results, what is left of those that failed, and conditions that look at them."""
+"""Data that flows by handle: results, what is left of those that failed, and conditions that look at them."""
 
 from __future__ import annotations
 
@@ -339,7 +339,7 @@ async def test_condition_of_spawned_children() -> None:
 
 @pytest.mark.parametrize("parallel", [True, False])
 async def test_child_whose_condition_is_false_is_no_failure_of_its_parent(parallel: bool) -> None:
-    """R21: the body goes on behind the yield, side by side and in sequence; who asks for the result is told."""
+    """The body goes on behind the yield, side by side and in sequence; who asks for the result is told."""
     tree = Registry("t")
 
     @tree.task
@@ -409,7 +409,7 @@ def test_task_as_a_condition_is_refused_with_the_way_to_ask_for_its_result() -> 
 
 @pytest.mark.parametrize("way", ["output", "maybe", "outcome", "optional", "when"])
 def test_cycle_is_refused_whatever_the_edge(way: str) -> None:
-    """R15: an edge that is relaxed is waited for all the same, and so is that of a condition."""
+    """An edge that is relaxed is waited for all the same, and so is that of a condition."""
     tree = Registry("t")
 
     @tree.group

@@ -1,4 +1,4 @@
-"""R10: registries, tasks and groups, nested by their handles; ids, options and what is refused at once."""
+"""Registries, tasks and groups, nested by their handles; ids, options and what is refused at once."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_group_without_a_body_has_no_fn() -> None:
 
 
 def test_second_sibling_of_an_id_is_refused_with_both_places() -> None:
-    """R10: at once, both named as file:line."""
+    """At once, both named as file:line."""
     tree = Registry("nightly")
 
     @tree.task
@@ -285,7 +285,7 @@ CACHE = "expected 'inputs', or a function of the task's arguments that returns w
     ],
 )
 def test_bad_option_is_refused_where_it_stands(options: dict[str, Any], error: type[Exception], problem: str) -> None:
-    """R15: the task, its place, what was found and what was expected; nothing is declared then."""
+    """The task, its place, what was found and what was expected; nothing is declared then."""
     tree = Registry("t")
 
     with pytest.raises(error, match=exactly(f"task 't/nothing' ({at(nothing)}){problem}")):

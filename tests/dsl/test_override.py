@@ -1,4 +1,4 @@
-"""Another body for the time of a test (R18)."""
+"""Another body for the time of a test."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_of_a_spawner_by_a_plain_async_function() -> None:
 
 
 async def test_may_leave_out_a_parameter_of_the_pipeline_where_its_group_is_run() -> None:
-    """R18: a name that the body and the pipeline share is still that of the pipeline, for those who take it."""
+    """A name that the body and the pipeline share is still that of the pipeline, for those who take it."""
     own = Registry("own")
 
     @dataclass
@@ -125,7 +125,7 @@ async def test_may_leave_out_a_parameter_of_the_pipeline_where_its_group_is_run(
 
 
 async def test_of_a_sync_body_by_an_async_one() -> None:
-    """R18: sync by sync or async."""
+    """Sync by sync or async."""
 
     async def one(page: bytes) -> int:
         return 1

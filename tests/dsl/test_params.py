@@ -1,4 +1,4 @@
-"""Parameters of a pipeline (R14): the fields of a dataclass, given by name."""
+"""Parameters of a pipeline: the fields of a dataclass, given by name."""
 
 from __future__ import annotations
 
@@ -342,7 +342,7 @@ def test_parameters_of_another_registry() -> None:
 
 
 async def test_call_needs_what_a_run_would_fill_in() -> None:
-    """R13: before the first line of the body."""
+    """Before the first line of the body."""
     tree, settings = pipeline()
 
     @tree.task

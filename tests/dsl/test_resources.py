@@ -1,4 +1,4 @@
-"""How resources are declared (R17): what can be one, who may take it, what stands in for it in tests."""
+"""How resources are declared: what can be one, who may take it, what stands in for it in tests."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_takes_parameters_of_the_pipeline() -> None:
 
 
 async def test_call_needs_it_given_by_hand() -> None:
-    """R13: before the first line of the body."""
+    """Before the first line of the body."""
     assert (await load(Connection("x"), "x")).url == "x"
     with pytest.raises(
         TypeError,

@@ -1,4 +1,4 @@
-"""R19 to R22, from a declaration to its result: trees that are run, on both event loops."""
+"""From a declaration to its result: trees that are run, on both event loops."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_spawners_of_every_sort_run() -> None:
 
 
 async def test_spawned_groups_run_with_what_is_below_them() -> None:
-    """R11: each with its own nodes and its own data."""
+    """Each with its own nodes and its own data."""
     tree = Registry("t")
 
     @tree.group
@@ -118,7 +118,7 @@ async def test_spawned_groups_run_with_what_is_below_them() -> None:
 
 
 async def test_node_can_spawn_a_declared_task() -> None:
-    """R26: typed like a call, awaited like one."""
+    """Typed like a call, awaited like one."""
     tree = Registry("t")
 
     @tree.task
@@ -136,7 +136,7 @@ async def test_node_can_spawn_a_declared_task() -> None:
 
 
 async def test_task_runs_alone_with_its_arguments() -> None:
-    """R19: a task, a template, a group and a spawner as the root."""
+    """A task, a template, a group and a spawner as the root."""
     tree = Registry("t")
 
     @tree.task
@@ -195,7 +195,7 @@ async def test_part_that_spawns_what_needs_more_names_what_has_both() -> None:
 
 
 async def test_failure_is_raised_with_the_result() -> None:
-    """R34: what depends on the failed task is skipped; a body that catches a child's failure goes on."""
+    """What depends on the failed task is skipped; a body that catches a child's failure goes on."""
     tree = Registry("t", on_failure="continue")
 
     @tree.task
@@ -249,7 +249,7 @@ async def test_declared_task_is_not_retried_unless_it_says_so() -> None:
 
 
 def test_run_sync_runs_outside_a_loop() -> None:
-    """R19: the same, for plain code; a group and a registry alike."""
+    """The same, for plain code; a group and a registry alike."""
     tree = Registry("t")
     with tree.group("checks") as checks:
 

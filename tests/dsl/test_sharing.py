@@ -20,7 +20,7 @@ LOOPS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 @LOOPS
 def test_tasks_that_name_a_limit_share_it(backend: str) -> None:
-    """R32: it counts bodies across the tree, whoever spawned them."""
+    """It counts bodies across the tree, whoever spawned them."""
     tree = Registry("t")
     api = tree.limit("api", max_concurrency=2)
     now: list[int] = [0]
@@ -79,13 +79,13 @@ def test_second_limit_of_a_name_is_refused() -> None:
     ],
 )
 def test_limit_out_of_range_is_refused(options: dict[str, Any], error: type[Exception], problem: str) -> None:
-    """R15: by name, when it is made."""
+    """By name, when it is made."""
     with pytest.raises(error, match=exactly(problem)):
         Registry("t").limit("api", **options)
 
 
 def test_limit_on_a_spawner_is_refused_when_it_is_declared() -> None:
-    """R22: its children are what can be limited."""
+    """Its children are what can be limited."""
     tree = Registry("t")
     api = tree.limit("api", per_second=1)
 
@@ -99,7 +99,7 @@ def test_limit_on_a_spawner_is_refused_when_it_is_declared() -> None:
 
 @LOOPS
 def test_optional_dependency_waits_for_the_end_however_it_is(backend: str) -> None:
-    """R14: order without need."""
+    """Order without need."""
     tree = Registry("t", on_failure="continue")
     order: list[str] = []
 
@@ -121,7 +121,7 @@ def test_optional_dependency_waits_for_the_end_however_it_is(backend: str) -> No
 
 @LOOPS
 def test_task_that_always_runs_goes_last(backend: str) -> None:
-    """R33: a clean-up runs after all others, also when one of them has failed."""
+    """A clean-up runs after all others, also when one of them has failed."""
     tree = Registry("t")
     order: list[str] = []
 

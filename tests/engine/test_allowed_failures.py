@@ -1,4 +1,4 @@
-"""Failures that are nobody's affair: `allow_failure` (R33)."""
+"""Failures that are nobody's affair: `allow_failure`."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_failure_below_an_allowed_group_stops_that_group_alone() -> None:
 
 
 async def test_allowed_failures_are_no_leaves_of_what_the_run_raises() -> None:
-    """R34: what nobody had allowed is; the result tells of all."""
+    """What nobody had allowed is; the result tells of all."""
     tree = (
         TreeBuilder("root", config=ONCE, on_failure="continue")
         .add_child("allowed", task=fail, allow_failure=True)
@@ -187,7 +187,7 @@ async def test_allowed_failures_are_no_leaves_of_what_the_run_raises() -> None:
 
 
 async def test_failure_of_the_root_is_allowed_by_nobody() -> None:
-    """R34: there is no parent whose affair it could be, only the caller of the run, who is told."""
+    """There is no parent whose affair it could be, only the caller of the run, who is told."""
     leaf = TaskTree(TaskNode("root", task_fn=fail, allow_failure=True), ONCE)
     error = await ended(leaf)
     assert isinstance(error, TreeFailed)
@@ -213,7 +213,7 @@ async def test_root_with_it_that_is_cancelled_or_out_of_time_is_told_as_any() ->
 
 
 async def test_keyboard_interrupt_is_no_failure_to_be_allowed() -> None:
-    """R34: it ends the run."""
+    """It ends the run."""
 
     async def interrupt(node: TaskNode) -> None:
         raise KeyboardInterrupt
@@ -224,7 +224,7 @@ async def test_keyboard_interrupt_is_no_failure_to_be_allowed() -> None:
 
 
 async def test_it_is_repeated_before_it_is_allowed_to_fail() -> None:
-    """R35: attempts come first; only the last failure counts, and that is allowed."""
+    """Attempts come first; only the last failure counts, and that is allowed."""
     tree = (
         TreeBuilder("root", config=ONCE)
         .add_child("flaky", task=fails_times(1), allow_failure=True, retry=Retry(on=OSError, attempts=2))
@@ -238,7 +238,7 @@ async def test_it_is_repeated_before_it_is_allowed_to_fail() -> None:
 
 
 async def test_repeated_group_runs_its_allowed_failures_again() -> None:
-    """R35: what is not done is run again, whatever it was allowed."""
+    """What is not done is run again, whatever it was allowed."""
     attempts: list[str] = []
 
     async def note_and_fail(node: TaskNode) -> None:
@@ -314,7 +314,7 @@ def a_registry() -> Registry:
 
 @pytest.mark.parametrize("policy", list(OnFailure))
 async def test_sequential_spawner_hears_nothing_at_its_yield(policy: OnFailure) -> None:
-    """R21: no `TaskFailed`; the child says how it ended."""
+    """No `TaskFailed`; the child says how it ended."""
     registry = a_registry()
     allowed, well = registry.handles["allowed"], registry.handles["well"]
     seen: list[object] = []

@@ -1,4 +1,4 @@
-"""Nodes that run whatever happened around them: clean-ups and notices (R33)."""
+"""Nodes that run whatever happened around them: clean-ups and notices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes that always run: what cannot wait for them, and for what they cannot wait (R33, R15)."""
+"""Nodes that always run: what cannot wait for them, and for what they cannot wait."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_clean_up_with_dependencies_may_be_waited_for_by_siblings() -> None:
 
 
 async def test_late_child_that_waits_for_what_goes_last_is_refused() -> None:
-    """R15: a node added while running is checked the same way; the run goes on without it."""
+    """A node added while running is checked the same way; the run goes on without it."""
     refused: list[str] = []
 
     async def add(node: TaskNode) -> None:

@@ -1,4 +1,4 @@
-"""Nodes that always run, when all around them is repeated or out of time (R33, R35, R36)."""
+"""Nodes that always run, when all around them is repeated or out of time."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_group_stopped_in_the_moment_of_its_next_attempt_cleans_up_instead() -> 
 
 
 async def test_clean_up_is_repeated_within_the_grace(virtual_clock: VirtualClock) -> None:
-    """R33: all its attempts and the waits between them have that much time."""
+    """All its attempts and the waits between them have that much time."""
     waits = Retry(on=OSError, attempts=None, timeout=None, wait_initial=1, wait_max=2, wait_jitter=0)
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0, grace=6))
@@ -249,7 +249,7 @@ async def test_group_that_is_out_of_time_cleans_up(virtual_clock: VirtualClock) 
 
 
 async def test_clean_ups_count_in_the_time_of_their_group(virtual_clock: VirtualClock) -> None:
-    """R36: a group's time bounds all of it; they have the grace from the moment that it is up."""
+    """A group's time bounds all of it; they have the grace from the moment that it is up."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0, grace=4), on_failure="continue")
         .add_node("well", timeout=5)

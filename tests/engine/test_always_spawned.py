@@ -1,4 +1,4 @@
-"""Nodes that always run, spawned by bodies (R33)."""
+"""Nodes that always run, spawned by bodies."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_spawned_it_just_starts_and_no_stop_reaches_it(virtual_clock: Virt
 
 
 async def test_spawned_it_runs_on_when_the_body_is_cancelled(virtual_clock: VirtualClock) -> None:
-    """R24: children first, and this one takes as long as the grace; then the body cleans up."""
+    """Children first, and this one takes as long as the grace; then the body cleans up."""
     log = Log()
     registry = Registry("root", on_failure="continue")
 

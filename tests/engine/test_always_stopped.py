@@ -1,4 +1,4 @@
-"""Nodes that always run, when all around them is stopped (R33, R37)."""
+"""Nodes that always run, when all around them is stopped."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ IN_ORDER = [
 
 
 async def test_cancelled_run_cleans_up_from_the_deepest_to_the_root(virtual_clock: VirtualClock) -> None:
-    """R37: children before their parents' clean-up, deepest first, then what always runs."""
+    """Children before their parents' clean-up, deepest first, then what always runs."""
     log = Log()
     tree = a_tree_to_cancel(log).build()
 
@@ -88,7 +88,7 @@ async def test_cancelled_run_cleans_up_from_the_deepest_to_the_root(virtual_cloc
 
 
 async def test_cancelled_caller_cleans_up_before_it_is_told(virtual_clock: VirtualClock) -> None:
-    """R37: a cancellation of the task that awaits `run()` is re-raised after all of it."""
+    """A cancellation of the task that awaits `run()` is re-raised after all of it."""
     log = Log()
     tree = a_tree_to_cancel(log).build()
 
@@ -101,7 +101,7 @@ async def test_cancelled_caller_cleans_up_before_it_is_told(virtual_clock: Virtu
 
 
 async def test_run_that_is_out_of_time_cleans_up(virtual_clock: VirtualClock) -> None:
-    """R34: the one error that a `global_timeout` raises comes after the clean-ups."""
+    """The one error that a `global_timeout` raises comes after the clean-ups."""
     log = Log()
     tree = a_tree_to_cancel(log, global_timeout=5).build()
 
@@ -297,7 +297,7 @@ async def test_cancel_of_the_node_itself_stops_it() -> None:
 
 
 async def test_hurry_stops_what_cleans_up_and_starts_no_more_of_it(virtual_clock: VirtualClock) -> None:
-    """R38: a second Ctrl-C skips the grace."""
+    """A second Ctrl-C skips the grace."""
     log = Log()
     tree = (
         TreeBuilder("root", parallel=False, config=ONCE)

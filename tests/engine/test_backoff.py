@@ -1,4 +1,4 @@
-"""The time between two attempts: how long it is, and what it holds (R35)."""
+"""The time between two attempts: how long it is, and what it holds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_run_rests_while_nodes_wait_and_work(virtual_clock: VirtualClock) 
 
 
 async def test_attempts_begin_when_their_waits_are_over() -> None:
-    """R35: to the moment, and the status tells of each step."""
+    """To the moment, and the status tells of each step."""
     tree = TreeBuilder("root").add_child("flaky", task=fails_times(3), retry=EXACT).build()
     executor, recorder = AsyncExecutor(tree), Recorder()
     executor.subscribe(recorder)
@@ -48,7 +48,7 @@ async def test_attempts_begin_when_their_waits_are_over() -> None:
 
 
 async def test_node_that_waits_says_so() -> None:
-    """R35: the status is `retrying`, the number counts, and the last error is kept until an attempt succeeds."""
+    """The status is `retrying`, the number counts, and the last error is kept until an attempt succeeds."""
     tree = TreeBuilder("root").add_child("flaky", task=fails_times(2), retry=EXACT).build()
     executor, flaky = AsyncExecutor(tree), node_of(tree, "flaky")
 
@@ -125,7 +125,7 @@ def test_wait_that_a_function_asks_for_is_kept() -> None:
 
 
 async def test_time_of_all_attempts_ends_the_one_that_runs(virtual_clock: VirtualClock) -> None:
-    """R36: `Retry.timeout` counts from the first start, waits included."""
+    """`Retry.timeout` counts from the first start, waits included."""
     retry = Retry(on=OSError, attempts=None, timeout=10, wait_initial=1, wait_jitter=0)
 
     async def body(node: TaskNode) -> None:
@@ -222,7 +222,7 @@ async def test_time_of_all_attempts_begins_anew_with_the_group_around() -> None:
 
 
 async def test_wait_holds_neither_a_slot_nor_a_thread_nor_a_limit() -> None:
-    """R32: others go on meanwhile."""
+    """Others go on meanwhile."""
     log: list[str] = []
 
     def plain(node: TaskNode) -> None:
@@ -244,7 +244,7 @@ async def test_wait_holds_neither_a_slot_nor_a_thread_nor_a_limit() -> None:
 
 
 async def test_wait_holds_the_place_in_a_group() -> None:
-    """R32: `max_parallel` counts children that have started and not ended."""
+    """`max_parallel` counts children that have started and not ended."""
     log = Log()
     tree = (
         TreeBuilder("root", config=ONCE, max_parallel=1)

@@ -1,4 +1,4 @@
-"""What is repeated after a while, and what is not: the kinds of failures (R35)."""
+"""What is repeated after a while, and what is not: the kinds of failures."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_config_repeats_nothing_that_has_a_retry_of_its_own() -> None:
 
 
 async def test_attempt_out_of_time_counts_as_a_timeout_error(virtual_clock: VirtualClock) -> None:
-    """R35: also for a group, whose children are stopped for it."""
+    """Also for a group, whose children are stopped for it."""
     retry = Retry(on=TimeoutError, wait_initial=1, wait_jitter=0)
     tree = (
         TreeBuilder("root", config=ONCE, on_failure="continue")

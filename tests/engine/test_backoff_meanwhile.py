@@ -1,4 +1,4 @@
-"""What may happen in the time between two attempts (R35)."""
+"""What may happen in the time between two attempts."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_cancel_of_the_node_ends_its_wait() -> None:
 
 @pytest.mark.parametrize(("policy", "status"), [("cancel", "cancelled"), ("finish", "done"), ("continue", "done")])
 async def test_sibling_that_fails_ends_a_wait_as_the_policy_says(policy: str, status: str) -> None:
-    """R33: what has begun is cancelled, or finishes with all its attempts."""
+    """What has begun is cancelled, or finishes with all its attempts."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0, on_failure=policy))
         .add_child("flaky", task=fails_times(1), retry=LONG)
@@ -115,7 +115,7 @@ async def test_pause_holds_the_next_attempt_back() -> None:
 
 @pytest.mark.parametrize("has_children", [False, True])
 async def test_global_timeout_ends_the_wait_of_the_root(has_children: bool, virtual_clock: VirtualClock) -> None:
-    """R34: the root is what has timed out, also between two attempts."""
+    """The root is what has timed out, also between two attempts."""
     below = [TaskNode("below", task_fn=fail)] if has_children else []
     root = TaskNode("root", task_fn=ok if has_children else fail, children=below, retry=LONG)
     tree = TaskTree(root, TreeTaskConfig(max_retries=0, global_timeout=10))
@@ -142,7 +142,7 @@ async def test_global_timeout_ends_other_waits(virtual_clock: VirtualClock) -> N
 
 
 async def test_timeout_of_the_group_ends_the_waits_in_it(virtual_clock: VirtualClock) -> None:
-    """R36: waits count in the time of the group around."""
+    """Waits count in the time of the group around."""
     tree = (
         TreeBuilder("root", config=ONCE).add_node("group", timeout=10).add_child("flaky", task=fail, retry=LONG).build()
     )
@@ -184,7 +184,7 @@ async def test_who_waits_for_a_node_waits_for_all_its_attempts() -> None:
 
 
 async def test_child_that_comes_meanwhile_waits_for_the_next_attempt() -> None:
-    """R6: it starts after the body, and no earlier attempt takes it along."""
+    """It starts after the body, and no earlier attempt takes it along."""
     log = Log()
     tree = TreeBuilder("root").add_child("flaky", task=fails_times(1), retry=LONG).build()
 

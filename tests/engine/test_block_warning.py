@@ -1,4 +1,4 @@
-"""R40: when a loop that does not turn is reported.
+"""When a loop that does not turn is reported.
 
 The times are made up: a watch looks at the loop when the test says so.
 """

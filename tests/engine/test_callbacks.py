@@ -1,4 +1,4 @@
-"""Who is told what of a run, when, and what happens to those that raise (R39, R47)."""
+"""Who is told what of a run, when, and what happens to those that raise."""
 
 from __future__ import annotations
 
@@ -394,7 +394,7 @@ def look(_: object) -> None:
 async def test_no_event_is_built_for_nobody(
     executor_of: Callable[[TaskTree], AsyncExecutor], expected: tuple[str, ...], built: set[str]
 ) -> None:
-    """R47: each kind of event is built only if somebody is to be told of it."""
+    """Each kind of event is built only if somebody is to be told of it."""
 
     async def work(node: TaskNode) -> None:
         node.progress = (1, 2)

@@ -1,4 +1,4 @@
-"""Stopping a run, or a part of it: in order, children before their parents' clean-up, from any thread (R37)."""
+"""Stopping a run, or a part of it: in order, children before their parents' clean-up, from any thread."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ async def test_deepest_bodies_are_stopped_first() -> None:
 async def test_body_that_swallows_cancellation_is_named_after_the_grace(
     caplog: pytest.LogCaptureFixture, virtual_clock: VirtualClock
 ) -> None:
-    """R37: the run goes on waiting for it, and says so."""
+    """The run goes on waiting for it, and says so."""
 
     async def stubborn(node: TaskNode) -> None:
         with anyio.CancelScope(shield=True):
@@ -302,7 +302,7 @@ async def test_body_that_returns_a_value_though_cancelled_is_done() -> None:
 
 
 async def test_child_spawned_while_a_body_cleans_up_never_runs() -> None:
-    """R24: clean-up is no time for new work; a child that is added then is cancelled."""
+    """Clean-up is no time for new work; a child that is added then is cancelled."""
     log = Log()
     registry = Registry("root")
 
@@ -353,7 +353,7 @@ async def test_cancel_while_bodies_keep_adding_children() -> None:
 
 
 async def test_body_that_awaits_a_sibling_is_cancelled_and_told_nothing_else() -> None:
-    """R37: the sibling ends first, but what the body hears of is its own cancellation."""
+    """The sibling ends first, but what the body hears of is its own cancellation."""
     registry = Registry("r")
     slow = registry.limit("slow", per_second=0.1)
     heard: list[str] = []

@@ -1,4 +1,4 @@
-"""What always runs, in groups that are repeated, that have failed, or that are not even waited for (R33, R35)."""
+"""What always runs, in groups that are repeated, that have failed, or that are not even waited for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONCE = TreeTaskConfig(max_retries=0)
 
 
 async def test_repeated_group_cleans_up_after_each_attempt_of_what_is_in_it() -> None:
-    """R33, R35: a clean-up is not done once and for all; what it cleans up after is done again."""
+    """A clean-up is not done once and for all; what it cleans up after is done again."""
     log = Log()
     tree = (
         TreeBuilder("root", config=ONCE)
@@ -44,7 +44,7 @@ async def test_repeated_group_cleans_up_after_each_attempt_of_what_is_in_it() ->
 
 
 async def test_what_goes_last_waits_for_what_always_runs_but_depends_on_something() -> None:
-    """R33: also in a group that has failed, where all of it is let go ahead together."""
+    """Also in a group that has failed, where all of it is let go ahead together."""
     log = Log()
     tree = (
         TreeBuilder("root", config=ONCE)
@@ -61,7 +61,7 @@ async def test_what_goes_last_waits_for_what_always_runs_but_depends_on_somethin
 
 
 async def test_child_for_a_group_that_cleans_up_is_refused() -> None:
-    """R6: what it is to work with may be closed already; another clean-up may come."""
+    """What it is to work with may be closed already; another clean-up may come."""
     refusals: list[str] = []
 
     async def add(node: TaskNode) -> None:
@@ -81,7 +81,7 @@ async def test_child_for_a_group_that_cleans_up_is_refused() -> None:
 
 
 async def test_what_goes_last_waits_for_the_others_when_it_comes_late() -> None:
-    """R33: also when it is added while they run, and nothing else is left."""
+    """Also when it is added while they run, and nothing else is left."""
     log = Log()
 
     async def add(node: TaskNode) -> None:
@@ -145,7 +145,7 @@ def test_node_that_cleans_up_instead_of_another_attempt_holds_no_limit() -> None
 
 
 async def test_child_that_would_wait_for_a_sibling_behind_a_spawned_clean_up_is_refused() -> None:
-    """R15: spawned in a sequence, what always runs has its turn where it came, and what comes later waits for it."""
+    """Spawned in a sequence, what always runs has its turn where it came, and what comes later waits for it."""
     registry = Registry("root")
     refusals: list[str] = []
 

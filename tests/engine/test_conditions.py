@@ -25,7 +25,7 @@ def breaks(node: TaskNode) -> bool:
 
 
 async def test_condition_that_raises_fails_its_node() -> None:
-    """R30: the node fails with that error and never runs; what is below it and what needs it is skipped."""
+    """The node fails with that error and never runs; what is below it and what needs it is skipped."""
     log = Log()
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(on_failure="continue"))

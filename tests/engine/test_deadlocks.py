@@ -1,4 +1,4 @@
-"""Bodies that would wait for ever: refused before they do, by name (R15, R22)."""
+"""Bodies that would wait for ever: refused before they do, by name."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_clean_up_of_its_own() -> None:
 
 
 def test_one_that_would_come_back_with_what_is_repeated() -> None:
-    """R35: 'later' needs the body in every attempt of the group, though it was stopped in this one."""
+    """'later' needs the body in every attempt of the group, though it was stopped in this one."""
     desk = desk_of(branch("group", leaf("x"), leaf("later", "a"), max_retries=1), leaf("a"))
     desk.scheduler.cancel_subtree(desk.node("later"), "asked", 0.0)
 
@@ -202,7 +202,7 @@ def test_earlier_in_a_sequence() -> None:
 
 
 def test_late_node_that_needs_who_waits_for_it() -> None:
-    """R15: checked as it is added, through bodies that wait now."""
+    """Checked as it is added, through bodies that wait now."""
     desk = desk_of(leaf("a"), branch("group", leaf("runs")))
     awaits(desk, "a", "group")
 

@@ -1,4 +1,4 @@
-"""Trees that are deep or wide: nothing in the engine recurses (R7), and cost grows with size alone (R45)."""
+"""Trees that are deep or wide: nothing in the engine recurses, and cost grows with size alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `run()` raises: one flat group of what the bodies raised, each leaf naming its node (R34)."""
+"""What `run()` raises: one flat group of what the bodies raised, each leaf naming its node."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_split_of_tree_failed_keeps_the_result() -> None:
 async def test_interruption_in_a_body_ends_the_run_and_is_raised(
     interruption: type[BaseException], retries: int
 ) -> None:
-    """R34: it is no failure to be retried or handled; the rest is stopped in order, then it comes out as it was."""
+    """It is no failure to be retried or handled; the rest is stopped in order, then it comes out as it was."""
     cleaned: list[str] = []
     attempts: list[int] = []
 

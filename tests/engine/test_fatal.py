@@ -1,6 +1,6 @@
 """KeyboardInterrupt, SystemExit and their like, wherever a user's function raises them: the run is cancelled in order.
 
-What always runs does so, every node has ended, and the error is raised as it was (R34).
+What always runs does so, every node has ended, and the error is raised as it was.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def with_retry() -> AsyncExecutor:
     ids=["on_update", "on_node_start", "observer", "when", "Retry.on"],
 )
 async def test_error_that_is_no_exception_ends_the_run_in_order(make: Callable[[], AsyncExecutor]) -> None:
-    """R34: what runs is cancelled, clean-ups run, and it is raised as it is."""
+    """What runs is cancelled, clean-ups run, and it is raised as it is."""
     executor = make()
     with anyio.fail_after(50), pytest.raises(SystemExit, match=r"^3$"):
         await executor.run()

@@ -1,4 +1,4 @@
-"""Bodies that go on though they were stopped: named after the grace, once, and waited for (R37)."""
+"""Bodies that go on though they were stopped: named after the grace, once, and waited for."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def interrupt_keyboard(tree: TaskTree) -> None:
 async def test_stubborn_body_is_named_once_whatever_has_stopped_it(
     stop: Callable[[TaskTree], Awaitable[None]], warnings: Warnings, virtual_clock: VirtualClock
 ) -> None:
-    """R37: after the grace; the run goes on waiting for it."""
+    """After the grace; the run goes on waiting for it."""
     tree = (
         TreeBuilder("root", config=CONFIG)
         .add_node("group")
@@ -339,7 +339,7 @@ async def test_who_ends_in_time_is_not_named(warnings: Warnings) -> None:
 
 
 async def test_hurry_names_who_was_stopped_and_no_one_else(warnings: Warnings) -> None:
-    """R38: at once; the grace has nothing to add to that."""
+    """At once; the grace has nothing to add to that."""
     registry = Registry("root")
 
     @registry.task(static=False)

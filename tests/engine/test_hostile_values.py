@@ -1,4 +1,4 @@
-"""Values that raise when they are looked at: the node that has them fails, and the run ends in order (R30, R33)."""
+"""Values that raise when they are looked at: the node that has them fails, and the run ends in order."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def failed_with(tree: TaskTree, log: Log) -> tuple[str, str | None]:
 
 
 async def test_condition_that_is_neither_true_nor_false() -> None:
-    """R30: a condition that raises fails the node, also where it is its answer that raises."""
+    """A condition that raises fails the node, also where it is its answer that raises."""
     log = Log()
 
     def ask(_: TaskNode) -> Array:
@@ -182,7 +182,7 @@ async def test_result_that_cannot_be_read(kind: str) -> None:
 
 
 async def test_error_that_cannot_be_shown_is_retried() -> None:
-    """R35: it is an error like any other."""
+    """It is an error like any other."""
 
     async def body(node: TaskNode) -> int:
         if node.retry_count < 2:

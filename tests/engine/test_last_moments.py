@@ -38,7 +38,7 @@ async def test_timers_that_are_closed_take_nothing_more(monkeypatch: pytest.Monk
 
 
 async def test_child_added_after_the_run_is_refused() -> None:
-    """R6: under a finished parent nothing would ever start it, whether the run lasts or is over."""
+    """Under a finished parent nothing would ever start it, whether the run lasts or is over."""
     tree = TreeBuilder("t").add_node("a", task=ok).build()
     assert await ended(tree) is None
     with pytest.raises(FinishedParentError) as refused:
@@ -60,7 +60,7 @@ async def test_run_sync_on_a_running_loop_is_refused_with_the_fix() -> None:
 
 
 async def test_question_of_a_thread_that_comes_too_late_is_answered() -> None:
-    """R6: asked in the last moment, when the loop will not come to it any more: refused, not left waiting for ever."""
+    """Asked in the last moment, when the loop will not come to it any more: refused, not left waiting for ever."""
     answers: list[str] = []
     threads: list[threading.Thread] = []
 

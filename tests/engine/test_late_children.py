@@ -1,4 +1,4 @@
-"""Nodes that are added while the tree runs (R6): where they start, when they are refused, from which thread."""
+"""Nodes that are added while the tree runs: where they start, when they are refused, from which thread."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ async def test_child_added_from_a_thread_that_is_no_body() -> None:
 
 
 async def test_added_node_is_checked_like_a_declared_one() -> None:
-    """R15: duplicate ids, unknown ids, second parents, cycles; each is refused and leaves the tree as it was."""
+    """Duplicate ids, unknown ids, second parents, cycles; each is refused and leaves the tree as it was."""
     errors: list[type[Exception]] = []
 
     async def add(node: TaskNode) -> None:
@@ -236,7 +236,7 @@ async def test_cycle_closed_by_a_node_added_while_running_is_printed() -> None:
 
 @pytest.mark.parametrize("wanted", ["late", optional("late")])
 async def test_late_node_that_depends_on_itself_is_refused(wanted: str | OptionalDependency) -> None:
-    """R15: in a plain body as in one that yields, with the words that are used before the run."""
+    """In a plain body as in one that yields, with the words that are used before the run."""
     messages: list[str] = []
 
     def add_to(node: TaskNode) -> None:

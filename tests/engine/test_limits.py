@@ -1,4 +1,4 @@
-"""Named limits of so many bodies at once, across the tree (R32)."""
+"""Named limits of so many bodies at once, across the tree."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_kept_limit_is_free_when_who_keeps_it_is_stopped() -> None:
 
 
 def test_unit_comes_back_when_a_body_fails_and_is_repeated() -> None:
-    """R32: what waits for its next attempt holds nothing."""
+    """What waits for its next attempt holds nothing."""
     tree = TreeBuilder("root", config=TreeTaskConfig(on_failure="continue"))
     tree.add_child("flaky", task=ok, limits=[ONE], retry=Retry(on=OSError, wait_initial=5, wait_jitter=0))
     desk = Desk(tree.add_child("other", task=ok, limits=[ONE]))
@@ -326,7 +326,7 @@ def test_run_is_not_stuck_while_time_is_waited_for() -> None:
 
 @pytest.mark.anyio
 async def test_timeout_of_who_waits_does_not_tick(virtual_clock: VirtualClock) -> None:
-    """R36: an attempt begins when it has all that it needs."""
+    """An attempt begins when it has all that it needs."""
     tree = TreeBuilder("root", config=TreeTaskConfig(max_retries=0))
     for number in range(3):
         tree.add_child(f"{number}", task=sleeps(4), limits=[ONE], timeout=5)

@@ -1,4 +1,4 @@
-"""Named limits that are wrong, or where they cannot be (R32, R15)."""
+"""Named limits that are wrong, or where they cannot be."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def spawner(node: TaskNode) -> AsyncGenerator[None, None]:
     ("body", "what"), [(None, "has no body"), (spawner, "yields children"), (thread_spawner, "yields children")]
 )
 def test_limit_on_what_has_no_body_of_its_own_is_refused(body: Callable[[TaskNode], Any] | None, what: str) -> None:
-    """R22: a spawner waits for its children, who may need that very limit; a group does nothing itself."""
+    """A spawner waits for its children, who may need that very limit; a group does nothing itself."""
     tree = TreeBuilder("root").add_node("crawl", task=body, limits=[ONE, API]).add_child("page", task=ok)
     message = f"node 'crawl' {what}, so it cannot be limited by 'one', 'api'; limit its children"
 

@@ -1,4 +1,4 @@
-"""Named limits: who waits for a child holds none, and needs it again to go on (R32, R22)."""
+"""Named limits: who waits for a child holds none, and needs it again to go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from treetask.testing import VirtualClock
 
 
 def test_body_that_waits_holds_no_limit() -> None:
-    """R22: its child may need that very limit. It goes on when the limit is free again."""
+    """Its child may need that very limit. It goes on when the limit is free again."""
     desk = Desk(TreeBuilder("root").add_node("body", task=ok, limits=[ONE]))
     assert desk.begin_all() == ["body"]
     desk.add(TaskNode("child", task_fn=ok, limits=[ONE]), "body", at_once=True)
@@ -157,7 +157,7 @@ def test_body_stopped_while_it_waits_gives_nothing_back_that_it_has_not() -> Non
 
 @pytest.mark.anyio
 async def test_body_that_awaits_a_child_gives_its_limit_up_and_takes_it_back(virtual_clock: VirtualClock) -> None:
-    """R22: at any depth, with one unit for all of them, and one slot."""
+    """At any depth, with one unit for all of them, and one slot."""
     registry = Registry("root")
     one = registry.limit("one", max_concurrency=1)
     running: list[str] = []

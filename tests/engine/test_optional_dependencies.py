@@ -1,4 +1,4 @@
-"""Dependencies that need only have ended, however they did: `optional` (R14, R30)."""
+"""Dependencies that need only have ended, however they did: `optional`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ ENDS: list[tuple[AsyncBody, dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("body", "options", "status"), ENDS)
 async def test_any_end_will_do(body: AsyncBody, options: dict[str, object], status: str) -> None:
-    """R14: it is an order, and no need."""
+    """It is an order, and no need."""
     log = Log()
     tree = TreeBuilder("root", config=CONTINUE).add_child("broken", task=fail).build()
     first = TaskNode("first", task_fn=body, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -151,7 +151,7 @@ async def test_node_that_was_never_let_go_ahead_lets_others_go_on() -> None:
 
 
 async def test_end_of_a_group_is_the_end_of_all_below_it() -> None:
-    """R30: also where the group has failed long before, and its children clean up."""
+    """Also where the group has failed long before, and its children clean up."""
 
     async def clean_up(node: TaskNode) -> None:
         try:
@@ -194,7 +194,7 @@ async def test_order_is_kept_where_all_goes_well() -> None:
 
 @pytest.mark.parametrize("policy", [OnFailure.CANCEL, OnFailure.FINISH])
 async def test_policy_of_the_group_comes_first(policy: OnFailure) -> None:
-    """R14: it relaxes the edge, not the policy: what is not started then is cancelled."""
+    """It relaxes the edge, not the policy: what is not started then is cancelled."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0, on_failure=policy.value))
         .add_child("broken", task=fail)
@@ -317,7 +317,7 @@ async def test_late_node_may_have_them() -> None:
 
 
 async def test_late_node_with_an_unknown_one_is_refused() -> None:
-    """R15: optional is how it may end, not whether there is one."""
+    """Optional is how it may end, not whether there is one."""
     told: list[str] = []
 
     async def add(node: TaskNode) -> None:
@@ -419,7 +419,7 @@ CYCLES: list[tuple[Callable[[], TreeBuilder], str]] = [
 
 @pytest.mark.parametrize(("build", "problem"), CYCLES)
 def test_cycle_is_one_however_it_is_said(build: Callable[[], TreeBuilder], problem: str) -> None:
-    """R15: what is waited for has to end first, whether it may fail or not."""
+    """What is waited for has to end first, whether it may fail or not."""
     with pytest.raises(DependencyCycleError, match=exactly(problem)):
         build().build()
 

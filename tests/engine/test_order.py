@@ -1,4 +1,4 @@
-"""What runs when, and what is counted, while all goes well (R30, R3 to R5)."""
+"""What runs when, and what is counted, while all goes well."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_parallel_children_run_at_the_same_time(virtual_clock: VirtualCloc
 
 
 async def test_sequential_children_run_one_after_another(virtual_clock: VirtualClock) -> None:
-    """R30: each starts when the one before it, with all below it, has ended."""
+    """Each starts when the one before it, with all below it, has ended."""
     log = Log()
     tree = (
         TreeBuilder("root", parallel=False)
@@ -71,7 +71,7 @@ async def test_sequential_children_run_one_after_another(virtual_clock: VirtualC
 
 
 async def test_body_ends_before_its_children_begin() -> None:
-    """R30: what a body has prepared is there for its children, and the node is at work until they are down."""
+    """What a body has prepared is there for its children, and the node is at work until they are down."""
     log = Log()
     tree = TreeBuilder("root").add_node("parent", task=log.body(2)).add_child("child", task=log.body(1)).build()
 
@@ -83,7 +83,7 @@ async def test_body_ends_before_its_children_begin() -> None:
 
 
 async def test_dependency_means_the_end_of_the_subtree() -> None:
-    """R30: who depends on a group waits for the last node below it, not for its body."""
+    """Who depends on a group waits for the last node below it, not for its body."""
     log = Log()
     tree = (
         TreeBuilder("root")
@@ -139,7 +139,7 @@ async def test_sequence_waits_for_a_dependency_of_its_first_node() -> None:
 
 
 async def test_ready_nodes_start_in_the_order_of_declaration() -> None:
-    """R31: with one slot, whatever became ready when, the earlier declared one goes first."""
+    """With one slot, whatever became ready when, the earlier declared one goes first."""
     log = Log()
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_concurrency=1))
@@ -176,7 +176,7 @@ async def test_results_are_kept_and_dicts_merged() -> None:
 
 
 async def test_quarter_of_the_progress_when_one_of_four_is_done() -> None:
-    """R5: nodes that do work count one unit each, groups count none, and all of it is done in the end."""
+    """Nodes that do work count one unit each, groups count none, and all of it is done in the end."""
     seen: list[tuple[int, int]] = []
 
     async def look(node: TaskNode) -> None:
@@ -220,7 +220,7 @@ async def test_progress_of_a_body_counts_while_it_runs() -> None:
 
 
 async def test_status_is_the_engines_while_it_runs() -> None:
-    """R3: a body that assigns a status is told that it may not."""
+    """A body that assigns a status is told that it may not."""
     refused: list[str] = []
 
     async def meddle(node: TaskNode) -> None:
@@ -274,7 +274,7 @@ async def test_reset_takes_out_what_bodies_added() -> None:
 
 
 async def test_body_that_starts_last_lets_the_clock_be_looked_at(virtual_clock: VirtualClock) -> None:
-    """R32: who waits for a limit's next second starts then, though a long body was found to start meanwhile."""
+    """Who waits for a limit's next second starts then, though a long body was found to start meanwhile."""
     limit = Limit("api", per_second=1)
     tree = (
         TreeBuilder("root")
@@ -290,7 +290,7 @@ async def test_body_that_starts_last_lets_the_clock_be_looked_at(virtual_clock: 
 
 
 async def test_first_cost_that_is_known_orders_those_that_were_there_before() -> None:
-    """R31: theirs is unknown and counts as the median, also where priorities have ordered them so far."""
+    """Theirs is unknown and counts as the median, also where priorities have ordered them so far."""
 
     async def add(node: TaskNode) -> None:
         tree.root.add_child(TaskNode("late", task_fn=ok, cost=1))

@@ -1,4 +1,4 @@
-"""A caller that is cancelled while it waits for a run: every body cleans up before (R37)."""
+"""A caller that is cancelled while it waits for a run: every body cleans up before."""
 
 from __future__ import annotations
 

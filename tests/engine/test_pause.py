@@ -1,4 +1,4 @@
-"""Holding back starts: before the run, during it, more than once, with others waiting (R37)."""
+"""Holding back starts: before the run, during it, more than once, with others waiting."""
 
 from __future__ import annotations
 

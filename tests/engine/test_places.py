@@ -1,4 +1,4 @@
-"""Places in groups with `max_parallel`: who has one, with what is below it (R32)."""
+"""Places in groups with `max_parallel`: who has one, with what is below it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_places_are_those_of_one_group() -> None:
 
 
 def test_child_keeps_its_place_until_all_below_it_has_ended() -> None:
-    """R32: children count with their subtrees, also when their own body is over."""
+    """Children count with their subtrees, also when their own body is over."""
     desk = Desk(group_of(branch("a", leaf("a.child"), task_fn=ok), leaf("b")))
 
     assert desk.begin_all() == ["a"]
@@ -115,7 +115,7 @@ def test_body_of_the_group_needs_none_of_its_places() -> None:
 
 
 def test_child_that_will_be_repeated_keeps_its_place() -> None:
-    """R32: it is started and not terminal, between two attempts as well."""
+    """It is started and not terminal, between two attempts as well."""
     again = Retry(on=OSError, attempts=3, wait_initial=5, wait_jitter=0)
     desk = Desk(group_of(leaf("a", retry=again), leaf("b"), on_failure="continue"))
     assert desk.begin_all() == ["a"]
@@ -303,7 +303,7 @@ async def test_spawned_children_need_places(virtual_clock: VirtualClock) -> None
 
 @pytest.mark.anyio
 async def test_timeout_of_who_waits_for_a_place_does_not_tick(virtual_clock: VirtualClock) -> None:
-    """R36: neither that of a body, nor that of a group."""
+    """Neither that of a body, nor that of a group."""
     tree = TreeBuilder("root", max_parallel=1, config=TreeTaskConfig(max_retries=0))
     for number in range(3):
         tree.add_child(f"{number}", task=sleeps(4), timeout=5)
@@ -314,7 +314,7 @@ async def test_timeout_of_who_waits_for_a_place_does_not_tick(virtual_clock: Vir
 
 @pytest.mark.anyio
 async def test_failure_in_a_group_with_places(virtual_clock: VirtualClock) -> None:
-    """R33: who waits for a place is not started any more, by any policy but "continue"."""
+    """Who waits for a place is not started any more, by any policy but "continue"."""
     for policy, after in ((CANCEL, "cancelled"), (FINISH, "cancelled"), (CONTINUE, "done")):
         tree = TreeBuilder("root", max_parallel=1, on_failure=policy, config=TreeTaskConfig(max_retries=0))
         tree.add_child("fails", task=fail).add_child("after", task=ok)

@@ -1,4 +1,4 @@
-"""Places in groups with `max_parallel`: who waits gives its place up, and takes it back (R32, R22)."""
+"""Places in groups with `max_parallel`: who waits gives its place up, and takes it back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_body_that_waits_for_its_children_keeps_its_place() -> None:
 
 @pytest.mark.parametrize("aside", [False, True])
 def test_body_that_waits_for_a_sibling_gives_its_place_up_and_takes_it_back(aside: bool) -> None:
-    """R22: the sibling may need that very place; never do more have one than there are."""
+    """The sibling may need that very place; never do more have one than there are."""
     desk = Desk(group_of(leaf("a"), leaf("b"), leaf("c")))
     assert desk.begin_all() == ["a"]
 
@@ -109,7 +109,7 @@ def test_body_that_waits_for_something_in_its_group_keeps_the_place_of_the_group
 
 
 def test_places_at_all_levels_are_given_up_and_taken_back() -> None:
-    """R22: at any depth."""
+    """At any depth."""
     deep = branch("l1", branch("l2", branch("l3", leaf("body"), max_parallel=1), max_parallel=1), max_parallel=1)
     other = branch("o1", branch("o2", leaf("awaited"), max_parallel=1), max_parallel=1)
     desk = Desk(group_of(deep, other))
@@ -260,7 +260,7 @@ def test_place_is_given_up_through_a_body_that_waits() -> None:
 
 
 def test_group_that_needs_what_will_come_keeps_its_place() -> None:
-    """R32: it has started and has not ended, and nothing that it waits for wants a place."""
+    """It has started and has not ended, and nothing that it waits for wants a place."""
     desk = Desk(
         TaskTree(
             branch(
@@ -303,7 +303,7 @@ def test_late_dependency_makes_a_group_give_its_place_up() -> None:
 async def test_child_awaits_a_sibling_that_needs_its_place(
     max_concurrency: int | None, virtual_clock: VirtualClock
 ) -> None:
-    """R22: a body that waits holds no place in a group: no deadlock with one place, nor with one slot."""
+    """A body that waits holds no place in a group: no deadlock with one place, nor with one slot."""
     registry = Registry("root")
     handles: list[Child[int]] = []
 
@@ -330,7 +330,7 @@ async def test_child_awaits_a_sibling_that_needs_its_place(
 
 @pytest.mark.anyio
 async def test_sub_task_of_a_body_awaits_a_sibling_that_needs_its_place(virtual_clock: VirtualClock) -> None:
-    """R22: from a sub-task of the body too."""
+    """From a sub-task of the body too."""
     registry = Registry("root")
     handles: list[Child[int]] = []
 

@@ -1,4 +1,4 @@
-"""What a failure means for the rest of the tree: R33, as whole tables of statuses."""
+"""What a failure means for the rest of the tree, as whole tables of statuses."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ async def test_children_of_a_failed_body_are_skipped() -> None:
 
 
 async def test_group_with_a_cancelled_child_is_cancelled() -> None:
-    """R33: failed before cancelled before done; a skipped child decides nothing."""
+    """Failed before cancelled before done; a skipped child decides nothing."""
 
     async def stop(node: TaskNode) -> None:
         node_of(tree, "stopped").cancel("by hand")

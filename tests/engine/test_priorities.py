@@ -1,4 +1,4 @@
-"""Which of those that are ready goes first: by priority, then by the work behind it, then as declared (R31)."""
+"""Which of those that are ready goes first: by priority, then by the work behind it, then as declared."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_most_work_goes_first() -> None:
 
 
 def test_priority_goes_before_cost_and_cost_before_declaration() -> None:
-    """R31, in this order."""
+    """In this order."""
     tree = TreeBuilder("root")
     for node_id, priority, cost in (("a", 2, 1), ("b", 2, 9), ("c", 1, 1), ("d", 3, 99), ("e", 2, 9)):
         tree.add_child(node_id, task=ok, priority=priority, cost=cost)

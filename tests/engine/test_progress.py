@@ -1,4 +1,4 @@
-"""Progress, data and lines of logs that bodies set while they run, from threads as well (R5, R6)."""
+"""Progress, data and lines of logs that bodies set while they run, from threads as well."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ async def test_progress_out_of_range_is_refused_in_the_body() -> None:
 
 
 async def test_lines_from_threads_reach_the_log_and_observers_before_the_end() -> None:
-    """R53: in their order, from the body's own thread and for other nodes; nobody but the loop changes the tree."""
+    """In their order, from the body's own thread and for other nodes; nobody but the loop changes the tree."""
 
     def work(node: TaskNode) -> None:
         for number in range(100):

@@ -1,4 +1,4 @@
-"""Named limits of so many starts in any second (R32)."""
+"""Named limits of so many starts in any second."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_limits_of_which_one_has_a_rate() -> None:
 async def test_no_window_of_a_second_sees_more_starts(
     per_second: float, max_concurrency: int | None, virtual_clock: VirtualClock
 ) -> None:
-    """R32: with bodies of any length, of which some fail and are repeated; and the limit is made use of."""
+    """With bodies of any length, of which some fail and are repeated; and the limit is made use of."""
     random, begun, running = Random(7), list[float](), set[str]()
     most_at_once = 0
 

@@ -1,4 +1,4 @@
-"""The reason of who waits: `node.reason` of what has not begun says what keeps it back, while the tree runs (R32)."""
+"""The reason of who waits: `node.reason` of what has not begun says what keeps it back, while the tree runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before anything runs, with the fix in the message (R2, R15, R34)."""
+"""What is refused before anything runs, with the fix in the message."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_duplicate_id_is_refused_and_both_places_named() -> None:
 
 
 async def test_node_under_two_parents_is_refused() -> None:
-    """R2: a node has one parent, and would run once for each otherwise."""
+    """A node has one parent, and would run once for each otherwise."""
     shared = TaskNode("shared", task_fn=ok)
     TaskNode("first", children=[shared])
 

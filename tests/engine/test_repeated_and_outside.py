@@ -1,4 +1,4 @@
-"""What depends on a node from outside of a group that is repeated: told of its final end only (R30, R33, R35)."""
+"""What depends on a node from outside of a group that is repeated: told of its final end only."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def optionally(node_id: str, *wanted: str) -> TaskNode:
 
 @pytest.mark.anyio
 async def test_result_of_the_attempt_that_ends_well_arrives() -> None:
-    """R14: an end that was taken back is no end, whichever way it is asked for."""
+    """An end that was taken back is no end, whichever way it is asked for."""
     tree = Registry("r")
     calls: list[int] = []
 
@@ -101,7 +101,7 @@ async def test_result_of_the_attempt_that_ends_well_arrives() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("virtual_clock")
 async def test_sibling_that_was_only_cancelled_in_the_first_attempt() -> None:
-    """R35: what a failing sibling has stopped runs in the next attempt; who depends on it waits for that."""
+    """What a failing sibling has stopped runs in the next attempt; who depends on it waits for that."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0))
         .add_node("group", retry=AGAIN)
@@ -120,7 +120,7 @@ async def test_sibling_that_was_only_cancelled_in_the_first_attempt() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("virtual_clock")
 async def test_news_come_when_the_last_attempt_has_ended(virtual_clock: VirtualClock) -> None:
-    """R33: who needs what has failed for good is skipped for that, though its parent's policy stops it as well."""
+    """Who needs what has failed for good is skipped for that, though its parent's policy stops it as well."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=0))
         .add_node("group", retry=Retry(on=OSError, attempts=3, wait_initial=5, wait_exp_base=1, wait_jitter=0))
@@ -230,7 +230,7 @@ def test_group_in_a_repeated_group() -> None:
 
 
 def test_late_one_waits_as_well() -> None:
-    """R15: it makes no difference when who depends on a node came in."""
+    """It makes no difference when who depends on a node came in."""
     desk = desk_of(repeated(leaf("broken"), leaf("other")), leaf("body"))
     desk.begin_all()
     desk.end("broken", status=FAILED)
@@ -349,7 +349,7 @@ def test_body_inside_that_awaits_who_waits(aside: bool) -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("virtual_clock")
 async def test_awaited_one_that_is_told_because_of_that() -> None:
-    """R21: the body hears that it was skipped, and does not wait for what has ended."""
+    """The body hears that it was skipped, and does not wait for what has ended."""
     tree = Registry("r")
     handles: list[Child[None]] = []
     heard: list[str] = []
@@ -383,7 +383,7 @@ async def test_awaited_one_that_is_told_because_of_that() -> None:
 
 
 def test_place_that_is_kept_for_news_is_given_up() -> None:
-    """R32: a group whose only node waits for the end of another one keeps no place that this one needs."""
+    """A group whose only node waits for the end of another one keeps no place that this one needs."""
     quiet = branch("quiet", optionally("first", "broken"), parallel=True)
     narrow = branch("narrow", branch("waiting", quiet, parallel=True), leaf("next"), parallel=True, max_parallel=1)
     desk = desk_of(repeated(leaf("broken"), leaf("behind", "next")), narrow)

@@ -1,4 +1,4 @@
-"""Attempts after the first: how many, what is kept between them, and what a repeated group runs again (R35)."""
+"""Attempts after the first: how many, what is kept between them, and what a repeated group runs again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_failed_body_is_tried_again_until_it_succeeds() -> None:
 
 @pytest.mark.parametrize(("of_config", "of_node", "attempts"), [(3, None, 4), (0, None, 1), (3, 1, 2), (0, 2, 3)])
 async def test_node_overrides_the_number_of_attempts(of_config: int, of_node: int | None, attempts: int) -> None:
-    """R35: `max_retries=n` is n + 1 attempts; a node's own number comes before the config's."""
+    """`max_retries=n` is n + 1 attempts; a node's own number comes before the config's."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(max_retries=of_config))
         .add_child("broken", task=fails_times(99), max_retries=of_node)
@@ -112,7 +112,7 @@ async def test_repeated_body_runs_its_children_after_the_attempt_that_succeeds()
 
 
 async def test_repeated_group_runs_what_is_not_done_again() -> None:
-    """R35: what was done stays done; failed, cancelled and skipped children begin again, their attempts too."""
+    """What was done stays done; failed, cancelled and skipped children begin again, their attempts too."""
     log = Log()
     fails = iter([True, True, False])
 
@@ -159,7 +159,7 @@ async def test_group_is_not_repeated_unless_it_is_asked_for() -> None:
 
 
 async def test_group_with_a_body_runs_its_body_again() -> None:
-    """R35: retrying a group reruns its body and the children that are not done."""
+    """Retrying a group reruns its body and the children that are not done."""
     log = Log()
     fails = iter([True, False])
 

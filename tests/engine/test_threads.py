@@ -35,7 +35,7 @@ async def test_plain_body_runs_in_a_worker_thread() -> None:
 
 @pytest.mark.parametrize("max_threads", [1, 3])
 async def test_max_threads_bounds_plain_bodies(gate: Gate, max_threads: int) -> None:
-    """R32: never more plain bodies at once than there are threads, and never fewer while some wait."""
+    """Never more plain bodies at once than there are threads, and never fewer while some wait."""
     builder = TreeBuilder("root", config=TreeTaskConfig(max_threads=max_threads))
     for number in range(7):
         builder.add_child(f"plain{number}", task=gate)
@@ -121,7 +121,7 @@ async def test_call_cancelled_before_its_thread_began_is_never_made() -> None:
 
 
 async def test_timed_out_thread_is_left_behind(gate: Gate, virtual_clock: VirtualClock) -> None:
-    """R37: a thread cannot be stopped; its node times out at once, and what it returns late is dropped."""
+    """A thread cannot be stopped; its node times out at once, and what it returns late is dropped."""
     tree = TreeBuilder("root").add_child("stuck", task=gate, timeout=5, max_retries=0).build()
 
     async with anyio.create_task_group() as tasks:
@@ -139,7 +139,7 @@ async def test_timed_out_thread_is_left_behind(gate: Gate, virtual_clock: Virtua
 
 
 async def test_thread_left_behind_counts_until_it_returns(gate: Gate) -> None:
-    """R37: the place of an abandoned body in the pool is taken until its thread is free."""
+    """The place of an abandoned body in the pool is taken until its thread is free."""
 
     def plain(node: TaskNode) -> None:
         pass
@@ -170,7 +170,7 @@ async def test_thread_left_behind_counts_until_it_returns(gate: Gate) -> None:
 async def test_thread_left_behind_keeps_its_limits_until_it_returns(
     gate: Gate, way: str, virtual_clock: VirtualClock
 ) -> None:
-    """R37: what only so many may use is in use as long as the thread runs, whatever has become of its node."""
+    """What only so many may use is in use as long as the thread runs, whatever has become of its node."""
 
     def plain(node: TaskNode) -> None:
         pass
@@ -200,7 +200,7 @@ async def test_thread_left_behind_keeps_its_limits_until_it_returns(
 
 
 async def test_next_attempt_waits_for_the_thread_of_the_last_one(gate: Gate, virtual_clock: VirtualClock) -> None:
-    """R37: that its own thread has a limit still is no reason to go past it."""
+    """That its own thread has a limit still is no reason to go past it."""
     tree = (
         TreeBuilder("root")
         .add_child("stuck", task=gate, limits=[Limit("database", max_concurrency=1)], timeout=5, max_retries=1)
@@ -220,7 +220,7 @@ async def test_next_attempt_waits_for_the_thread_of_the_last_one(gate: Gate, vir
 
 @pytest.mark.parametrize("way", ["cancel", "timeout"])
 async def test_plain_body_can_see_that_it_is_to_stop(way: str, virtual_clock: VirtualClock) -> None:
-    """R37: nothing interrupts a thread, so its body looks; it stays told, whatever becomes of its node."""
+    """Nothing interrupts a thread, so its body looks; it stays told, whatever becomes of its node."""
     seen: list[bool] = []
     attempts: list[int] = []
     began, may_look, looked = threading.Event(), threading.Event(), threading.Event()
@@ -277,7 +277,7 @@ async def test_async_body_can_see_that_it_is_to_stop() -> None:
 
 
 async def test_cancelled_run_does_not_wait_for_threads(gate: Gate) -> None:
-    """R37: cancel ends the run while a plain body still sits in its thread."""
+    """Cancel ends the run while a plain body still sits in its thread."""
     tree = TreeBuilder("root").add_child("stuck", task=gate).build()
     executor = AsyncExecutor(tree)
 

@@ -1,4 +1,4 @@
-"""The time of an attempt, of a group and of the run (R34, R36)."""
+"""The time of an attempt, of a group and of the run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_default_timeout_is_for_nodes_that_do_not_say() -> None:
 
 
 async def test_timeout_does_not_tick_while_a_node_waits_for_a_slot(virtual_clock: VirtualClock) -> None:
-    """R36: an attempt begins with its slot."""
+    """An attempt begins with its slot."""
     builder = TreeBuilder("root", config=TreeTaskConfig(max_retries=0, max_concurrency=1))
     for number in range(5):
         builder.add_child(f"{number}", task=sleeps(4), timeout=5)
@@ -93,7 +93,7 @@ async def test_timeout_does_not_tick_while_a_node_waits_for_a_slot(virtual_clock
 
 
 async def test_body_that_returns_at_its_deadline_is_done(virtual_clock: VirtualClock) -> None:
-    """R36: deadline passed but a value returned: done; whichever of the two the loop sees first."""
+    """Deadline passed but a value returned: done; whichever of the two the loop sees first."""
 
     async def return_late(node: TaskNode) -> str:
         virtual_clock.advance(7)
@@ -149,7 +149,7 @@ async def test_error_raised_because_of_a_timeout_is_the_bodys_own() -> None:
 
 
 async def test_timeout_of_a_group_bounds_body_and_children(virtual_clock: VirtualClock) -> None:
-    """R36: one clock for both; the children are down before the group ends."""
+    """One clock for both; the children are down before the group ends."""
     log = Log()
     tree = (
         TreeBuilder("root", config=ONCE)
@@ -319,7 +319,7 @@ async def test_children_that_a_body_adds_count_in_its_time() -> None:
 
 
 async def test_children_of_a_body_that_returns_too_late_do_not_begin() -> None:
-    """R36: the time of an attempt is that of body and children; when they could begin, it is up."""
+    """The time of an attempt is that of body and children; when they could begin, it is up."""
     log = Log()
 
     async def add_and_return_late(node: TaskNode) -> None:
@@ -350,7 +350,7 @@ async def test_timeout_of_an_attempt_ends_with_it(virtual_clock: VirtualClock) -
 
 
 async def test_global_timeout_stops_the_run(virtual_clock: VirtualClock) -> None:
-    """R34: one `TimeoutError` for the root, which timed out; the rest was cancelled."""
+    """One `TimeoutError` for the root, which timed out; the rest was cancelled."""
     tree = (
         TreeBuilder("root", config=TreeTaskConfig(global_timeout=5))
         .add_child("quick", task=sleeps(1))
@@ -418,7 +418,7 @@ async def test_clean_up_after_the_global_timeout_is_waited_for(virtual_clock: Vi
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_what_is_done_when_time_is_up_is_protected_from_ctrl_c() -> None:
-    """R38: on trio the engine's frames are: a decision of the scheduler that is broken off breaks the run."""
+    """On trio the engine's frames are: a decision of the scheduler that is broken off breaks the run."""
     protected: dict[str, bool] = {}
 
     class Observer:

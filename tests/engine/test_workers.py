@@ -130,7 +130,7 @@ async def test_body_that_cancels_its_own_task_and_waits_has_failed() -> None:
 async def test_many_bodies_that_wake_together_do_not_starve_the_loop(
     monkeypatch: pytest.MonkeyPatch, virtual_clock: VirtualClock
 ) -> None:
-    """R46: other tasks get their turn every few bodies, however many workers have work to do.
+    """Other tasks get their turn every few bodies, however many workers have work to do.
 
     Each body takes a fifth of a turn of the loop, in virtual time; all of them wake at the same moment.
     """
@@ -176,7 +176,7 @@ async def test_many_bodies_that_wake_together_do_not_starve_the_loop(
 
 
 async def test_bodies_that_never_wait_leave_the_loop_alive(virtual_clock: VirtualClock) -> None:
-    """R46: with nothing but bodies that never await, a ticker runs every few of them, and a cancel is heard."""
+    """With nothing but bodies that never await, a ticker runs every few of them, and a cancel is heard."""
     ran: list[int] = []
 
     async def work(node: TaskNode) -> None:

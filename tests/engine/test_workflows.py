@@ -1,4 +1,4 @@
-"""Whole workflows with scarce slots: nothing begins too early, and what the most waits for goes first (R30, R31)."""
+"""Whole workflows with scarce slots: nothing begins too early, and what the most waits for goes first."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def check_run(workflow: Workflow, slots: int, clock: VirtualClock) -> None
 async def test_made_up_workflow_takes_as_long_as_the_ideal_schedule(
     seed: int, slots: int, virtual_clock: VirtualClock
 ) -> None:
-    """R31: within 1 %, with tasks that take no time, equal ones, and tasks that need nothing."""
+    """Within 1 %, with tasks that take no time, equal ones, and tasks that need nothing."""
     await check_run(made_up(seed), slots, virtual_clock)
 
 
@@ -56,7 +56,7 @@ async def test_made_up_workflow_takes_as_long_as_the_ideal_schedule(
 async def test_recorded_workflow_takes_as_long_as_the_ideal_schedule(
     path: Path, slots: int, virtual_clock: VirtualClock
 ) -> None:
-    """R31: within 1 %, for what scientists once ran."""
+    """Within 1 %, for what scientists once ran."""
     await check_run(recorded(path), slots, virtual_clock)
 
 

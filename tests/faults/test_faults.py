@@ -1,4 +1,4 @@
-"""What may befall a store in the middle of a run (R61, R63): the run stops with that error, and can be gone on with."""
+"""What may befall a store in the middle of a run: the run stops with that error, and can be gone on with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process is killed at any moment, and the next one goes on (R60, R62): nothing that was acknowledged is lost."""
+"""A process is killed at any moment, and the next one goes on: nothing that was acknowledged is lost."""
 
 from __future__ import annotations
 

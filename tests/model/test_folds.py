@@ -1,4 +1,4 @@
-"""R8: done children that were folded into their group: gone, but counted, and not forgotten by their ids."""
+"""Done children that were folded into their group: gone, but counted, and not forgotten by their ids."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class TestNodes:
 class TestIds:
     @pytest.mark.parametrize("node_id", ["a", "p1"])
     def test_are_not_given_twice(self, node_id: str) -> None:
-        """R2: neither that of a child nor one from below it."""
+        """Neither that of a child nor one from below it."""
         tree = crawl()
         fold(tree, "pages", "a")
 
@@ -312,7 +312,7 @@ class TestDigests:
 
     @pytest.mark.slow
     def test_take_little_more_than_their_bytes(self) -> None:
-        """R8: a million of them are bounded memory; here a tenth of that."""
+        """A million of them are bounded memory; here a tenth of that."""
         import tracemalloc
 
         chance = random.Random(5)

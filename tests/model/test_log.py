@@ -20,7 +20,7 @@ def lines_of(*chunks: bytes) -> list[str]:
 
 class TestLog:
     def test_keeps_the_last_lines_whole(self) -> None:
-        """R53: 64 KB of them; no line is cut because older ones make room."""
+        """64 KB of them; no line is cut because older ones make room."""
         log = Log()
         for number in range(20_000):
             log.add(b"line %d\n" % number)

@@ -1,4 +1,4 @@
-"""When and after how long a failed attempt is repeated: stamina's words and their meaning (R35)."""
+"""When and after how long a failed attempt is repeated: stamina's words and their meaning."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ def test_what_takes_the_result_of_what_is_gone_is_refused(name: str, parameter: 
 
 @pytest.mark.anyio
 async def test_what_can_do_without_gets_none() -> None:
-    """R14: `.maybe` is there for that."""
+    """`.maybe` is there for that."""
     tree = declared().build()
     tree.select(["use/maybe"])
     await AsyncExecutor(tree).run()
@@ -323,7 +323,7 @@ async def test_tree_is_selected_from_once_and_before_it_runs() -> None:
 
 @pytest.mark.slow
 def test_large_trees_are_selected_from_in_one_walk() -> None:
-    """R45: wide, and R7: deep."""
+    """Wide, and deep."""
     wide = TreeBuilder("t")
     for number in range(50_000):
         wide.add_child(f"t/{number}", task=body)

@@ -1,4 +1,4 @@
-"""What the tutorial on trees of tasks shows runs as printed (R66), its import changed; and programs of our own."""
+"""What the tutorial on trees of tasks shows runs as printed, its import changed; and programs of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that are stopped: none outlives whoever waits for it (R37, R38)."""
+"""Processes that are stopped: none outlives whoever waits for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 @pytest.mark.usefixtures("pipes")
 class TestCancel:
     async def test_ends_the_process(self) -> None:
-        """R37: it is asked to end, what it says at last is logged, and nothing of it is left, not even a zombie."""
+        """It is asked to end, what it says at last is logged, and nothing of it is left, not even a zombie."""
         code = (
             "import os, signal, sys, time; "
             "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'last words\\n'), sys.exit(0))); "
@@ -114,7 +114,7 @@ class TestCancel:
         assert pulse.beats()
 
     async def test_of_the_run_ends_every_process(self) -> None:
-        """R37: `executor.cancel` reaches all of them."""
+        """`executor.cancel` reaches all of them."""
         builder = TreeBuilder("root")
         for number in range(3):
             builder.add_child(f"work{number}", task=run(python(FOREVER)))
@@ -147,7 +147,7 @@ class TestCancel:
         assert node.result == "cancelled: True"
 
     async def test_by_a_timeout_ends_the_process(self, virtual_clock: VirtualClock) -> None:
-        """R36: time is up for the process as well."""
+        """Time is up for the process as well."""
         tree = (
             TreeBuilder("root", config=TreeTaskConfig(max_retries=0))
             .add_child("work", task=run(python(FOREVER)), timeout=5)
@@ -262,7 +262,7 @@ class TestCancel:
     @posix
     @pytest.mark.parametrize("patience", [0, 20])
     async def test_that_is_hurried_kills_at_once(self, patience: int) -> None:
-        """R38: a second Ctrl-C has no more patience, with what is asked to end after it as well."""
+        """A second Ctrl-C has no more patience, with what is asked to end after it as well."""
         tree = tree_of(run(python(STUBBORN)), grace=LONG)
         executor = AsyncExecutor(tree)
         node = node_of(tree, "work")
@@ -279,7 +279,7 @@ class TestCancel:
 
     @posix
     async def test_who_leaves_at_once_kills_all(self) -> None:
-        """R38: the third Ctrl-C leaves nothing behind."""
+        """The third Ctrl-C leaves nothing behind."""
         tree = tree_of(run(python(STUBBORN)))
         executor = AsyncExecutor(tree)
         executor.kill_processes()

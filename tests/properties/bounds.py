@@ -1,4 +1,4 @@
-"""Until when attempts may last (R33, R36): the rules once more."""
+"""Until when attempts may last: the rules once more."""
 
 from __future__ import annotations
 

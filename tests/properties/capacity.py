@@ -1,4 +1,4 @@
-"""What must hold of slots, threads, limits and places at every moment (R32), counted by the world itself."""
+"""What must hold of slots, threads, limits and places at every moment, counted by the world itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold when a node ends or is to be repeated (R33, R35): the rules again, from what the world has seen."""
+"""What must hold when a node ends or is to be repeated: the rules again, from what the world has seen."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def is_cancelled_for_a_reason(facts: Facts, node: TaskNode) -> bool:
 
 
 def _check_that_what_always_runs_ran(facts: Facts, node: TaskNode) -> None:
-    """R33: it runs if its group has started."""
+    """It runs if its group has started."""
     if facts.is_hurried:
         return
     for child in node.children:

@@ -178,7 +178,7 @@ class Facts:
                 self.just_told.add(node)
 
     def _note_clear_end(self, node: TaskNode) -> None:
-        """R33: a group that has failed and cleans up stays failed."""
+        """A group that has failed and cleans up stays failed."""
         if node._group.is_cleaning_up and set(self.counting_failures(node)) - self.failed_cleaning:
             self.verdicts.setdefault(node, FAILED)
 
@@ -255,7 +255,7 @@ def in_turn(group: TaskNode) -> list[TaskNode]:
 
 
 def goes_last(node: TaskNode) -> bool:
-    """R33: whether a node waits until its siblings have ended; not if the body of its parent waits for it."""
+    """Whether a node waits until its siblings have ended; not if the body of its parent waits for it."""
     assert node.parent is not None
     return node.options.always and not (node.options.depends_on and node.parent.parallel) and not is_spawned(node)
 

@@ -1,4 +1,4 @@
-"""Who was told of a bad end, and whether that was taken back afterwards (R30): only who keeps it waiting may know."""
+"""Who was told of a bad end, and whether that was taken back afterwards: only who keeps it waiting may know."""
 
 from __future__ import annotations
 

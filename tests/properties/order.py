@@ -1,4 +1,4 @@
-"""Which of those that may start goes first (R31): priority, the longest way to the end, the order of declaration."""
+"""Which of those that may start goes first: priority, the longest way to the end, the order of declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world in which the end of a body counts only when it is on record, which takes a while (R61)."""
+"""A world in which the end of a body counts only when it is on record, which takes a while."""
 
 from __future__ import annotations
 

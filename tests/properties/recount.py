@@ -29,7 +29,7 @@ def counted(nodes: Iterable[TaskNode]) -> dict[str, int]:
 
 
 def units(node: TaskNode) -> tuple[int, int]:
-    """R5: what a node adds to progress."""
+    """What a node adds to progress."""
     current, total = node.progress or (0, 1)
     return (total if node.is_done() else current), total
 

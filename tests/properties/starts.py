@@ -1,4 +1,4 @@
-"""What must hold when a node begins (R30, R33), and which nodes could begin: the rules once more, in plain words."""
+"""What must hold when a node begins, and which nodes could begin: the rules once more, in plain words."""
 
 from __future__ import annotations
 

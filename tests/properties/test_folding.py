@@ -1,4 +1,4 @@
-"""R8: a run that folds what is done comes to the same numbers as one that keeps it, whatever the bodies do."""
+"""A run that folds what is done comes to the same numbers as one that keeps it, whatever the bodies do."""
 
 from __future__ import annotations
 

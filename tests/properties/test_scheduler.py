@@ -45,14 +45,14 @@ def test_whatever_happens_the_run_ends_in_order(tape: bytes) -> None:
 @examples(300)
 @given(tapes)
 def test_whatever_is_waited_for_comes(tape: bytes) -> None:
-    """R22: bodies that wait for others hold nothing, and are refused what, in the end, waits for them."""
+    """Bodies that wait for others hold nothing, and are refused what, in the end, waits for them."""
     run_by(tape, AwaitingWorld)
 
 
 @examples(300)
 @given(tapes)
 def test_ends_count_when_they_are_on_record(tape: bytes) -> None:
-    """R61: until then nothing begins that waits for them, and nothing else ends them; and all of that in order."""
+    """Until then nothing begins that waits for them, and nothing else ends them; and all of that in order."""
     world = run_by(tape, RecordedWorld)
 
     assert isinstance(world, RecordedWorld)
@@ -62,7 +62,7 @@ def test_ends_count_when_they_are_on_record(tape: bytes) -> None:
 @examples(150)
 @given(tapes)
 def test_nothing_is_cancelled_unless_somebody_says_so(tape: bytes) -> None:
-    """R33: without a policy that stops siblings, whatever fails, all the rest runs or is skipped for a reason."""
+    """Without a policy that stops siblings, whatever fails, all the rest runs or is skipped for a reason."""
     world = run_by(tape, is_friendly=True)
 
     policies = {world.tree.config.on_failure, *(node.options.on_failure for node in world.tree.walk())}

@@ -1,4 +1,4 @@
-"""R40: what keeps the event loop from turning is named while it does, with the line it is at.
+"""What keeps the event loop from turning is named while it does, with the line it is at.
 
 Bodies here block in earnest, until they are reported; the loop's own time is virtual.
 """

@@ -1,4 +1,4 @@
-"""Ends count when they are on record, and not before (R61): what a journal is asked for, and what waits for it."""
+"""Ends count when they are on record, and not before: what a journal is asked for, and what waits for it."""
 
 from __future__ import annotations
 

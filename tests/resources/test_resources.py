@@ -1,4 +1,4 @@
-"""Resources (R17): opened at first use, closed at the end of the run, each in a task of its own."""
+"""Resources: opened at first use, closed at the end of the run, each in a task of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 
 async def test_who_waits_for_an_opening_says_so() -> None:
-    """R32: it is at work, but its body has not begun."""
+    """It is at work, but its body has not begun."""
     tree = Registry("t")
     session = tree.resource(noted(Log(), "session", opening=3))
 

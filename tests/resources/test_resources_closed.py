@@ -1,4 +1,4 @@
-"""How resources end (R17): closed after the last node, whatever happened; or before their time, which fails the run."""
+"""How resources end: closed after the last node, whatever happened; or before their time, which fails the run."""
 
 from __future__ import annotations
 
@@ -356,7 +356,7 @@ async def test_scope_that_is_left_open() -> None:
 
 @pytest.mark.parametrize("when", ["opening", "closing"])
 async def test_error_that_is_no_exception_ends_the_run_in_order(when: str) -> None:
-    """R34: what runs is cancelled, what always runs does so, and it is raised as it is."""
+    """What runs is cancelled, what always runs does so, and it is raised as it is."""
     tree, log = Registry("t"), Log()
     other = tree.resource(noted(log, "other"))
 

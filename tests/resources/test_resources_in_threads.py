@@ -1,4 +1,4 @@
-"""Resources that a thread uses whose body was given up (R17, R37): nothing is closed under it."""
+"""Resources that a thread uses whose body was given up: nothing is closed under it."""
 
 from __future__ import annotations
 

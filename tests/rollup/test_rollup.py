@@ -1,4 +1,4 @@
-"""R8: `keep_done="rollup"` in a run: what is folded, and when."""
+"""`keep_done="rollup"` in a run: what is folded, and when."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TestMany:
         assert seen[-1] == 0
 
     async def test_take_bounded_memory(self, alive: Alive) -> None:
-        """R8: nodes do not pile up anywhere, however many children there were."""
+        """Nodes do not pile up anywhere, however many children there were."""
         count, most = 5_000, 0
         tree = Registry("nightly")
 
@@ -135,7 +135,7 @@ class TestMany:
         assert tree.get_stats()["done"] == MANY + 4
 
     async def test_are_let_go_by_their_timeouts(self, alive: Alive) -> None:
-        """R36: a bound on children that have children themselves does not keep them until it would have passed."""
+        """A bound on children that have children themselves does not keep them until it would have passed."""
         found: list[int] = []
         tree = Registry("nightly", parallel=False)
 
@@ -249,7 +249,7 @@ class TestMany:
 
 class TestParts:
     def test_of_a_wide_group_go_one_after_another(self) -> None:
-        """R46: others get their turn between them; the children that stay keep their order."""
+        """Others get their turn between them; the children that stay keep their order."""
         count = 5 * AT_ONCE
         builder = TreeBuilder("root", keep_done="rollup", on_failure="continue", config=TreeTaskConfig(max_retries=0))
         for number in range(count):
@@ -371,7 +371,7 @@ class TestWhatStays:
         assert [each.get("folded") for each in result.tree.to_dict()["nodes"]] == [None, 80 + 80 * 80]
 
     async def test_is_everything_where_nobody_asks_for_folding(self) -> None:
-        """R8: and no books are kept."""
+        """And no books are kept."""
         tree = TreeBuilder("root").add_child("a", task=ok).build()
 
         await AsyncExecutor(tree).run()

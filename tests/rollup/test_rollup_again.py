@@ -1,4 +1,4 @@
-"""R8: `keep_done="rollup"` in a run that is stopped, or does something again."""
+"""`keep_done="rollup"` in a run that is stopped, or does something again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 class TestRetry:
     async def test_does_not_run_again_what_the_body_had_spawned(self) -> None:
-        """R25: the keys are known still, which is enough to come back to the next attempt that yields them."""
+        """The keys are known still, which is enough to come back to the next attempt that yields them."""
         tree = Registry("nightly")
         begun: list[int] = []
 
@@ -41,7 +41,7 @@ class TestRetry:
         assert (built.get_stats()["done"], built.get_stats()["total"]) == (MANY + 2, MANY + 2)
 
     async def test_does_not_run_again_what_was_there_before(self) -> None:
-        """R35: children of the static tree that are done are done, folded or not."""
+        """Children of the static tree that are done are done, folded or not."""
         begun: list[str] = []
 
         async def work(node: TaskNode) -> None:
@@ -63,7 +63,7 @@ class TestRetry:
         assert (tree.get_stats()["done"], len(tree)) == (MANY + 3, 2)
 
     async def test_runs_again_what_always_runs(self) -> None:
-        """R33: a clean-up follows each attempt, with all that is below it, so it is not folded before the last one."""
+        """A clean-up follows each attempt, with all that is below it, so it is not folded before the last one."""
         begun: list[str] = []
 
         async def work(node: TaskNode) -> None:
@@ -173,7 +173,7 @@ class TestStop:
         assert stats["cancelled"] == len(tree)
 
     async def test_of_a_group_at_its_timeout_leaves_right_numbers(self) -> None:
-        """R36: a group that ran out of time has folded what it got done."""
+        """A group that ran out of time has folded what it got done."""
         tree = crawler(timeout=50).build()
 
         await ended(tree)
@@ -184,7 +184,7 @@ class TestStop:
 
 
 async def test_a_paused_run_folds_what_was_done() -> None:
-    """R37: starts are held back, nothing else."""
+    """Starts are held back, nothing else."""
     builder = TreeBuilder("root").add_node("group", keep_done="rollup")
     for number in range(MANY):
         builder.add_child(f"{number}", task=sleeps(1))

@@ -1,4 +1,4 @@
-"""R8: `keep_done="rollup"` in a run: who still gets what they need of what is folded."""
+"""`keep_done="rollup"` in a run: who still gets what they need of what is folded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 class TestWhoeverNeedsIt:
     async def test_holds_a_child_and_has_its_result(self) -> None:
-        """R20: a handle that the body keeps goes on giving the result, and can be awaited."""
+        """A handle that the body keeps goes on giving the result, and can be awaited."""
         tree = Registry("nightly")
 
         @tree.task
@@ -105,7 +105,7 @@ class TestWhoeverNeedsIt:
         assert len(set(ends)) == MANY + 2
 
     async def test_depends_on_a_child_and_gets_its_result(self) -> None:
-        """R14: what another node takes stays until that one is done, be it repeated or not."""
+        """What another node takes stays until that one is done, be it repeated or not."""
         tree = Registry("nightly")
         attempts: list[int] = []
 
@@ -174,7 +174,7 @@ class TestWhoeverNeedsIt:
         assert node_of(tree, "late").status == "done"
 
     async def test_comes_late_for_a_result_that_is_gone(self) -> None:
-        """R15: said where the child is yielded, with what there is to do."""
+        """Said where the child is yielded, with what there is to do."""
         tree = Registry("nightly", parallel=False)
 
         with tree.group("all", parallel=False) as everything:
@@ -208,7 +208,7 @@ class TestWhoeverNeedsIt:
 
 class TestYield:
     async def test_of_a_key_that_was_folded_is_refused(self) -> None:
-        """R25: a duplicate among siblings is named, also long after the first has gone."""
+        """A duplicate among siblings is named, also long after the first has gone."""
         tree = Registry("nightly")
 
         @tree.task
@@ -253,7 +253,7 @@ class TestYield:
         assert given == [None, None, True]
 
     async def test_hears_of_a_failure_as_ever(self) -> None:
-        """R21: a failure reaches the body, which may go on."""
+        """A failure reaches the body, which may go on."""
         tree = Registry("nightly")
 
         @tree.task

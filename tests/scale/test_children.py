@@ -1,4 +1,4 @@
-"""Bodies that spawn thousands of children (R45)."""
+"""Bodies that spawn thousands of children."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.usefixtures("virt
 
 
 async def test_ten_thousand_children_by_yield() -> None:
-    """R45: a yield is no walk, and the queue keeps its bound."""
+    """A yield is no walk, and the queue keeps its bound."""
     registry = Registry("r")
 
     @registry.task
@@ -30,7 +30,7 @@ async def test_ten_thousand_children_by_yield() -> None:
 
 
 async def test_ten_thousand_late_children_of_one_body() -> None:
-    """R45: adding is no walk."""
+    """Adding is no walk."""
 
     async def add(node: TaskNode) -> None:
         for number in range(10_000):

@@ -1,4 +1,4 @@
-"""Bodies that wait for others: to look for a ring costs nothing where there is none (R45)."""
+"""Bodies that wait for others: to look for a ring costs nothing where there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.timeout(30)
 def test_many_that_wait_for_one_cost_the_same_each() -> None:
-    """R45: nobody waits for them, so nothing is searched."""
+    """Nobody waits for them, so nothing is searched."""
     big = branch("big", *(leaf(f"part{number}") for number in range(20_000)))
     desk = desk_of(big, branch("group", *(leaf(f"{number}") for number in range(20_000))))
 
@@ -22,7 +22,7 @@ def test_many_that_wait_for_one_cost_the_same_each() -> None:
 
 @pytest.mark.timeout(30)
 def test_many_children_that_are_waited_for_cost_the_same_each() -> None:
-    """R45: a body that awaits what it has spawned."""
+    """A body that awaits what it has spawned."""
     desk = desk_of(branch("a", task_fn=ok))
     for number in range(20_000):
         desk.add(leaf(f"{number}"), "a", at_once=True)

@@ -1,4 +1,4 @@
-"""Trees that are very deep: nothing in the engine recurses (R7), and cost grows with size alone (R45)."""
+"""Trees that are very deep: nothing in the engine recurses, and cost grows with size alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.usefixtures("virt
 
 @pytest.mark.timeout(60)
 async def test_chain_a_hundred_thousand_deep_runs(anyio_backend_name: str) -> None:
-    """R7: built, run, counted. What is too deep for Python is so on either loop, so on one it goes less deep."""
+    """Built, run, counted. What is too deep for Python is so on either loop, so on one it goes less deep."""
     depth = 100_000 if anyio_backend_name == "asyncio" else 20_000
     tree = a_chain(depth, ok)
     await AsyncExecutor(tree).run()
@@ -45,7 +45,7 @@ def a_rolled_chain(depth: int, last: TaskNode) -> TaskNode:
 
 @pytest.mark.timeout(30)
 async def test_chain_of_groups_that_fold_their_children() -> None:
-    """R8: what was folded below a group is not gone through again at each level above it."""
+    """What was folded below a group is not gone through again at each level above it."""
     depth = 20_000
     tree = TaskTree(a_rolled_chain(depth, TaskNode("last", task_fn=ok)))
     await AsyncExecutor(tree).run()
@@ -56,7 +56,7 @@ async def test_chain_of_groups_that_fold_their_children() -> None:
 
 @pytest.mark.timeout(30)
 async def test_chain_of_groups_that_somebody_keeps_from_being_folded() -> None:
-    """R8: nor is what stays, because it is needed or has failed; with it stays all above it."""
+    """Nor is what stays, because it is needed or has failed; with it stays all above it."""
     depth = 20_000
     root = TaskNode("root")
     root.add_child(a_rolled_chain(depth, TaskNode("needed", task_fn=ok)))

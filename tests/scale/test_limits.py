@@ -1,4 +1,4 @@
-"""Named limits: each start costs the same, however many wait for whatever (R45)."""
+"""Named limits: each start costs the same, however many wait for whatever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.timeout(30)
 def test_many_limits_and_many_that_wait_cost_the_same_for_each() -> None:
-    """R45: a start costs what it costs, whoever waits where."""
+    """A start costs what it costs, whoever waits where."""
     limits = [Limit(f"{number}", max_concurrency=1 + number % 3) for number in range(200)]
     tree = TreeBuilder("root")
     for number in range(20_000):
@@ -30,7 +30,7 @@ def test_many_limits_and_many_that_wait_cost_the_same_for_each() -> None:
 
 @pytest.mark.timeout(30)
 def test_many_rates_cost_the_same_for_each_start() -> None:
-    """R45: as many that wait for time."""
+    """As many that wait for time."""
     limits = [Limit(f"{number}", per_second=1 + number % 3) for number in range(200)]
     tree = TreeBuilder("root")
     for number in range(20_000):
@@ -49,7 +49,7 @@ def test_many_rates_cost_the_same_for_each_start() -> None:
 
 @pytest.mark.timeout(30)
 def test_many_bodies_that_go_on_cost_the_same_for_each() -> None:
-    """R45: with one limit that all of them need, and when all of them give up."""
+    """With one limit that all of them need, and when all of them give up."""
     count = 20_000
     desk = Desk(limited(count, Limit("all", max_concurrency=count)), max_concurrency=count)
     assert len(desk.begin_all()) == count

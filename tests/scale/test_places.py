@@ -1,4 +1,4 @@
-"""Places in groups: each start costs the same, however many wait (R7, R45)."""
+"""Places in groups: each start costs the same, however many wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.timeout(40)
 @pytest.mark.parametrize("places", [1, 1_000])
 def test_hundred_thousand_children_cost_the_same_each(places: int) -> None:
-    """R45: whatever waits."""
+    """Whatever waits."""
     desk = Desk(group_of(*(leaf(f"{number}") for number in range(100_000)), max_parallel=places))
 
     ended = 0
@@ -27,7 +27,7 @@ def test_hundred_thousand_children_cost_the_same_each(places: int) -> None:
 
 @pytest.mark.timeout(40)
 def test_many_groups_with_places_cost_the_same_each() -> None:
-    """R45: as many gates as groups, all of which open at the same time."""
+    """As many gates as groups, all of which open at the same time."""
     tree = TreeBuilder("root")
     for group in range(10_000):
         tree.add_node(f"{group}", max_parallel=1)
@@ -45,7 +45,7 @@ def test_many_groups_with_places_cost_the_same_each() -> None:
 
 @pytest.mark.timeout(40)
 def test_chain_of_groups_with_places_costs_the_same_at_any_depth() -> None:
-    """R7, R45: one place at each of so many levels."""
+    """One place at each of so many levels."""
     tree = TreeBuilder("0", task_fn=ok, max_parallel=1)
     for level in range(1, 20_000):
         tree.add_node(f"{level}", task=ok, max_parallel=1)

@@ -1,4 +1,4 @@
-"""Priority and cost: each node is measured once, whenever it comes (R45)."""
+"""Priority and cost: each node is measured once, whenever it comes."""
 
 from __future__ import annotations
 

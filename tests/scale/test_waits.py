@@ -1,4 +1,4 @@
-"""Thousands that wait, or are stopped, at the same time (R45)."""
+"""Thousands that wait, or are stopped, at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R25: what a body that is repeated takes over from its earlier attempts."""
+"""What a body that is repeated takes over from its earlier attempts."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_child_of_another_declaration_is_another_child() -> None:
 
 @pytest.mark.parametrize("parallel", [True, False])
 async def test_plain_body_adopts_what_it_spawned(parallel: bool) -> None:
-    """R26: `node.spawn` in a body that does not yield gives the node that is done, under a sequence as well."""
+    """`node.spawn` in a body that does not yield gives the node that is done, under a sequence as well."""
     registry = Registry("r")
 
     @registry.group(max_retries=1, static=False, parallel=parallel)
@@ -255,7 +255,7 @@ async def test_handle_of_an_earlier_attempt_is_used_up() -> None:
 
 
 async def test_others_get_their_turn_while_children_come_back() -> None:
-    """R46: thousands that are adopted keep nobody waiting."""
+    """Thousands that are adopted keep nobody waiting."""
     registry = Registry("r")
     turns_taken = 0
 

@@ -1,4 +1,4 @@
-"""R25: what a body that is repeated takes over is of the same arguments, not only of a key that reads the same."""
+"""What a body that is repeated takes over is of the same arguments, not only of a key that reads the same."""
 
 from __future__ import annotations
 

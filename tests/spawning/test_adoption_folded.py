@@ -1,4 +1,4 @@
-"""R25 under `keep_done="rollup"`: what was folded comes back by its key, without the result that it had."""
+"""Under `keep_done="rollup"`, what was folded comes back by its key, without the result that it had."""
 
 from __future__ import annotations
 

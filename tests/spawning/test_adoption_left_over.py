@@ -1,4 +1,4 @@
-"""R25: what a body that is repeated does not take over from its earlier attempts, and what becomes of it."""
+"""What a body that is repeated does not take over from its earlier attempts, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ async def test_who_depends_on_what_is_not_asked_for_again_is_skipped() -> None:
 
 
 async def test_children_added_as_nodes_run_in_each_attempt() -> None:
-    """R6: what `add_child` has added is discarded with the attempt, though it is done."""
+    """What `add_child` has added is discarded with the attempt, though it is done."""
     registry = Registry("r")
     begun: list[int] = []
 

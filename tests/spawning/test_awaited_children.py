@@ -1,4 +1,4 @@
-"""Bodies that wait for a child by `await` (R20, R22)."""
+"""Bodies that wait for a child by `await`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a body that yields children hears of their failures, and what it may do about them (R21, R23, R24)."""
+"""How a body that yields children hears of their failures, and what it may do about them."""
 
 from __future__ import annotations
 

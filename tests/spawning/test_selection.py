@@ -305,7 +305,7 @@ async def test_what_is_folded_is_forgotten_by_the_selection() -> None:
 
 
 async def test_loop_stays_alive_while_nothing_is_selected() -> None:
-    """R46: a body that yields child after child gives others their turns."""
+    """A body that yields child after child gives others their turns."""
     registry = Registry("r")
     seen: list[int] = []
     others: list[int] = []

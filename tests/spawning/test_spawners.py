@@ -1,4 +1,4 @@
-"""Bodies that yield their children: what each yield means, and when it comes back (R19, R23 to R25)."""
+"""Bodies that yield their children: what each yield means, and when it comes back."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_sync_spawner_steps_in_threads() -> None:
 
 
 async def test_retry_of_a_spawner_starts_from_the_top() -> None:
-    """R25: children that still run are cancelled, and the body may spawn the same keys again, after a JOIN too."""
+    """Children that still run are cancelled, and the body may spawn the same keys again, after a JOIN too."""
     registry = Registry("r")
 
     @registry.group(max_retries=1, static=False)

@@ -1,4 +1,4 @@
-"""How deadlines and cancels reach a body that yields children, and when it cleans up (R23, R24)."""
+"""How deadlines and cancels reach a body that yields children, and when it cleans up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
 
 async def test_deadline_around_a_yield_ends_the_child_and_claims_it(virtual_clock: VirtualClock) -> None:
-    """R23: `with fail_after(1): yield child` works: the child is down before the `TimeoutError` is raised."""
+    """`with fail_after(1): yield child` works: the child is down before the `TimeoutError` is raised."""
     registry = Registry("r")
     log: list[tuple[str, float]] = []
 
@@ -101,7 +101,7 @@ async def test_deadline_around_an_await_of_a_child_leaves_the_child_alone(virtua
 
 @pytest.mark.parametrize("parallel", [True, False])
 async def test_task_group_around_a_yield(parallel: bool) -> None:
-    """R23: the body's own tasks run while it is suspended at a yield, and its group ends when it leaves it."""
+    """The body's own tasks run while it is suspended at a yield, and its group ends when it leaves it."""
     registry = Registry("r")
     beats: list[float] = []
 
@@ -160,7 +160,7 @@ async def cancelled_after(seconds: float, executor: AsyncExecutor) -> None:
 @pytest.mark.parametrize("place", ["at a yield", "at a JOIN", "in an await of a child", "in a foreign await"])
 @pytest.mark.parametrize("parallel", [True, False])
 async def test_cancel_reaches_a_suspended_body_after_its_children(place: str, parallel: bool) -> None:
-    """R24: children first, waited for under a shield; then it is thrown in where the body is, and `finally` runs."""
+    """Children first, waited for under a shield; then it is thrown in where the body is, and `finally` runs."""
     registry = Registry("r")
     log = Log()
 
@@ -224,7 +224,7 @@ async def test_cancel_while_a_body_cleans_up_after_a_failure() -> None:
 
 
 async def test_yield_of_a_child_during_clean_up_is_an_error() -> None:
-    """R24: nothing new is started by a body that is being stopped."""
+    """Nothing new is started by a body that is being stopped."""
     registry = Registry("r")
     errors: list[str] = []
 
@@ -266,7 +266,7 @@ async def test_sync_spawner_is_closed_when_it_is_cancelled() -> None:
 
 @pytest.mark.parametrize("place", ["at a yield", "in a foreign await"])
 async def test_timeout_of_a_spawner_bounds_its_waits(place: str, virtual_clock: VirtualClock) -> None:
-    """R36: waits at yields included; children are down before the body is stopped."""
+    """Waits at yields included; children are down before the body is stopped."""
     registry = Registry("r")
     log = Log()
 
@@ -313,7 +313,7 @@ async def test_shielded_await_of_a_child_in_clean_up_comes_to_an_end() -> None:
 
 
 async def test_cancelled_child_is_told_by_the_body_that_asked_for_it() -> None:
-    """R34: where no child failed, what that body let pass is all there is to tell; those above it add nothing."""
+    """Where no child failed, what that body let pass is all there is to tell; those above it add nothing."""
     registry = Registry("r")
 
     @registry.task(static=False)

@@ -1,4 +1,4 @@
-"""What a body that yields is told of values that are no children, and of children that cannot be (R19, R25)."""
+"""What a body that yields is told of values that are no children, and of children that cannot be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that yield their children hold no slot while they wait, and hand over no more than they may (R22, R26)."""
+"""Bodies that yield their children hold no slot while they wait, and hand over no more than they may."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def sleep_a_second() -> None:
 async def test_one_slot_or_one_thread_never_deadlocks(
     max_concurrency: int | None, max_threads: int, depth: int
 ) -> None:
-    """R22: who waits, at a yield or in an await, holds neither; at any depth, in threads as on the loop."""
+    """Who waits, at a yield or in an await, holds neither; at any depth, in threads as on the loop."""
     registry = Registry("r")
 
     @registry.task
@@ -176,7 +176,7 @@ async def test_children_that_wait_for_the_body_do_not_count_as_queued() -> None:
 
 
 async def test_body_waits_in_a_sub_task() -> None:
-    """R22: an await of a child in a task of the body gives the slot up as well."""
+    """An await of a child in a task of the body gives the slot up as well."""
     registry = Registry("r")
     results: list[float] = []
 

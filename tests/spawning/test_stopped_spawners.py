@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.timeout(20)
 async def test_body_that_answers_failures_with_more_children_is_stopped_by_its_cancellation() -> None:
-    """R24: at a yield a stop is a cancellation, no `Exception` that a body on a rush might catch, and spin on."""
+    """At a yield a stop is a cancellation, no `Exception` that a body on a rush might catch, and spin on."""
     tree = Registry("t")
     caught: list[Exception] = []
 
@@ -46,7 +46,7 @@ async def test_body_that_answers_failures_with_more_children_is_stopped_by_its_c
 
 @pytest.mark.timeout(20)
 async def test_body_that_was_busy_when_stopped_hears_of_it_at_its_next_yield() -> None:
-    """R24: children go down first; a body that comes to a yield meanwhile waits there for its cancellation."""
+    """Children go down first; a body that comes to a yield meanwhile waits there for its cancellation."""
     tree = Registry("t")
     told: list[str] = []
     leaf_is_stopped = anyio.Event()
@@ -81,7 +81,7 @@ async def test_body_that_was_busy_when_stopped_hears_of_it_at_its_next_yield() -
 
 
 async def test_body_in_a_thread_that_goes_on_yielding_is_not_resumed_when_it_was_stopped() -> None:
-    """R24: a plain spawner is closed at its yield; its `finally` runs and it is not told of anything else."""
+    """A plain spawner is closed at its yield; its `finally` runs and it is not told of anything else."""
     tree = Registry("t")
     told: list[str] = []
 
@@ -107,7 +107,7 @@ async def test_body_in_a_thread_that_goes_on_yielding_is_not_resumed_when_it_was
 
 
 async def test_plain_spawner_left_behind_in_its_thread_runs_its_finally_there() -> None:
-    """R37: the thread of a step cannot be stopped; at the yield after it the generator is closed, not forgotten."""
+    """The thread of a step cannot be stopped; at the yield after it the generator is closed, not forgotten."""
     tree = Registry("t")
     told: list[str] = []
     is_inside, may_go_on = threading.Event(), threading.Event()

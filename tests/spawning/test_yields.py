@@ -1,4 +1,4 @@
-"""What a body may yield, under parents of both kinds and from bodies of both kinds (R19 to R26)."""
+"""What a body may yield, under parents of both kinds and from bodies of both kinds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TestTable:
     @both_parents
     @both_bodies
     async def test_child_comes_back_as_itself(self, parallel: bool, threaded: bool) -> None:
-        """R20: the yield evaluates to the same `Child`."""
+        """The yield evaluates to the same `Child`."""
         child = work.child(1)
         tree, seen = answers(lambda: child, parallel=parallel, threaded=threaded)
         await AsyncExecutor(tree).run()
@@ -209,7 +209,7 @@ class TestKeys:
         assert [(node.id, node.result) for node in tree.root.children] == [(f"{tree.root.id}/take[it]", 3)]
 
     async def test_injected_argument_is_no_part_of_the_key(self) -> None:
-        """R25: only what was given to `child()` is."""
+        """Only what was given to `child()` is."""
         registry = Registry("r")
 
         @registry.task
@@ -233,7 +233,7 @@ class TestKeys:
 
 class TestWaits:
     async def test_deadline_around_a_yield_ends_that_child_alone(self, virtual_clock: VirtualClock) -> None:
-        """R23: a child that was there before, by `node.spawn`, has its whole time; who comes next, too."""
+        """A child that was there before, by `node.spawn`, has its whole time; who comes next, too."""
         registry = Registry("r")
 
         @registry.group(parallel=False, static=False)
@@ -278,7 +278,7 @@ class TestWaits:
 
     @both_parents
     async def test_deadline_and_task_group_around_a_yield(self, parallel: bool) -> None:
-        """R23: one in the other, each left in its order, while the children and the body's own tasks run."""
+        """One in the other, each left in its order, while the children and the body's own tasks run."""
         registry = Registry("r")
         beats: list[float] = []
 
@@ -304,7 +304,7 @@ class TestWaits:
         assert statuses(tree) == {"r/parent": "done", "r/parent/work[99]": "cancelled", "r/parent/work[1]": "done"}
 
     async def test_cancel_of_a_body_that_waits_for_the_queue(self) -> None:
-        """R24: children first, then the cancellation is thrown in at the yield."""
+        """Children first, then the cancellation is thrown in at the yield."""
         registry = Registry("r")
         log: list[str] = []
 
@@ -324,7 +324,7 @@ class TestWaits:
         assert log == ["cancelled", "cancelled", "cancelled"]
 
     async def test_cancel_of_a_body_in_its_own_finally(self) -> None:
-        """R24: what it spawned is down already; the clean-up is cancelled where it waits, and ends by itself."""
+        """What it spawned is down already; the clean-up is cancelled where it waits, and ends by itself."""
         registry = Registry("r")
         log: list[str] = []
 
@@ -349,7 +349,7 @@ class TestWaits:
     @both_parents
     @pytest.mark.parametrize("value", [lambda: work.child(2), lambda: [work.child(2)], lambda: JOIN, lambda: Return(1)])
     async def test_yield_during_clean_up_is_an_error(self, value: Callable[[], Any], parallel: bool) -> None:
-        """R24: whatever is yielded by a body that is being stopped."""
+        """Whatever is yielded by a body that is being stopped."""
         registry = Registry("r")
         errors: list[str] = []
 
@@ -372,7 +372,7 @@ class TestWaits:
 
     @both_parents
     async def test_failure_never_reaches_a_foreign_await(self, parallel: bool) -> None:
-        """R21: a body that awaits something of its own is told when it comes back to the engine, not before."""
+        """A body that awaits something of its own is told when it comes back to the engine, not before."""
         registry = Registry("r")
         log: list[str] = []
 
@@ -396,7 +396,7 @@ class TestWaits:
         assert log == ["slept until 5"]
 
     async def test_spawned_child_starts_while_the_body_goes_on(self) -> None:
-        """R26: `node.spawn` queues at once; nobody has to await it."""
+        """`node.spawn` queues at once; nobody has to await it."""
         registry = Registry("r")
 
         @registry.task(static=False)
@@ -411,7 +411,7 @@ class TestWaits:
 class TestCapacity:
     @both_parents
     async def test_three_levels_of_plain_spawners_in_one_thread_and_one_slot(self, parallel: bool) -> None:
-        """R22: a suspended body holds neither, wherever its steps run."""
+        """A suspended body holds neither, wherever its steps run."""
         registry = Registry("r")
 
         @registry.group(static=False, parallel=parallel)

@@ -32,7 +32,7 @@ APP = """
 def test_run_is_recorded_shown_and_gone_on_with(
     store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R60-R64: by URL, and the command that goes on names it."""
+    """By URL, and the command that goes on names it."""
     (tmp_path / "app_in_store.py").write_text(textwrap.dedent(APP), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

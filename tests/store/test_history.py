@@ -1,4 +1,4 @@
-"""The next run knows how long things take (R64)."""
+"""The next run knows how long things take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves on record (R60, R61), the same in both stores and on both event loops."""
+"""What a run leaves on record, the same in both stores and on both event loops."""
 
 from __future__ import annotations
 

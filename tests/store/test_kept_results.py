@@ -1,4 +1,4 @@
-"""Results that later runs take over (R65): for the same inputs and version, and never without a store."""
+"""Results that later runs take over: for the same inputs and version, and never without a store."""
 
 from __future__ import annotations
 

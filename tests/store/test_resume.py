@@ -1,4 +1,4 @@
-"""Going on with a run (R62): what was done comes back as it was, everything else runs again."""
+"""Going on with a run: what was done comes back as it was, everything else runs again."""
 
 from __future__ import annotations
 
@@ -549,7 +549,7 @@ async def test_finished_run_has_nothing_left_to_do(store: Store) -> None:
 
 
 async def test_run_that_is_driven_is_refused_to_a_second_driver(store: Store, store_url: str) -> None:
-    """Naming the first (R63)."""
+    """Naming the first."""
     refused: list[str] = []
 
     async def resume_it(node: TaskNode) -> None:

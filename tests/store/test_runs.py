@@ -1,4 +1,4 @@
-"""Runs on record: who drives them, which are history, and which may go (R63, R64)."""
+"""Runs on record: who drives them, which are history, and which may go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No task runs twice at once (R66): claims on the tasks of a tree, and what becomes of those of the dead."""
+"""No task runs twice at once: claims on the tasks of a tree, and what becomes of those of the dead."""
 
 from __future__ import annotations
 

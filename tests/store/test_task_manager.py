@@ -1,4 +1,4 @@
-"""The task manager (R66): trees of stored tasks, run by the engine, with every outcome in the store."""
+"""The task manager: trees of stored tasks, run by the engine, with every outcome in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks in a store (R66): made, read, listed, changed, deleted; what cannot be is refused whole."""
+"""Tasks in a store: made, read, listed, changed, deleted; what cannot be is refused whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees of tasks before they run (R66): put together by hand or from a configuration, and what is refused of them."""
+"""Trees of tasks before they run: put together by hand or from a configuration, and what is refused of them."""
 
 from __future__ import annotations
 

@@ -354,7 +354,7 @@ def test_clock_can_be_used_again() -> None:
 
 
 def test_importing_it_loads_no_event_loop() -> None:
-    """R48 holds for the testing package, too: the event loops come with the first clock."""
+    """As little is loaded for the testing package: the event loops come with the first clock."""
     code = "import sys, treetask.testing; print(*sorted({'asyncio', 'trio'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

@@ -29,7 +29,7 @@ INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     ],
 )
 def test_clean_text_comes_back_as_it_is(text: str) -> None:
-    """R57: names in any language, and emoji made of several characters, are not touched."""
+    """Names in any language, and emoji made of several characters, are not touched."""
     assert safe_text(text) == text
 
 
@@ -53,7 +53,7 @@ def test_clean_text_comes_back_as_it_is(text: str) -> None:
     ],
 )
 def test_hostile_text_is_shown_visibly(text: str, shown: str) -> None:
-    """R57: what a terminal would obey, or nobody would see, is written as an escape of Python."""
+    """What a terminal would obey, or nobody would see, is written as an escape of Python."""
     assert safe_text(text) == shown
 
 
@@ -82,7 +82,7 @@ def test_anything_can_be_shown() -> None:
 
 @given(st.text(st.characters()))
 def test_nothing_invisible_gets_through(text: str) -> None:
-    """R57, property: no control, format, bidi or surrogate character, but the joints between pictures."""
+    """Property: no control, format, bidi or surrogate character, but the joints between pictures."""
     shown = safe_text(text)
 
     for index, character in enumerate(shown):

@@ -75,7 +75,7 @@ def test_nothing_is_wider_than_asked_for(text: str, width: int) -> None:
 
 
 def test_latin_names_load_no_tables() -> None:
-    """R48: wcwidth is loaded by the first name that needs it."""
+    """Wcwidth is loaded by the first name that needs it."""
     code = (
         "import sys; from treetask.display import TreeRenderer; "
         "from treetask.text import display_width; from treetask.model import *; "
