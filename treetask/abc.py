@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from treetask.model import Event, TaskNode, TaskStatus, TaskTree
+from treetask.model import TaskNode, TaskStatus, TaskTree
+
+if TYPE_CHECKING:
+    # Loaded where a run has observers.
+    from treetask.model import Event
 
 __all__ = ["Journal", "Observer", "RunStore"]
 

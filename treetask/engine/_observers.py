@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from treetask import _clock
+from treetask import _clock, model
 from treetask.abc import Journal, Observer
-from treetask.model import (
-    Event,
-    LogExtended,
-    NodeAdded,
-    NodeRemoved,
-    ProgressChanged,
-    RunEnded,
-    RunStarted,
-    StatusChanged,
-    TaskNode,
-    TaskStatus,
-    TaskTree,
-)
+from treetask.model import TaskNode, TaskStatus, TaskTree
+
+if TYPE_CHECKING:
+    # The kinds of events are loaded by way of their package where somebody listens.
+    from treetask.model import Event
 
 _logger: Final = logging.getLogger("treetask")
 
@@ -77,7 +69,7 @@ class Announcer:
             self._tree.listen(self)
         if self._observers:
             # Told before anything has happened: who listens may look at the tree that the run begins with.
-            self.pending.append(RunStarted(self._tree, now(), _clock.wall()))
+            self.pending.append(model.RunStarted(self._tree, now(), _clock.wall()))
             self.tell()
 
     def end(self) -> None:
@@ -85,7 +77,7 @@ class Announcer:
         self.ask_for_turn = None
         self._tree.listen(None)
         if self._observers:
-            self.pending.append(RunEnded(self._tree, self._now()))
+            self.pending.append(model.RunEnded(self._tree, self._now()))
         self.tell()
         self.update()
 
@@ -97,16 +89,16 @@ class Announcer:
         if self._wants_each_change():
             attempt, trouble = node.retry_count + 1, node._trouble
             self.pending.append(
-                StatusChanged(node, old, new, at, attempt)
+                model.StatusChanged(node, old, new, at, attempt)
                 if trouble is None
-                else StatusChanged(node, old, new, at, attempt, trouble.exception, trouble.error, trouble.reason)
+                else model.StatusChanged(node, old, new, at, attempt, trouble.exception, trouble.error, trouble.reason)
             )
         if not self._turn_is_asked:
             self._ask()
 
     def progress_changed(self, node: TaskNode) -> None:
         if self._observers:
-            self.pending.append(ProgressChanged(node, node.progress, self._now(), node.retry_count + 1))
+            self.pending.append(model.ProgressChanged(node, node.progress, self._now(), node.retry_count + 1))
         if not self._turn_is_asked:
             self._ask()
 
@@ -114,19 +106,19 @@ class Announcer:
         if self._observers:
             from treetask.model import text_lines
 
-            self.pending.append(LogExtended(node, tuple(text_lines(lines)), self._now(), node.retry_count + 1))
+            self.pending.append(model.LogExtended(node, tuple(text_lines(lines)), self._now(), node.retry_count + 1))
             if not self._turn_is_asked:
                 self._ask()
 
     def node_added(self, node: TaskNode) -> None:
         if self._observers:
-            self.pending.append(NodeAdded(node, self._now(), node.parent, node._status))
+            self.pending.append(model.NodeAdded(node, self._now(), node.parent, node._status))
         if not self._turn_is_asked:
             self._ask()
 
     def node_removed(self, node: TaskNode) -> None:
         if self._observers:
-            self.pending.append(NodeRemoved(node, self._now()))
+            self.pending.append(model.NodeRemoved(node, self._now()))
         if not self._turn_is_asked:
             self._ask()
 
@@ -181,7 +173,7 @@ class Announcer:
         for observer in list(self._observers):
             if not self._call(_name(observer), observer.on_event, event):
                 self._observers.remove(observer)
-        if isinstance(event, StatusChanged):
+        if isinstance(event, model.StatusChanged):
             if event.new is TaskStatus.WORKING and event.old is TaskStatus.PENDING:
                 if self._on_node_start is not None and not self._call("on_node_start", self._on_node_start, event.node):
                     self._on_node_start = None

@@ -5,9 +5,9 @@ in `_config.py`, both in the words of `_checks.py`; what only several nodes show
 `_graph.py`.
 """
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from treetask._on_use import loaded_on_use as _loaded_on_use
 from treetask.model._arguments import UnkeyedArgumentError
 from treetask.model._body import BodyKind, TaskFunction, kind_of
 from treetask.model._checks import check_count, check_seconds
@@ -15,16 +15,6 @@ from treetask.model._children import NO_CHILDREN
 from treetask.model._config import DEFAULT_ICONS, DEFAULT_TREE_CHARS, OnFailure, TreeTaskConfig
 from treetask.model._counts import SubtreeStats
 from treetask.model._driver import Driver, Listener, Openable, OpensFirst, Recalls, left_behind
-from treetask.model._events import (
-    Event,
-    LogExtended,
-    NodeAdded,
-    NodeRemoved,
-    ProgressChanged,
-    RunEnded,
-    RunStarted,
-    StatusChanged,
-)
 from treetask.model._features import Features, goes_last
 from treetask.model._forecast import Forecast, remaining_seconds
 from treetask.model._graph import Dependencies, dependencies_of, in_turn
@@ -75,21 +65,29 @@ from treetask.model._status import BAD_ENDINGS, FAILURES, NEXT, NOT_SELECTED, TE
 from treetask.model._tree import TaskTree
 
 if _TYPE_CHECKING:
+    from treetask.model._events import (
+        Event,
+        LogExtended,
+        NodeAdded,
+        NodeRemoved,
+        ProgressChanged,
+        RunEnded,
+        RunStarted,
+        StatusChanged,
+    )
     from treetask.model._log import LOG_BYTES, LineCutter, text_lines
     from treetask.model._process import ProcessOrder, ProcessResult, Words
     from treetask.model._selectors import BETWEEN, Endings, Selector
 else:
-
-    def __getattr__(name: str) -> object:
-        """Load what few runs need, when they do."""
-        for home, names in (
-            ("_process", "ProcessOrder ProcessResult Words"),
-            ("_log", "LOG_BYTES LineCutter text_lines"),
-            ("_selectors", "BETWEEN Endings Selector"),
-        ):
-            if name in names.split():
-                return getattr(_import_module(f"treetask.model.{home}"), name)
-        raise AttributeError(f"module 'treetask.model' has no attribute '{name}'")
+    __getattr__ = _loaded_on_use(
+        __name__,
+        {
+            "_events": ("Event LogExtended NodeAdded NodeRemoved ProgressChanged RunEnded RunStarted StatusChanged"),
+            "_log": "LOG_BYTES LineCutter text_lines",
+            "_process": "ProcessOrder ProcessResult Words",
+            "_selectors": "BETWEEN Endings Selector",
+        },
+    )
 
 
 __all__ = [
