@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -26,6 +28,26 @@ async def crawl() -> None: ...
 @crawl.task
 async def fetch() -> None:
     print("fetched")
+"""
+
+#: A pipeline whose process is killed once it is on record that two nodes run: the second task, and what is around it.
+DIES = """
+import os
+import sqlite3
+import anyio
+from treetask import Registry
+
+tree = Registry("dies")
+
+@tree.task
+async def first() -> None: ...
+
+@tree.task(depends_on=[first])
+async def kill() -> None:
+    store = sqlite3.connect(".treetask/journal.db")
+    while store.execute("select count(*) from nodes where status = 'working'").fetchone() != (2,):
+        await anyio.sleep(0.01)
+    os.kill(os.getpid(), 9)
 """
 
 
@@ -70,6 +92,13 @@ class Project:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "path", [str(self.folder), *sys.path])
             runpy.run_path(str(self.folder / name), run_name="__main__")
+
+    def die(self, *words: str) -> None:
+        """Have a run killed in the midst of its second task, in a process of its own."""
+        self.write("dies.py", DIES)
+        command = [sys.executable, "-m", "treetask", "dies:tree", "--display", "quiet", *words]
+        root = str(Path(__file__).resolve().parents[2])
+        subprocess.run(command, cwd=self.folder, env={**os.environ, "PYTHONPATH": root}, check=False, timeout=60)
 
     def treetask(self, *words: str) -> Outcome:
         """Give a command."""

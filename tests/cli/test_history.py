@@ -141,27 +141,7 @@ def test_record_for_tools(app: Project) -> None:
 
 def test_what_ran_when_the_process_died_is_shown(app: Project) -> None:
     """Such a run is lost, and may be gone on with."""
-    app.write(
-        "dies.py",
-        """
-        import os
-        import anyio
-        from treetask import Registry
-
-        tree = Registry("dies")
-
-        @tree.task
-        async def first() -> None: ...
-
-        @tree.task(depends_on=[first])
-        async def kill() -> None:
-            await anyio.sleep(0.2)  # until it is on record that it runs
-            os.kill(os.getpid(), 9)
-        """,
-    )
-    words = [sys.executable, "-m", "treetask", "dies:tree", "--display", "quiet"]
-    root = str(Path(__file__).resolve().parents[2])
-    subprocess.run(words, cwd=app.folder, env={**os.environ, "PYTHONPATH": root}, check=False, timeout=60)
+    app.die()
 
     assert without_times(app.treetask("runs").out)[1:] == ["  1  dies:tree  DATE  0.0s  lost    1 done, 1 working"]
     assert without_times(app.treetask("show").out) == [

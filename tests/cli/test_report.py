@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -218,27 +217,7 @@ def test_events_and_report_need_files_of_their_own(pages: Project) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a process that kills itself")
 def test_report_of_a_run_whose_process_died_says_so(project: Project) -> None:
     """What ran then ran until the process was last heard of."""
-    project.write(
-        "dies.py",
-        """
-        import os
-        import anyio
-        from treetask import Registry
-
-        tree = Registry("dies")
-
-        @tree.task
-        async def first() -> None: ...
-
-        @tree.task(depends_on=[first])
-        async def kill() -> None:
-            await anyio.sleep(0.2)  # until it is on record that it runs
-            os.kill(os.getpid(), 9)
-        """,
-    )
-    root = str(Path(__file__).resolve().parents[2])
-    words = [sys.executable, "-m", "treetask", "dies:tree", "--display", "quiet", "--report", "run.html"]
-    subprocess.run(words, env={**os.environ, "PYTHONPATH": root}, check=False, timeout=60)
+    project.die("--report", "run.html")
     told = json.loads(project.treetask("report", "--format", "json").out)
 
     assert not Path("run.html").exists()
