@@ -1,6 +1,6 @@
 """Makes the README's picture of the live display: a real run in a terminal, photographed by a browser.
 
-    python examples/pictures/live.py examples/pictures/live.png
+    python -m examples.pictures.live examples/pictures/live.png
 
 Needs Linux or macOS, Chromium or Chrome, and the project's `dev` extra (pyte).
 """
@@ -13,7 +13,6 @@ import html
 import os
 import pty
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -25,8 +24,9 @@ from pathlib import Path
 
 import pyte
 
+from examples.pictures.browser import photograph
+
 HERE = Path(__file__).resolve().parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 #: What the sixteen colours of a terminal look like on the page.
 COLOURS = {
@@ -73,7 +73,12 @@ def main() -> None:
     screen = pyte.Screen(columns, rows)
     command = [sys.executable, "-m", "treetask", f"{HERE / 'nightly.py'}:tree", "--no-store"]
     watch(command, screen, chosen.seconds)
-    photograph(page_of(screen), chosen.picture, columns, last_row(screen) + 1)
+    width, height = round(columns * CELL_WIDTH) + 56, (last_row(screen) + 1) * CELL_HEIGHT + 82
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "page.html")
+        page.write_text(page_of(screen), encoding="utf-8")
+        looks = ("--force-device-scale-factor=2", "--default-background-color=00000000")
+        photograph(page, chosen.picture, width, height, *looks)
 
 
 def watch(command: list[str], screen: pyte.Screen, seconds: float) -> None:
@@ -147,29 +152,6 @@ def span(text: str, cell: pyte.screens.Char, column: int, row: int) -> str:
 def last_row(screen: pyte.Screen) -> int:
     """Return the last row that shows something."""
     return max((number for number, text in enumerate(screen.display) if text.strip()), default=0)
-
-
-def photograph(page: str, picture: Path, columns: int, rows: int) -> None:
-    """Let a browser draw a page into a file."""
-    browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
-    if browser is None:
-        sys.exit(f"found none of {', '.join(BROWSERS)}")
-    width, height = round(columns * CELL_WIDTH) + 56, rows * CELL_HEIGHT + 82
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "page.html")
-        source.write_text(page, encoding="utf-8")
-        subprocess.run(  # noqa: S603 - a command of ours
-            [
-                browser,
-                *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-                *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=2"),
-                *("--default-background-color=00000000", f"--user-data-dir={folder}/profile"),
-                *(f"--window-size={width},{height}", f"--screenshot={picture.resolve()}", source.as_uri()),
-            ],
-            check=True,
-            capture_output=True,
-        )
-    print(f"{picture}: {picture.stat().st_size / 1e3:.0f} KB")
 
 
 if __name__ == "__main__":

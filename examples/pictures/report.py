@@ -1,6 +1,6 @@
 """Makes the README's picture of a report: of a real run, photographed by a browser.
 
-    python examples/pictures/report.py examples/pictures/report.png
+    python -m examples.pictures.report examples/pictures/report.png
 
 Needs Chromium or Chrome.
 """
@@ -8,14 +8,14 @@ Needs Chromium or Chrome.
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from examples.pictures.browser import photograph
+
 HERE = Path(__file__).resolve().parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def main() -> None:
@@ -41,25 +41,6 @@ def main() -> None:
         # It fails, as it should.
         subprocess.run(command, check=False, cwd=HERE, capture_output=True)  # noqa: S603 - a command of ours
         photograph(page, chosen.picture, width, height)
-
-
-def photograph(page: Path, picture: Path, width: int, height: int) -> None:
-    """Let a browser draw a page into a file."""
-    browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
-    if browser is None:
-        sys.exit(f"found none of {', '.join(BROWSERS)}")
-    subprocess.run(  # noqa: S603 - a command of ours
-        [
-            browser,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--user-data-dir={page.parent}/profile", f"--window-size={width},{height}"),
-            *(f"--screenshot={picture.resolve()}", page.as_uri()),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    print(f"{picture}: {picture.stat().st_size / 1e3:.0f} KB")
 
 
 if __name__ == "__main__":
